@@ -1,0 +1,16 @@
+//! Mesquite: a batch engine for Apache Mesos that schedules the way Spark does.
+//!
+//! The modules stand in layers; a file uses its own layer and those below.
+//!
+//! ```text
+//! 4  cli                                         parse, run, show
+//! 3  executor                                    loops that wait and act (async)
+//! 2  mesos::{http, client, zookeeper, ...}       sockets (async)
+//! 1  resources  offers                           decisions: pure
+//!    mesos::{recordio, codec, subscription, ...} protocol: pure
+//! 0  ids  clock  backoff  conf                   vocabulary
+//! ```
+
+pub mod backoff;
+pub mod clock;
+pub mod ids;

@@ -1,0 +1,3 @@
+//! The `mesquite` command.
+
+fn main() {}
