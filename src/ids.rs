@@ -66,6 +66,8 @@ text_ids! {
     MesosTaskId;
     /// An operation's id, chosen by the framework that wants to hear of its end.
     OperationId;
+    /// A host's name as preferred locations and offers spell it.
+    Host;
     /// A role that resources are allocated to, such as `*` or `eng/web`.
     Role;
 }
