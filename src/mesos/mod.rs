@@ -1,0 +1,3 @@
+//! Mesos, as the framework and the executor see it.
+
+pub mod proto;
