@@ -23,6 +23,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     prost_build::Config::new()
         .bytes(["."])
         .btree_map(["."])
+        .enable_type_names()
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -1,3 +1,5 @@
 //! Mesos, as the framework and the executor see it.
 
+pub mod codec;
 pub mod proto;
+pub mod recordio;
