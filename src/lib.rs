@@ -14,3 +14,4 @@
 pub mod backoff;
 pub mod clock;
 pub mod ids;
+pub mod resources;
