@@ -15,4 +15,6 @@ pub mod backoff;
 pub mod clock;
 pub mod ids;
 pub mod mesos;
+pub mod offers;
+pub mod resources;
 pub mod scheduler;

@@ -150,6 +150,11 @@ impl Candidates {
             .or_else(|| self.configured.get(self.next))
     }
 
+    /// How many masters are configured.
+    pub const fn count(&self) -> usize {
+        self.configured.len()
+    }
+
     /// The current one redirected to `location`.
     ///
     /// # Errors

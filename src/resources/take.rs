@@ -1,0 +1,373 @@
+//! Taking what a task needs out of what there is.
+//!
+//! Responsible for choosing among the entries of a list: those reserved for us
+//! before unreserved ones, so that reserved capacity is used first; never
+//! volumes, special disks or shared resources; revocable ones only if asked
+//! for, and never mixed with firm ones of the same name, which Mesos refuses.
+//! What is taken keeps the metadata of the entries it was cut from. Either all
+//! of a demand is taken or nothing.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use super::{Ranges, Resource, ResourceName, Resources, Scalar};
+
+/// Whether the agent may take a resource back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Tenure {
+    /// It is held as long as it is used.
+    #[default]
+    Firm,
+    /// It can be taken back at any time, and whatever uses it be killed.
+    Revocable,
+}
+
+/// What a task or an executor needs of the resources of one agent.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Demand {
+    amounts: Vec<(ResourceName, Scalar)>,
+    ports: Ranges,
+    revocable: bool,
+}
+
+/// One reason why a demand cannot be met.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    /// There is too little of something.
+    #[error("{} needed, {available} there", Amount(*needed, name))]
+    Amount {
+        /// What there is too little of.
+        name: ResourceName,
+        /// How much is needed.
+        needed: Scalar,
+        /// How much of it could be used.
+        available: Scalar,
+    },
+    /// Certain numbers are not there: ports that others use.
+    #[error("{name} {missing} needed, not there")]
+    Numbers {
+        /// What they are numbers of.
+        name: ResourceName,
+        /// Those that are needed and not there.
+        missing: Ranges,
+    },
+    /// There are too few numbers.
+    #[error("{needed} {name} needed, {available} there")]
+    Count {
+        /// What they are numbers of.
+        name: ResourceName,
+        /// How many are needed.
+        needed: u64,
+        /// How many could be used.
+        available: u64,
+    },
+}
+
+/// An amount with its unit, for people.
+struct Amount<'a>(Scalar, &'a ResourceName);
+
+impl fmt::Display for Amount<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(amount, name) = self;
+        if **name == ResourceName::MEM || **name == ResourceName::DISK {
+            write!(f, "{amount} MiB of {name}")
+        } else {
+            write!(f, "{amount} {name}")
+        }
+    }
+}
+
+impl Demand {
+    /// A demand of nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Demands that much more of a scalar.
+    #[must_use]
+    pub fn with(mut self, name: ResourceName, amount: Scalar) -> Self {
+        match self.amounts.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += amount,
+            None if amount.is_zero() => {}
+            None => self.amounts.push((name, amount)),
+        }
+        self
+    }
+
+    /// Demands so many more processors.
+    #[must_use]
+    pub fn with_cpus(self, cpus: Scalar) -> Self {
+        self.with(ResourceName::CPUS, cpus)
+    }
+
+    /// Demands so much more memory, in MiB.
+    #[must_use]
+    pub fn with_mem(self, mebibytes: Scalar) -> Self {
+        self.with(ResourceName::MEM, mebibytes)
+    }
+
+    /// Demands so many more graphics processors.
+    #[must_use]
+    pub fn with_gpus(self, gpus: u32) -> Self {
+        self.with(ResourceName::GPUS, Scalar::new(gpus))
+    }
+
+    /// Demands these very ports too.
+    #[must_use]
+    pub fn with_ports(mut self, ports: &Ranges) -> Self {
+        self.ports.insert_all(ports);
+        self
+    }
+
+    /// Allows revocable resources for each name of which there are too few firm
+    /// ones.
+    #[must_use]
+    pub fn or_revocable(mut self) -> Self {
+        self.revocable = true;
+        self
+    }
+
+    /// How much of a scalar is demanded.
+    pub fn amount(&self, name: &ResourceName) -> Scalar {
+        self.amounts
+            .iter()
+            .find(|(known, _)| known == name)
+            .map_or(Scalar::ZERO, |(_, amount)| *amount)
+    }
+
+    /// All scalars that are demanded, none of them zero.
+    pub fn amounts(&self) -> impl Iterator<Item = (&ResourceName, Scalar)> {
+        self.amounts.iter().map(|(name, amount)| (name, *amount))
+    }
+
+    /// The ports that are demanded.
+    pub fn ports(&self) -> &Ranges {
+        &self.ports
+    }
+
+    fn tenures(&self) -> &'static [Tenure] {
+        if self.revocable {
+            &[Tenure::Firm, Tenure::Revocable]
+        } else {
+            &[Tenure::Firm]
+        }
+    }
+}
+
+impl Resources {
+    /// How much of a scalar `take` could find.
+    pub fn available(&self, name: &ResourceName, tenure: Tenure) -> Scalar {
+        self.iter()
+            .filter(|entry| is_usable(entry, name, tenure))
+            .filter_map(Resource::scalar)
+            .sum()
+    }
+
+    /// The numbers, such as ports, that `take` could find.
+    pub fn available_ranges(&self, name: &ResourceName, tenure: Tenure) -> Ranges {
+        let mut all = Ranges::new();
+        for entry in self.iter().filter(|entry| is_usable(entry, name, tenure)) {
+            if let Some(ranges) = entry.ranges() {
+                all.insert_all(ranges);
+            }
+        }
+        all
+    }
+
+    /// All reasons why the demand cannot be met; none if it can.
+    pub fn shortages(&self, demand: &Demand) -> Vec<Shortage> {
+        let amounts = demand.amounts.iter().filter_map(|(name, needed)| {
+            let most = demand
+                .tenures()
+                .iter()
+                .map(|&tenure| self.available(name, tenure))
+                .max();
+            let available = most.unwrap_or_default();
+            (available < *needed).then(|| Shortage::Amount {
+                name: name.clone(),
+                needed: *needed,
+                available,
+            })
+        });
+        let mut shortages: Vec<_> = amounts.collect();
+        if !demand.ports.is_empty() {
+            let missing = demand
+                .tenures()
+                .iter()
+                .map(|&tenure| {
+                    let mut missing = demand.ports.clone();
+                    missing.remove_all(&self.available_ranges(&ResourceName::PORTS, tenure));
+                    missing
+                })
+                .min_by_key(Ranges::count);
+            if let Some(missing) = missing.filter(|missing| !missing.is_empty()) {
+                shortages.push(Shortage::Numbers {
+                    name: ResourceName::PORTS,
+                    missing,
+                });
+            }
+        }
+        shortages
+    }
+
+    /// Takes all that is demanded.
+    ///
+    /// # Errors
+    /// All reasons why that is impossible; nothing is changed then.
+    pub fn take(&mut self, demand: &Demand) -> Result<Self, Vec<Shortage>> {
+        let shortages = self.shortages(demand);
+        if !shortages.is_empty() {
+            return Err(shortages);
+        }
+        let mut taken = Self::new();
+        for (name, amount) in &demand.amounts {
+            let tenure = if self.available(name, Tenure::Firm) >= *amount {
+                Tenure::Firm
+            } else {
+                Tenure::Revocable
+            };
+            self.move_amount(name, *amount, tenure, &mut taken);
+        }
+        if !demand.ports.is_empty() {
+            let name = ResourceName::PORTS;
+            let firm = self.available_ranges(&name, Tenure::Firm);
+            let tenure = if firm.contains_all(&demand.ports) {
+                Tenure::Firm
+            } else {
+                Tenure::Revocable
+            };
+            self.move_numbers(&name, &demand.ports, tenure, &mut taken);
+        }
+        Ok(taken)
+    }
+
+    /// Takes that much of a scalar.
+    ///
+    /// # Errors
+    /// If there is less of it; nothing is changed then.
+    pub fn take_amount(
+        &mut self,
+        name: &ResourceName,
+        amount: Scalar,
+        tenure: Tenure,
+    ) -> Result<Self, Shortage> {
+        let available = self.available(name, tenure);
+        if available < amount {
+            return Err(Shortage::Amount {
+                name: name.clone(),
+                needed: amount,
+                available,
+            });
+        }
+        let mut taken = Self::new();
+        self.move_amount(name, amount, tenure, &mut taken);
+        Ok(taken)
+    }
+
+    /// Takes any `count` numbers, reserved ones first, small ones first.
+    ///
+    /// # Errors
+    /// If there are fewer; nothing is changed then.
+    pub fn take_any(
+        &mut self,
+        name: &ResourceName,
+        count: u64,
+        tenure: Tenure,
+    ) -> Result<Self, Shortage> {
+        let available = self.available_ranges(name, tenure).count();
+        if available < count {
+            return Err(Shortage::Count {
+                name: name.clone(),
+                needed: count,
+                available,
+            });
+        }
+        let mut taken = Self::new();
+        let mut missing = count;
+        while missing > 0
+            && let Some(entry) = self.best_entry(name, tenure, |entry| entry.ranges().is_some())
+        {
+            let part = entry.ranges().cloned().unwrap_or_default();
+            let part = part.clone().take(missing.min(part.count())).unwrap_or(part);
+            missing -= part.count();
+            cut(entry, part.into(), &mut taken);
+        }
+        self.drop_empty();
+        Ok(taken)
+    }
+
+    fn move_amount(
+        &mut self,
+        name: &ResourceName,
+        amount: Scalar,
+        tenure: Tenure,
+        taken: &mut Self,
+    ) {
+        let mut missing = amount;
+        while !missing.is_zero()
+            && let Some(entry) = self.best_entry(name, tenure, |entry| entry.scalar().is_some())
+        {
+            let part = missing.min(entry.scalar().unwrap_or_default());
+            missing = missing.saturating_sub(part);
+            cut(entry, part.into(), taken);
+        }
+        self.drop_empty();
+    }
+
+    fn move_numbers(
+        &mut self,
+        name: &ResourceName,
+        numbers: &Ranges,
+        tenure: Tenure,
+        taken: &mut Self,
+    ) {
+        let mut missing = numbers.clone();
+        while !missing.is_empty()
+            && let Some(entry) = self.best_entry(name, tenure, |entry| {
+                entry
+                    .ranges()
+                    .is_some_and(|ranges| !ranges.is_disjoint(&missing))
+            })
+        {
+            let part = entry.ranges().map(|ranges| ranges.intersection(&missing));
+            let part = part.unwrap_or_default();
+            missing.remove_all(&part);
+            cut(entry, part.into(), taken);
+        }
+        self.drop_empty();
+    }
+
+    /// The entry to take from next: the most specifically reserved one, the
+    /// first of those.
+    fn best_entry(
+        &mut self,
+        name: &ResourceName,
+        tenure: Tenure,
+        has_some: impl Fn(&Resource) -> bool,
+    ) -> Option<&mut Resource> {
+        self.entries_mut()
+            .iter_mut()
+            .filter(|entry| is_usable(entry, name, tenure))
+            .filter(|entry| !entry.value.is_empty() && has_some(entry))
+            .min_by_key(|entry| Reverse(entry.metadata.reservation_depth()))
+    }
+
+    fn drop_empty(&mut self) {
+        self.entries_mut().retain(|entry| !entry.value.is_empty());
+    }
+}
+
+/// Whether a task may use a part of the entry.
+fn is_usable(entry: &Resource, name: &ResourceName, tenure: Tenure) -> bool {
+    let metadata = &*entry.metadata;
+    entry.name == *name
+        && metadata.revocable == (tenure == Tenure::Revocable)
+        && !metadata.shared
+        && metadata.disk.is_none()
+}
+
+/// Moves a part of an entry to what is taken.
+fn cut(entry: &mut Resource, part: super::Value, taken: &mut Resources) {
+    entry.value.subtract(&part);
+    taken.add(entry.part(part));
+}
