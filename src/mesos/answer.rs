@@ -104,7 +104,10 @@ pub fn of_subscribe(answer: &Answer, media_type: &str) -> SubscribeAnswer {
         200 => SubscribeAnswer::Later {
             why: format!(
                 "it answers with {} instead of an event stream; is this a Mesos master?",
-                answer.content_type.as_deref().unwrap_or("nothing in particular")
+                answer
+                    .content_type
+                    .as_deref()
+                    .unwrap_or("nothing in particular")
             ),
         },
         // 308 is not Mesos's, but proxies before it send it.
@@ -192,7 +195,10 @@ mod tests {
     fn every_code_of_the_scheduler_endpoint_has_its_meaning() {
         for code in [404, 500, 502, 503, 504] {
             assert!(
-                matches!(of_subscribe(&answer(code, ""), PROTOBUF), SubscribeAnswer::Later { .. }),
+                matches!(
+                    of_subscribe(&answer(code, ""), PROTOBUF),
+                    SubscribeAnswer::Later { .. }
+                ),
                 "{code}"
             );
         }
@@ -218,9 +224,15 @@ mod tests {
     #[test]
     fn a_redirect_needs_a_location() {
         let mut redirect = answer(307, "");
-        assert!(matches!(of_subscribe(&redirect, PROTOBUF), SubscribeAnswer::Later { .. }));
+        assert!(matches!(
+            of_subscribe(&redirect, PROTOBUF),
+            SubscribeAnswer::Later { .. }
+        ));
         redirect.location = Some("//m:5050".into());
-        assert!(matches!(of_subscribe(&redirect, PROTOBUF), SubscribeAnswer::Redirect { .. }));
+        assert!(matches!(
+            of_subscribe(&redirect, PROTOBUF),
+            SubscribeAnswer::Redirect { .. }
+        ));
     }
 
     #[test]
@@ -228,18 +240,31 @@ mod tests {
         assert_eq!(of_call(&answer(202, "")), CallAnswer::Taken);
         for (code, body) in [
             (400, "Framework cannot be found"),
-            (400, "All non-subscribe calls should include the 'Mesos-Stream-Id' header"),
+            (
+                400,
+                "All non-subscribe calls should include the 'Mesos-Stream-Id' header",
+            ),
             (403, "Framework is not subscribed"),
             (307, ""),
             (503, ""),
         ] {
             assert!(
-                matches!(of_call(&answer(code, body)), CallAnswer::NotSubscribed { .. }),
+                matches!(
+                    of_call(&answer(code, body)),
+                    CallAnswer::NotSubscribed { .. }
+                ),
                 "{code} {body}"
             );
         }
-        for (code, body) in [(400, "Failed to validate scheduler::Call: ..."), (415, ""), (501, "")] {
-            assert!(matches!(of_call(&answer(code, body)), CallAnswer::Refused { .. }), "{code}");
+        for (code, body) in [
+            (400, "Failed to validate scheduler::Call: ..."),
+            (415, ""),
+            (501, ""),
+        ] {
+            assert!(
+                matches!(of_call(&answer(code, body)), CallAnswer::Refused { .. }),
+                "{code}"
+            );
         }
     }
 

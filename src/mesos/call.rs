@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::task::TaskInfo;
 use crate::ids::{AgentId, ExecutorId, FrameworkId, MesosTaskId, OfferId, Role};
-use crate::resources::Resource;
+use crate::resources::Resources;
 
 /// Who the framework is.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +129,7 @@ pub enum Call {
     /// Says what is wanted. Ignored by Mesos's own allocator.
     Request {
         /// Resources, of an agent or of any.
-        requests: Vec<(Option<AgentId>, Vec<Resource>)>,
+        requests: Vec<(Option<AgentId>, Resources)>,
     },
     /// Replaces what the framework said of itself.
     UpdateFramework {

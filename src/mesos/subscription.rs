@@ -32,6 +32,10 @@ use crate::ids::FrameworkId;
 /// high availability; 75 s with the master's fixed interval of 15 s).
 const MISSED_HEARTBEATS: u32 = 5;
 
+/// So many different failures are told between two subscriptions; a peer whose
+/// every answer differs must not fill the log.
+const MOST_TOLD: usize = 16;
+
 /// A subscription attempt; counted, so that late answers are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Attempt(u64);
@@ -149,7 +153,10 @@ enum State {
     /// The last attempt failed; the next one is made at `until`.
     BackingOff { until: Timestamp },
     /// SUBSCRIBE is on its way. Without an answer in time the attempt fails.
-    Asking { endpoint: Endpoint, until: Timestamp },
+    Asking {
+        endpoint: Endpoint,
+        until: Timestamp,
+    },
     /// The stream is open, but nothing is granted: headers come first, and a
     /// refusal may follow as an ERROR event.
     Opened {
@@ -327,7 +334,9 @@ impl Subscription {
                 self.error(now, message, actions);
             }
             (Event::Heartbeat, _) => {}
-            (event, State::Subscribed { .. }) => actions.push(Action::Deliver(Notice::Event(event))),
+            (event, State::Subscribed { .. }) => {
+                actions.push(Action::Deliver(Notice::Event(event)))
+            }
             (_, State::Opened { .. }) => {
                 self.broken(now, "its first event is not SUBSCRIBED".into(), actions);
             }
@@ -336,7 +345,12 @@ impl Subscription {
     }
 
     fn subscribed(&mut self, now: Timestamp, subscribed: Subscribed, actions: &mut Vec<Action>) {
-        let State::Opened { endpoint, stream_id, .. } = &self.state else {
+        let State::Opened {
+            endpoint,
+            stream_id,
+            ..
+        } = &self.state
+        else {
             return self.broken(now, "it sent SUBSCRIBED twice".into(), actions);
         };
         let endpoint = endpoint.clone();
@@ -399,7 +413,7 @@ impl Subscription {
     /// have been asked.
     fn failed(&mut self, now: Timestamp, why: String, actions: &mut Vec<Action>) {
         self.disconnect(actions);
-        if self.told.insert(why.clone()) {
+        if self.told.len() < MOST_TOLD && self.told.insert(why.clone()) {
             actions.push(Action::Deliver(Notice::Failing { why }));
         }
         if self.asked < self.candidates.count() {
@@ -452,3 +466,6 @@ impl Subscription {
         actions.push(Action::Deliver(Notice::Ended(end)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::ids::{AgentId, ExecutorId, MesosTaskId};
-use crate::resources::Resource;
+use crate::resources::Resources;
 
 /// The state of a task, with Mesos's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -141,7 +141,7 @@ pub struct TaskInfo {
     /// The agent of the offer.
     pub agent: AgentId,
     /// What it holds; at least one resource, all of one role.
-    pub resources: Vec<Resource>,
+    pub resources: Resources,
     /// Its executor; started with the first task that names it.
     pub executor: Option<ExecutorInfo>,
     /// What the executor needs to know of it.
@@ -159,7 +159,7 @@ pub struct ExecutorInfo {
     /// What starts it.
     pub command: Command,
     /// What it holds beside its tasks.
-    pub resources: Vec<Resource>,
+    pub resources: Resources,
     /// How long it may take to end when told to; the agent's own if absent.
     pub shutdown_grace_period: Option<Duration>,
 }
@@ -186,7 +186,11 @@ pub struct Variable {
 
 impl fmt::Debug for Variable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = if self.secret { "<redacted>" } else { &self.value };
+        let value = if self.secret {
+            "<redacted>"
+        } else {
+            &self.value
+        };
         write!(f, "{}={value}", self.name)
     }
 }
