@@ -13,13 +13,16 @@
 
 pub mod answer;
 pub mod call;
+pub mod client;
 pub mod codec;
 mod convert;
 pub mod endpoint;
 pub mod event;
+pub mod http;
 pub mod leader;
 pub mod proto;
 pub mod recordio;
 pub mod subscription;
 pub mod task;
 pub mod wire;
+pub mod zookeeper;

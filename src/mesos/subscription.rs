@@ -58,8 +58,10 @@ pub struct Session {
 pub enum Input {
     /// Time has passed: [`Subscription::next_deadline`] has come.
     Tick,
-    /// These masters may lead, in the order to ask them; none if nobody leads.
+    /// These masters may lead, in the order to ask them.
     LeaderKnown(Vec<Endpoint>),
+    /// Nobody is known to lead, for this reason.
+    LeaderUnknown(String),
     /// SUBSCRIBE was answered.
     Answered(Attempt, SubscribeAnswer),
     /// SUBSCRIBE was not answered, or the stream broke, for this reason.
@@ -234,6 +236,10 @@ impl Subscription {
         match input {
             Input::Tick => self.tick(now, &mut actions),
             Input::LeaderKnown(leaders) => self.leader_known(now, leaders, &mut actions),
+            Input::LeaderUnknown(why) => {
+                self.tell(why, &mut actions);
+                self.leader_known(now, Vec::new(), &mut actions);
+            }
             Input::Stop => self.end(End::Stopped, &mut actions),
             Input::Answered(attempt, answer) if attempt == self.attempt => {
                 self.answered(now, answer, &mut actions);
@@ -241,7 +247,7 @@ impl Subscription {
             Input::Broken(attempt, why) | Input::CallsRefused(attempt, why)
                 if attempt == self.attempt =>
             {
-                self.broken(now, why, &mut actions);
+                self.broken(now, &why, &mut actions);
             }
             Input::Arrived(attempt, event) if attempt == self.attempt => {
                 self.arrived(now, event, &mut actions);
@@ -262,11 +268,12 @@ impl Subscription {
             State::BackingOff { .. } => self.connect(now, actions),
             State::Asking { .. } | State::Opened { .. } => {
                 let why = format!("no answer within {:?}", self.answer_within);
-                self.broken(now, why, actions);
+                self.broken(now, &why, actions);
             }
             State::Subscribed { silence, .. } => {
                 let silence = silence.unwrap_or_default();
-                self.broken(now, format!("not a word from it for {silence:?}"), actions);
+                let why = format!("not a word from it for {silence:?}");
+                self.broken(now, &why, actions);
             }
             State::Leaderless | State::Ended => {}
         }
@@ -314,7 +321,7 @@ impl Subscription {
                 // The candidates have moved on already.
                 Err(error) => self.failed(now, error.to_string(), actions),
             },
-            SubscribeAnswer::Later { why } => self.broken(now, why, actions),
+            SubscribeAnswer::Later { why } => self.broken(now, &why, actions),
             SubscribeAnswer::Refused(refusal) => {
                 let endpoint = endpoint.clone();
                 self.end(End::Refused { endpoint, refusal }, actions);
@@ -335,10 +342,10 @@ impl Subscription {
             }
             (Event::Heartbeat, _) => {}
             (event, State::Subscribed { .. }) => {
-                actions.push(Action::Deliver(Notice::Event(event)))
+                actions.push(Action::Deliver(Notice::Event(event)));
             }
             (_, State::Opened { .. }) => {
-                self.broken(now, "its first event is not SUBSCRIBED".into(), actions);
+                self.broken(now, "its first event is not SUBSCRIBED", actions);
             }
             _ => {}
         }
@@ -351,7 +358,7 @@ impl Subscription {
             ..
         } = &self.state
         else {
-            return self.broken(now, "it sent SUBSCRIBED twice".into(), actions);
+            return self.broken(now, "it sent SUBSCRIBED twice", actions);
         };
         let endpoint = endpoint.clone();
         actions.push(Action::OpenCalls(Session {
@@ -386,12 +393,12 @@ impl Subscription {
                 let endpoint = endpoint.clone();
                 self.end(End::Rejected { endpoint, message }, actions);
             }
-            _ => self.broken(now, format!("it said: {message}"), actions),
+            _ => self.broken(now, &format!("it said: {message}"), actions),
         }
     }
 
     /// The connection of the current attempt is of no more use.
-    fn broken(&mut self, now: Timestamp, why: String, actions: &mut Vec<Action>) {
+    fn broken(&mut self, now: Timestamp, why: &str, actions: &mut Vec<Action>) {
         match &self.state {
             State::Asking { endpoint, .. } | State::Opened { endpoint, .. } => {
                 let why = format!("cannot subscribe with the master at {endpoint}: {why}");
@@ -413,13 +420,18 @@ impl Subscription {
     /// have been asked.
     fn failed(&mut self, now: Timestamp, why: String, actions: &mut Vec<Action>) {
         self.disconnect(actions);
-        if self.told.len() < MOST_TOLD && self.told.insert(why.clone()) {
-            actions.push(Action::Deliver(Notice::Failing { why }));
-        }
+        self.tell(why, actions);
         if self.asked < self.candidates.count() {
             self.connect(now, actions);
         } else {
             self.back_off(now);
+        }
+    }
+
+    /// Tells a failure that was not told before.
+    fn tell(&mut self, why: String, actions: &mut Vec<Action>) {
+        if self.told.len() < MOST_TOLD && self.told.insert(why.clone()) {
+            actions.push(Action::Deliver(Notice::Failing { why }));
         }
     }
 

@@ -394,10 +394,14 @@ fn a_new_leader_is_gone_to_and_the_old_one_left() {
 fn a_working_stream_outlives_the_loss_of_zookeeper() {
     let mut bench = Bench::new(None);
     bench.subscribe();
-    assert_eq!(bench.leaders(&[]), []);
+    let actions = bench.handle(Input::LeaderUnknown("session expired".into()));
+    assert!(matches!(
+        &actions[..],
+        [Action::Deliver(Notice::Failing { .. })]
+    ));
     assert_eq!(bench.leaders(&["http://m1:5050"]), []);
     // Broken while nobody is known to lead: wait for a leader, do not spin.
-    bench.leaders(&[]);
+    bench.handle(Input::LeaderUnknown("session expired".into()));
     bench.broken("end of stream");
     bench.wait();
     assert!(matches!(bench.subscription.state, State::Leaderless));
@@ -436,7 +440,7 @@ fn any_input(bench: &Bench, number: u8) -> Input {
     match number % 14 {
         0 => Input::LeaderKnown(vec![endpoint("http://m1:1"), endpoint("http://m2:1")]),
         1 => Input::LeaderKnown(vec![endpoint("http://m2:1")]),
-        2 => Input::LeaderKnown(Vec::new()),
+        2 => Input::LeaderUnknown("nobody".into()),
         3 => Input::Answered(attempt, SubscribeAnswer::Stream { stream_id: None }),
         4 => Input::Answered(
             attempt,
