@@ -71,15 +71,17 @@ def belonging_to(folder):
 
     Found by what they cannot lose by being orphaned. Mesos's programs name a
     place in the folder on their command lines; an executor has a sandbox in it
-    in its environment; the rest are descendants of those or share a session
-    with one (an executor starts a session).
+    in its environment; what a task left behind works in one, with no terminal
+    (a person who looks around there has one); the rest are descendants of those
+    or share a session with one (an executor starts a session).
     """
     mark = f"{folder}/".encode()
-    everyone = {}
+    everyone, found = {}, set()
     for entry in PROC.iterdir():
         if entry.name.isdigit() and (fields := _stat(entry.name)) and fields[0] not in "ZX":
             everyone[int(entry.name)] = (int(fields[1]), int(fields[3]), int(fields[19]))
-    found = {pid for pid in everyone if _bears(pid, mark)}
+            if _bears(entry, mark) or (fields[4] == "0" and _works_under(entry, mark)):
+                found.add(int(entry.name))
     sessions = {everyone[pid][1] for pid in found}
     grown = True
     while grown:
@@ -91,14 +93,21 @@ def belonging_to(folder):
     return {pid: everyone[pid][2] for pid in found - _self_and_ancestors(everyone)}
 
 
-def _bears(pid, mark):
+def _bears(entry, mark):
     try:
-        program = os.path.basename(os.readlink(PROC / str(pid) / "exe"))
-        if program.startswith("mesos-") and mark in (PROC / str(pid) / "cmdline").read_bytes():
+        program = os.path.basename(os.readlink(entry / "exe"))
+        if program.startswith("mesos-") and mark in (entry / "cmdline").read_bytes():
             return True
-        environment = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        environment = (entry / "environ").read_bytes().split(b"\0")
         return any(variable.startswith((b"MESOS_SANDBOX=" + mark, b"MESOS_DIRECTORY=" + mark))
                    for variable in environment)
+    except OSError:
+        return False
+
+
+def _works_under(entry, mark):
+    try:
+        return f"{os.readlink(entry / 'cwd')}/".encode().startswith(mark)
     except OSError:
         return False
 
