@@ -19,6 +19,7 @@ from .failure import Failure
 USUAL_PORT = 5050
 MOST_AGENTS = 150
 MOST_MASTERS = 7
+MOST_ZOOKEEPERS = 7
 
 # Below the ports that Linux hands out by itself for outgoing connections.
 FREE_PORTS = range(10_000, 30_000)
@@ -34,6 +35,23 @@ def agent(port, number):
     return f"{_network(port)}.{1 + number}"
 
 
+def zookeeper(port, number, alone):
+    """The address that clients find a ZooKeeper server on, counted from 1."""
+    return "127.0.0.1" if alone and number == 1 else _zookeeper(port, number)
+
+
+def zookeepers_among_themselves(port, count):
+    """The addresses that the servers of an ensemble find each other on.
+
+    There they also use the two ports after the cluster's.
+    """
+    return [_zookeeper(port, number) for number in range(1, count + 1)]
+
+
+def _zookeeper(port, number):
+    return f"{_network(port)}.{230 + number}"
+
+
 def _network(port):
     return "127.0.0" if port == USUAL_PORT else f"127.{port >> 8}.{port & 255}"
 
@@ -47,10 +65,10 @@ class Claim:
 
 
 @contextlib.contextmanager
-def claimed(port, masters, agents):
+def claimed(port, wanted):
     """Picks the port (0: any that is free) and keeps it for the claim's folder.
 
-    It is kept as long as that folder has a cluster.json, which the caller writes
+    `wanted` says for a port which addresses will listen on it. It is kept as long as that folder has a cluster.json, which the caller writes
     before leaving the `with` block: also while nodes are down, so that they find
     it free when they come back.
     """
@@ -61,30 +79,29 @@ def claimed(port, masters, agents):
         except (FileNotFoundError, ValueError):
             taken = {}
         taken = {key: folder for key, folder in taken.items() if (Path(folder) / state.FILE).exists()}
-        claim = Claim(_choose(port, taken, masters, agents))
+        claim = Claim(_choose(port, taken, wanted))
         yield claim
         taken[str(claim.port)] = str(claim.folder)
         table.write_text(json.dumps(taken))
 
 
-def _choose(port, taken, masters, agents):
+def _choose(port, taken, wanted):
     if port:
         if str(port) in taken:
             raise Failure(f"port {port} belongs to the cluster in {taken[str(port)]}")
-        busy = _busy(port, masters, agents)
+        busy = _busy(port, wanted)
         if busy:
             raise Failure(f"port {port} on {busy} is in use by another program")
         return port
     for candidate in random.sample(FREE_PORTS, len(FREE_PORTS)):
-        if str(candidate) not in taken and not _busy(candidate, masters, agents):
+        if str(candidate) not in taken and not _busy(candidate, wanted):
             return candidate
     raise Failure("no free port")
 
 
-def _busy(port, masters, agents):
+def _busy(port, wanted):
     """The first address of the cluster on which the port is taken, if any."""
-    for address in ([master(port, n) for n in range(1, masters + 1)]
-                    + [agent(port, n) for n in range(1, agents + 1)]):
+    for address in wanted(port):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -42,3 +42,12 @@ def agents(masters, credential=None):
             found[address, int(port)] = agent
         return found
     raise silence
+
+
+def role(master, credential=None):
+    """Whether a master leads."""
+    try:
+        metrics = get(master["address"], master["port"], "/metrics/snapshot", credential)
+    except Silent as error:
+        return f"no answer: {error}"
+    return "leading" if metrics.get("master/elected") else "standing by"

@@ -1,6 +1,7 @@
 """A cluster of real Mesos processes on this machine."""
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -8,26 +9,8 @@ import socket
 import sys
 from pathlib import Path
 
-from . import addresses, mesos, parts, platform, processes, state
+from . import addresses, mesos, nodes, parts, platform, processes, state, zookeeper
 from .failure import Failure
-
-RESOURCES = "cpus:2;mem:2048;disk:4096;ports:[31000-31999]"
-
-# Where Mesos's defaults are made for thousands of machines, a test would wait.
-MASTER_FLAGS = {
-    "agent_ping_timeout": "1secs",
-    "max_agent_ping_timeouts": "3",
-    "allocation_interval": "1secs",
-    "hostname_lookup": "false",
-}
-AGENT_FLAGS = {
-    "registration_backoff_factor": "10ms",
-    "hostname_lookup": "false",
-    "launcher": "posix",
-    "isolation": "posix/cpu,posix/mem",
-    "systemd_enable_support": "false",
-}
-
 
 def say(line):
     """Progress, for people."""
@@ -36,27 +19,33 @@ def say(line):
 
 def up(options):
     """Starts a cluster and returns it once every agent is registered and active."""
-    platform.require_platform()
-    platform.require_packages()
-    programs = parts.programs(say)
+    if options.masters:
+        platform.require_platform()
+        platform.require_packages()
+    if options.zookeepers:
+        platform.require_packages(zookeeper.PACKAGES)
+    programs = parts.programs(say) if options.masters else None
     if options.dir:
         _clear(Path(options.dir).resolve())
     elif options.port:
         _clear(state.usual_folder(options.port))
     cluster = None
     try:
-        with addresses.claimed(options.port, options.masters, options.agents) as claim:
+        with addresses.claimed(options.port, lambda port: _addresses(options, port)) as claim:
             folder = Path(options.dir).resolve() if options.dir else state.usual_folder(claim.port)
             folder.mkdir(parents=True, exist_ok=True)
             claim.folder = folder
             cluster = _describe(options, programs, folder, claim.port)
             state.write(cluster)
-        for node in state.nodes(cluster):
+        for node in cluster["zookeepers"]:
             start(cluster, node)
-        _await_all(cluster, options.timeout)
+        _await(cluster, options.timeout, lambda: all(map(zookeeper.mode, cluster["zookeepers"])))
+        for node in cluster["masters"] + cluster["agents"]:
+            start(cluster, node)
+        _await(cluster, options.timeout, lambda: agents_up(cluster) == len(cluster["agents"]))
     except BaseException:
         if cluster is not None:
-            log = _last_words(cluster)
+            log = _last_words(cluster, _ended)
             down(Path(cluster["dir"]), keep=False)
             if log:
                 say(log)
@@ -74,82 +63,32 @@ def _clear(folder):
     down(folder, keep=False)
 
 
+def _addresses(options, port):
+    return ([addresses.zookeeper(port, n + 1, options.masters == 0) for n in range(options.zookeepers)]
+            + [addresses.master(port, n + 1) for n in range(options.masters)]
+            + [addresses.agent(port, n + 1) for n in range(options.agents)])
+
+
 def _describe(options, programs, folder, port):
     """The whole cluster as cluster.json keeps it, nothing started yet."""
-    cluster = {
-        "kind": "native",
+    alone = options.masters == 0
+    zookeepers = nodes.zookeepers(options.zookeepers, folder, port, alone)
+    zookeeper_url = zookeeper.url(zookeepers) if zookeepers else options.zookeeper_url
+    masters = nodes.masters(options, programs, folder, port, zookeeper_url)
+    first = f"{masters[0]['address']}:{port}" if masters else None
+    agents = nodes.agents(options, programs, folder, port, zookeeper_url or first)
+    return {
         "mesos": parts.VERSION,
         "dir": str(folder),
-        "master": f"mesos://127.0.0.1:{port}",
-        "url": f"http://127.0.0.1:{port}",
         "port": port,
+        "master": zookeeper_url or f"mesos://{first}",
+        "url": f"http://{first}" if first else None,
+        "zookeeper": zookeeper_url,
         "credentials": options.credential,
-        "masters": [],
-        "agents": [],
+        "zookeepers": zookeepers,
+        "masters": masters,
+        "agents": agents,
     }
-    flags = {**MASTER_FLAGS}
-    if options.credential:
-        flags |= {"authenticate_http_frameworks": "true", "http_framework_authenticators": "basic",
-                  "credentials": str(_write_credentials(folder, options.credential))}
-    flags |= dict(options.master_flag)
-    for number in range(1, options.masters + 1):
-        name = "master" if options.masters == 1 else f"master{number}"
-        cluster["masters"].append(_node(programs / "mesos-master", folder, name,
-                                        addresses.master(port, number), port, flags))
-    for number in range(1, options.agents + 1):
-        cluster["agents"].append(_agent(options, programs, folder, port, number, cluster))
-    return cluster
-
-
-def _agent(options, programs, folder, port, number, cluster):
-    home = folder / f"agent{number}"
-    resources = _nth(options.resources, number, RESOURCES)
-    attributes = _nth(options.attributes, number, f"rack:r{number}")
-    master = cluster["masters"][0]
-    flags = {
-        **AGENT_FLAGS,
-        "master": f"{master['address']}:{master['port']}",
-        "launcher_dir": str(programs),
-        "runtime_dir": str(home / "run"),
-        "fetcher_cache_dir": str(home / "fetch"),
-        "appc_store_dir": str(home / "store" / "appc"),
-        "docker_store_dir": str(home / "store" / "docker"),
-        "resources": resources,
-    }
-    if attributes:
-        flags["attributes"] = attributes
-    if os.geteuid() != 0:
-        flags["switch_user"] = "false"
-    flags |= {key: value for which, key, value in options.agent_flag if which in (None, number)}
-    node = _node(programs / "mesos-agent", folder, f"agent{number}", addresses.agent(port, number),
-                 port, flags)
-    return node | {"resources": resources, "attributes": attributes}
-
-
-def _nth(values, number, default):
-    """The value given for an agent; the last one given is for all that follow."""
-    return values[min(number, len(values)) - 1] if values else default
-
-
-def _node(program, folder, name, address, port, flags):
-    home = folder / name
-    flags = {"ip": address, "port": str(port), "hostname": address,
-             "work_dir": str(home / "work")} | flags
-    return {
-        "name": name, "address": address, "port": port, "pid": None, "started_at": None,
-        "work_dir": flags["work_dir"], "log": str(home / "log"),
-        "command": [str(program)] + [f"--{key}={value}" for key, value in flags.items()],
-    }
-
-
-def _write_credentials(folder, credentials):
-    import json
-    file = folder / "credentials.json"
-    pairs = [credential.split(":", 1) for credential in credentials]
-    with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as output:
-        json.dump({"credentials": [{"principal": principal, "secret": secret}
-                                   for principal, secret in pairs]}, output)
-    return file
 
 
 def start(cluster, node):
@@ -166,21 +105,23 @@ def _environment():
             if not key.startswith(("MESOS_", "LIBPROCESS_", "GLOG_"))}
 
 
-def _await_all(cluster, seconds):
-    def ready():
+def _await(cluster, seconds, ready):
+    def come_true():
         for node in state.nodes(cluster):
-            if not state.is_alive(node):
+            if node["pid"] and not state.is_alive(node):
                 raise Failure(f"{node['name']} ended at once")
         with contextlib.suppress(mesos.Silent):
-            return agents_up(cluster) == len(cluster["agents"])
+            return ready()
         return False
 
-    if not processes.wait_until(ready, seconds):
-        raise Failure(f"the cluster is not up after {seconds} s")
+    if not processes.wait_until(come_true, seconds):
+        raise Failure(f"the cluster is not up after {seconds:g} s; its logs were:\n{_last_words(cluster)}")
 
 
 def agents_up(cluster):
     """How many of the cluster's agents its master calls active."""
+    if not cluster["masters"]:
+        return 0
     known = mesos.agents(cluster["masters"], credential(cluster))
     return sum(bool(known.get((node["address"], node["port"]), {}).get("active"))
                for node in cluster["agents"])
@@ -191,15 +132,19 @@ def credential(cluster):
     return cluster["credentials"][0] if cluster["credentials"] else None
 
 
-def _last_words(cluster):
-    """The end of the log of each node that is dead."""
+def _last_words(cluster, only=lambda node: True):
+    """The end of the logs of some nodes."""
     words = []
     for node in state.nodes(cluster):
-        if node["pid"] and not state.is_alive(node):
+        if node["pid"] and only(node):
             with contextlib.suppress(OSError):
                 lines = Path(node["log"]).read_text(errors="replace").splitlines()[-5:]
-                words += [f"{node['name']}: {line}" for line in lines]
+                words += [f"  {node['name']}: {line}" for line in lines]
     return "\n".join(words)
+
+
+def _ended(node):
+    return not state.is_alive(node)
 
 
 def down(folder, keep):
@@ -229,7 +174,7 @@ def fault(cluster, what, name):
         if not processes.wait_until(lambda: not state.is_alive(node) or _listens(node), 15):
             raise Failure(f"{node['name']} does not listen after 15 s")
         if not state.is_alive(node):
-            raise Failure(f"{node['name']} ended at once:\n{_last_words(cluster)}")
+            raise Failure(f"{node['name']} ended at once:\n{_last_words(cluster, _ended)}")
         return
     if not state.is_alive(node):
         raise Failure(f"{node['name']} is dead already")
@@ -256,19 +201,43 @@ def _listens(node):
 
 
 def status(cluster):
-    """[(node, what its process does, what the master says of it)]."""
+    """[(node, what its process does, what it is for the cluster, whether that is well)]."""
+    known, trouble = {}, None
     try:
-        known, trouble = mesos.agents(cluster["masters"], credential(cluster)), None
+        if cluster["masters"]:
+            known = mesos.agents(cluster["masters"], credential(cluster))
     except mesos.Silent as error:
-        known, trouble = {}, error
+        trouble = error
     lines = []
     for node in state.nodes(cluster):
         process = ("dead" if not state.is_alive(node)
                    else "paused" if processes.is_paused(node["pid"]) else "running")
-        if node in cluster["masters"]:
-            seen = f"no answer: {trouble}" if trouble else "leading"
-        else:
-            record = known.get((node["address"], node["port"]))
-            seen = "unknown" if record is None else "active" if record["active"] else "inactive"
-        lines.append((node, process, seen))
+        role = _role(cluster, node, known, trouble) if process == "running" or node["kind"] == "agent" else "-"
+        lines.append((node, process, role, process == "running" and role in HEALTHY))
     return lines
+
+
+def show_status(cluster, as_json):
+    """Prints the status; returns an exit code."""
+    lines = status(cluster)
+    for node, process, role, well in lines:
+        if as_json:
+            print(json.dumps({"name": node["name"], "address": node["address"], "port": node["port"],
+                              "pid": node["pid"], "process": process, "role": role, "healthy": well}))
+        else:
+            print(f"{node['name']:10} {node['address']}:{node['port']}  pid {node['pid']}  {process}  {role}")
+    return 0 if all(well for *_, well in lines) else 1
+
+
+HEALTHY = {"leading", "standing by", "active", "leader", "follower", "standalone"}
+
+
+def _role(cluster, node, known, trouble):
+    if node["kind"] == "zookeeper":
+        return zookeeper.mode(node) or "not serving"
+    if node["kind"] == "master":
+        return mesos.role(node, credential(cluster))
+    if trouble:
+        return f"unknown: {trouble}"
+    record = known.get((node["address"], node["port"]))
+    return "not registered" if record is None else "active" if record["active"] else "inactive"

@@ -69,11 +69,11 @@ def wait_until(condition, seconds, interval=0.02):
 def belonging_to(folder):
     """The processes that run on behalf of a cluster in `folder`: {pid: start time}.
 
-    Found by what they cannot lose by being orphaned. Mesos's programs name a
-    place in the folder on their command lines; an executor has a sandbox in it
-    in its environment; what a task left behind works in one, with no terminal
-    (a person who looks around there has one); the rest are descendants of those
-    or share a session with one (an executor starts a session).
+    Found by what they cannot lose by being orphaned. Mesos's programs and
+    ZooKeeper name a place in the folder on their command lines; an executor has
+    a sandbox in it in its environment; what a task left behind works in one, with
+    no terminal (a person who looks around there has one); the rest are
+    descendants of those or share a session with one (an executor starts one).
     """
     mark = f"{folder}/".encode()
     everyone, found = {}, set()
@@ -96,7 +96,7 @@ def belonging_to(folder):
 def _bears(entry, mark):
     try:
         program = os.path.basename(os.readlink(entry / "exe"))
-        if program.startswith("mesos-") and mark in (entry / "cmdline").read_bytes():
+        if program.startswith(("mesos-", "java")) and mark in (entry / "cmdline").read_bytes():
             return True
         environment = (entry / "environ").read_bytes().split(b"\0")
         return any(variable.startswith((b"MESOS_SANDBOX=" + mark, b"MESOS_DIRECTORY=" + mark))

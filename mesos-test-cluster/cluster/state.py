@@ -53,15 +53,13 @@ def write(cluster):
 
 
 def nodes(cluster):
-    """Masters first, then agents."""
-    return cluster["masters"] + cluster["agents"]
+    """In the order in which they are started."""
+    return cluster["zookeepers"] + cluster["masters"] + cluster["agents"]
 
 
 def node(cluster, name):
-    """The node of that name; `master` means the first."""
+    """The node of that name."""
     known = {each["name"]: each for each in nodes(cluster)}
-    if name == "master" and name not in known:
-        name = "master1"
     if name not in known:
         raise Failure(f"no node {name} in this cluster; there are: {', '.join(known)}")
     return known[name]
