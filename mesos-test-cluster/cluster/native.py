@@ -139,7 +139,7 @@ def _last_words(cluster, only=lambda node: True):
         if node["pid"] and only(node):
             with contextlib.suppress(OSError):
                 lines = Path(node["log"]).read_text(errors="replace").splitlines()[-5:]
-                words += [f"  {node['name']}: {line}" for line in lines]
+                words += [f"  {node['name']}: {line[:300]}" for line in lines]
     return "\n".join(words)
 
 
@@ -157,8 +157,8 @@ def down(folder, keep):
         return
     for node in state.nodes(cluster):
         shutil.rmtree(folder / node["name"], ignore_errors=True)
-    (folder / "credentials.json").unlink(missing_ok=True)
-    (folder / state.FILE).unlink(missing_ok=True)
+    for name in ("credentials.json", "executor-key", state.FILE):
+        (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # somebody else's files may be there too
         folder.rmdir()
         if folder.parent == state.usual_folder(0).parent:

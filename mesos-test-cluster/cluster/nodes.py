@@ -5,7 +5,7 @@ A node is a dict, kept as it is in cluster.json (README.md names its fields).
 
 import json
 import os
-from pathlib import Path
+import secrets
 
 from . import addresses, zookeeper
 
@@ -71,10 +71,14 @@ def _agent(options, number, programs, folder, port, master):
         "fetcher_cache_dir": str(home / "fetch"),
         "appc_store_dir": str(home / "store" / "appc"),
         "docker_store_dir": str(home / "store" / "docker"),
+        "domain_socket_location": str(home / "executors.sock"),
         "resources": resources,
     }
     if attributes:
         flags["attributes"] = attributes
+    if options.authenticate_executors:
+        flags |= {"authenticate_http_executors": "true", "http_authenticators": "jwt",
+                  "jwt_secret_key": str(_write_secret(folder / "executor-key", secrets.token_hex(32)))}
     if os.geteuid() != 0:
         flags["switch_user"] = "false"
     flags |= {key: value for which, key, value in options.agent_flag if which in (None, number)}
@@ -104,9 +108,12 @@ def _node(kind, name, folder, address, port, command):
 
 
 def _write_credentials(folder, credentials):
-    file = Path(folder) / "credentials.json"
     pairs = [credential.split(":", 1) for credential in credentials]
+    return _write_secret(folder / "credentials.json", json.dumps(
+        {"credentials": [{"principal": principal, "secret": secret} for principal, secret in pairs]}))
+
+
+def _write_secret(file, text):
     with open(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w") as output:
-        json.dump({"credentials": [{"principal": principal, "secret": secret}
-                                   for principal, secret in pairs]}, output)
+        output.write(text)
     return file

@@ -124,9 +124,14 @@ namespace unix {
 class Address;
 }
 namespace internal {
-class SocketImpl;
+class SocketImpl {
+ public:
+  enum class Kind { POLL };
+  static Try<std::shared_ptr<SocketImpl>> create(int descriptor, Kind kind);
+};
 template <typename Address>
-class Socket {
+struct Socket {
+  Socket(std::shared_ptr<SocketImpl> implementation) : implementation(std::move(implementation)) {}
   std::shared_ptr<SocketImpl> implementation;
 };
 }  // namespace internal
@@ -162,7 +167,15 @@ class Authorizer {
   static Try<Authorizer*> create(const ACLs& acls);
 };
 
-class SecretGenerator;
+class SecretGenerator {};
+namespace authentication {
+namespace executor {
+class JWTSecretGenerator : public SecretGenerator {
+ public:
+  explicit JWTSecretGenerator(const std::string& key);
+};
+}  // namespace executor
+}  // namespace authentication
 
 class SecretResolver {
  public:
