@@ -1,0 +1,52 @@
+"""What a machine must have, and what to say when it does not."""
+
+import ctypes.util
+import os
+import platform
+import shutil
+
+from .failure import MISSING_PACKAGES, UNSUPPORTED_PLATFORM, Failure
+
+MISSING = MISSING_PACKAGES
+
+# Debian package: how to see that it, or another system's like it, is there.
+NATIVE = {
+    "g++": lambda: shutil.which("g++") and shutil.which("gcc"),
+    "binutils": lambda: shutil.which("nm"),
+    "python3-pip": lambda: _importable("pip"),
+    "libapr1": lambda: ctypes.util.find_library("apr-1"),
+    "libsvn1": lambda: ctypes.util.find_library("svn_delta-1"),
+    "libsasl2-2": lambda: ctypes.util.find_library("sasl2"),
+    "zlib1g": lambda: ctypes.util.find_library("z"),
+}
+
+
+def _importable(name):
+    import importlib.util
+    return importlib.util.find_spec(name) is not None
+
+
+def require_platform():
+    """Refuses where the published Mesos cannot run."""
+    system, machine = platform.system(), platform.machine()
+    libc = platform.libc_ver()[0]
+    if system != "Linux" or machine != "x86_64" or libc != "glibc":
+        raise Failure(
+            f"no native Mesos for {system} {machine}{'' if libc else ' without glibc'}: the published "
+            "package is for Linux x86_64 with glibc; try `--docker`", code=UNSUPPORTED_PLATFORM)
+
+
+def missing_packages(wanted=None):
+    """The Debian packages of `wanted` (default: the native cluster's) that are not there."""
+    # ldconfig, which find_library asks, is not on every user's path.
+    os.environ["PATH"] = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+    return [name for name, present in (wanted or NATIVE).items() if not present()]
+
+
+def require_packages(wanted=None):
+    """Refuses with the names of the Debian packages that are missing."""
+    missing = missing_packages(wanted)
+    if missing:
+        raise Failure(
+            f"missing: {' '.join(missing)} (Debian package names); as root: apt-get install -y "
+            f"{' '.join(missing)}, or mesos-test-cluster/install", code=MISSING_PACKAGES)

@@ -1,0 +1,70 @@
+"""What is known of one cluster: the file cluster.json in its folder.
+
+Tests read it, so its names are part of what is promised (see README.md).
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from . import processes
+from .failure import Failure
+
+FILE = "cluster.json"
+
+
+def folder_of(arguments):
+    """The folder that --dir names, or the usual one for --port."""
+    if arguments.dir:
+        return Path(arguments.dir).resolve()
+    return usual_folder(arguments.port)
+
+
+def usual_folder(port):
+    """Where a cluster goes whose folder nobody named."""
+    return Path(tempfile.gettempdir()).resolve() / f"mesquite-test-cluster-{os.getuid()}" / str(port)
+
+
+def read(folder):
+    """The cluster in `folder`, or None."""
+    try:
+        return json.loads((folder / FILE).read_text())
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise Failure(f"{folder / FILE} is damaged: {error}") from error
+
+
+def require(folder):
+    """The cluster in `folder`."""
+    cluster = read(folder)
+    if cluster is None:
+        raise Failure(f"no cluster in {folder}")
+    return cluster
+
+
+def write(cluster):
+    """Replaces the file in one step, so that a reader never sees half of it."""
+    file = Path(cluster["dir"]) / FILE
+    partial = file.with_name(f".{FILE}.{os.getpid()}")
+    partial.write_text(json.dumps(cluster, indent=2) + "\n")
+    partial.rename(file)
+
+
+def nodes(cluster):
+    """In the order in which they are started."""
+    return cluster["zookeepers"] + cluster["masters"] + cluster["agents"]
+
+
+def node(cluster, name):
+    """The node of that name."""
+    known = {each["name"]: each for each in nodes(cluster)}
+    if name not in known:
+        raise Failure(f"no node {name} in this cluster; there are: {', '.join(known)}")
+    return known[name]
+
+
+def is_alive(node_):
+    """Whether the node's process lives, paused or not."""
+    return processes.is_alive(node_["pid"], node_["started_at"])
