@@ -155,10 +155,12 @@ fn seed() -> u64 {
     fastrand::Rng::new().u64(..)
 }
 
-/// The calls of one session: a queue, and the task that works it off.
+/// The calls of one session. When it is dropped the call that is under way is
+/// still answered (TEARDOWN is, after the stream that it ends), and those behind
+/// it are not sent.
 struct Lane {
     queue: mpsc::UnboundedSender<Queued>,
-    _task: AbortOnDrop,
+    _open: oneshot::Sender<std::convert::Infallible>,
 }
 
 /// Ends a task when it is dropped.
@@ -270,15 +272,16 @@ impl Shell {
 
     fn open_lane(&self, session: Session) -> Lane {
         let (queue, calls) = mpsc::unbounded_channel();
+        let (open, closed) = oneshot::channel();
         let http = Arc::clone(&self.http);
         let inputs = self.inputs.clone();
-        let task = AbortOnDrop::spawn(async move {
+        tokio::spawn(async move {
             let attempt = session.attempt;
-            if let Some(why) = work_off(&http, &session, calls).await {
+            if let Some(why) = work_off(&http, &session, calls, closed).await {
                 let _ = inputs.send(Input::CallsRefused(attempt, why)).await;
             }
         });
-        Lane { queue, _task: task }
+        Lane { queue, _open: open }
     }
 }
 
@@ -329,15 +332,21 @@ async fn subscribe_and_read(
     }
 }
 
-/// Sends calls one after the other, for the master keeps their order only then.
-/// Ends when the session does, and says why if a call found that out.
+/// Sends calls one after the other, for the master keeps their order only then,
+/// until the session is closed. Says why if a call finds it to be over.
 async fn work_off(
     http: &Http,
     session: &Session,
     mut calls: mpsc::UnboundedReceiver<Queued>,
+    mut closed: oneshot::Receiver<std::convert::Infallible>,
 ) -> Option<String> {
     let url = session.endpoint.url(PATH);
-    while let Some(queued) = calls.recv().await {
+    loop {
+        let queued = tokio::select! {
+            biased;
+            _ = &mut closed => return None,
+            queued = calls.recv() => queued?,
+        };
         let body = encode_call(http.codec(), &queued.call, Some(&session.framework));
         let answer = http.call(&url, session.stream_id.as_deref(), body).await;
         match answer.map(|answer| of_call(&answer)) {
@@ -353,5 +362,4 @@ async fn work_off(
             }
         }
     }
-    None
 }

@@ -1,0 +1,6 @@
+//! Against a real Mesos, brought up natively by `mesos-test-cluster`. Run by
+//! name, for they need that: `scripts/test` does.
+
+mod cluster;
+mod framework;
+mod subscription;
