@@ -13,4 +13,5 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod conf;
 pub mod ids;
