@@ -11,7 +11,7 @@ use super::source::Source;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     /// Nobody knows the property.
-    #[error("unknown property {name} ({origin}){}", suggestion(.nearest.as_deref()))]
+    #[error("unknown property {} ({origin}){}", printable(.name), suggestion(.nearest.as_deref()))]
     Unknown {
         /// The name as written.
         name: String,
@@ -21,7 +21,7 @@ pub enum Problem {
         nearest: Option<String>,
     },
     /// The value is not one that the property can have.
-    #[error("{name} is `{value}` ({origin}), but must be {accepted}")]
+    #[error("{} is `{}` ({origin}), but must be {}", printable(.name), printable(.value), printable(.accepted))]
     Invalid {
         /// The property.
         name: String,
@@ -35,6 +35,19 @@ pub enum Problem {
     /// Values that are good by themselves do not go together.
     #[error("{0}")]
     Conflict(String),
+}
+
+/// Keeps a message on its line, and terminals from obeying what a file says.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
 }
 
 fn suggestion(nearest: Option<&str>) -> String {

@@ -250,14 +250,24 @@ pub const fn boolean(name: &'static str) -> Undecided<bool> {
     Undecided::new(name, Syntax::Boolean)
 }
 
-/// A property that is a whole number within `bounds`.
+/// A property that is a whole number of at least `min`.
 pub const fn integer<T: Whole>(name: &'static str, min: u64) -> Undecided<T> {
-    Undecided::new(name, Syntax::Integer { min, max: T::MAX })
+    integer_between(name, min, T::MAX)
+}
+
+/// A property that is a whole number within bounds.
+pub const fn integer_between<T: Whole>(name: &'static str, min: u64, max: u64) -> Undecided<T> {
+    assert!(min <= max && max <= T::MAX);
+    Undecided::new(name, Syntax::Integer { min, max })
 }
 
 /// A property that is a number, perhaps with a fraction, of at least `min`.
 pub const fn decimal(name: &'static str, min: f64) -> Undecided<f64> {
-    let max = f64::INFINITY;
+    decimal_between(name, min, f64::INFINITY)
+}
+
+/// A property that is a number, perhaps with a fraction, within bounds.
+pub const fn decimal_between(name: &'static str, min: f64, max: f64) -> Undecided<f64> {
     Undecided::new(name, Syntax::Decimal { min, max })
 }
 

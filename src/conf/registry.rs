@@ -2,7 +2,7 @@
 //!
 //! Responsible for finding a declaration by its name, for the nearest name to
 //! one that is not known, and for searching. Filled from
-//! [`properties::GROUPS`](super::properties::GROUPS); tests bring their own.
+//! [`properties::GROUPS`]; tests bring their own.
 
 use super::foreign;
 use super::properties;
@@ -90,12 +90,14 @@ impl Registry {
         })
     }
 
-    /// The declarations with `text` in their name or meaning, in any case.
+    /// The declarations with `text` in their name or meaning, in any case, and
+    /// the family that `text` is a member of.
     pub fn search(&self, text: &str) -> Vec<&'static Declaration> {
         let wanted = text.to_lowercase();
         self.declarations()
             .filter(|declaration| {
-                declaration.name().to_lowercase().contains(&wanted)
+                declaration.member(text).is_some()
+                    || declaration.name().to_lowercase().contains(&wanted)
                     || declaration.meaning().to_lowercase().contains(&wanted)
             })
             .collect()

@@ -5,7 +5,6 @@
 //! data, so that declarations can be constants and documentation can be made
 //! from them.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::master_url::MasterUrl;
@@ -124,20 +123,17 @@ impl Syntax {
 
     /// What is accepted, to follow "must be".
     pub fn accepted(&self) -> String {
+        let bounds = self.bounds();
         match self {
             Self::Boolean => "true or false".to_owned(),
-            Self::Integer { min, max } => {
-                format!("a whole number {}", Bounds(min, max, UNBOUNDED))
-            }
-            Self::Decimal { min, max } => format!("a number {}", Bounds(min, max, f64::INFINITY)),
+            Self::Integer { .. } => format!("a whole number{bounds}"),
+            Self::Decimal { .. } => format!("a number{bounds}"),
             Self::Duration { bare, .. } => format!(
-                "a time{}, such as 500ms, 10s, 5m, 2h or 1d (a bare number counts {bare})",
-                self.bounds()
+                "a time{bounds}, such as 500ms, 10s, 5m, 2h or 1d (a bare number counts {bare})"
             ),
-            Self::Size { bare, .. } => format!(
-                "a size{}, such as 512k, 64m or 2g (a bare number counts {bare})",
-                self.bounds()
-            ),
+            Self::Size { bare, .. } => {
+                format!("a size{bounds}, such as 512k, 64m or 2g (a bare number counts {bare})")
+            }
             Self::Text(_) => "text that is not empty".to_owned(),
             Self::Path => "a path".to_owned(),
             Self::List => "items separated by commas".to_owned(),
@@ -149,12 +145,13 @@ impl Syntax {
 
     /// The type and unit in a few words, for lists of properties.
     pub fn summary(&self) -> String {
+        let bounds = self.bounds();
         match self {
             Self::Boolean => "boolean".to_owned(),
-            Self::Integer { min, max } => format!("whole number {}", Bounds(min, max, UNBOUNDED)),
-            Self::Decimal { min, max } => format!("number {}", Bounds(min, max, f64::INFINITY)),
-            Self::Duration { bare, .. } => format!("time in {bare}{}", self.bounds()),
-            Self::Size { bare, .. } => format!("size in {bare}{}", self.bounds()),
+            Self::Integer { .. } => format!("whole number{bounds}"),
+            Self::Decimal { .. } => format!("number{bounds}"),
+            Self::Duration { bare, .. } => format!("time in {bare}{bounds}"),
+            Self::Size { bare, .. } => format!("size in {bare}{bounds}"),
             Self::Text(_) => "text".to_owned(),
             Self::Path => "path".to_owned(),
             Self::List => "list".to_owned(),
@@ -164,21 +161,29 @@ impl Syntax {
         }
     }
 
-    /// The bounds of times and sizes where they are narrower than usual.
+    /// The bounds, as far as they are not those of the type.
     fn bounds(&self) -> String {
-        match *self {
-            Self::Duration { min, max, .. } => match (min > Duration::ZERO, max < LONGEST) {
-                (false, false) => String::new(),
-                (true, false) => format!(" of at least {}", units::show_duration(min)),
-                (false, true) => format!(" of at most {}", units::show_duration(max)),
-                (true, true) => format!(
-                    " from {} to {}",
-                    units::show_duration(min),
-                    units::show_duration(max)
-                ),
-            },
-            Self::Size { min, .. } if min > ByteSize(0) => format!(" of at least {min}"),
-            _ => String::new(),
+        let (min, max) = match *self {
+            Self::Integer { min, max } => (
+                (min > 0).then(|| min.to_string()),
+                (max < UNBOUNDED).then(|| max.to_string()),
+            ),
+            Self::Decimal { min, max } => (
+                min.is_finite().then(|| min.to_string()),
+                max.is_finite().then(|| max.to_string()),
+            ),
+            Self::Duration { min, max, .. } => (
+                (min > Duration::ZERO).then(|| units::show_duration(min)),
+                (max < LONGEST).then(|| units::show_duration(max)),
+            ),
+            Self::Size { min, .. } => ((min > ByteSize(0)).then(|| min.to_string()), None),
+            _ => (None, None),
+        };
+        match (min, max) {
+            (None, None) => String::new(),
+            (Some(min), None) => format!(", at least {min}"),
+            (None, Some(max)) => format!(", at most {max}"),
+            (Some(min), Some(max)) => format!(", from {min} to {max}"),
         }
     }
 
@@ -201,20 +206,6 @@ fn parse_boolean(text: &str) -> Option<bool> {
         Some(false)
     } else {
         None
-    }
-}
-
-/// Prints two bounds, leaving out an upper one that is no bound.
-struct Bounds<'a, T>(&'a T, &'a T, T);
-
-impl<T: fmt::Display + PartialOrd> fmt::Display for Bounds<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(min, max, unbounded) = self;
-        if *max < unbounded {
-            write!(f, "from {min} to {max}")
-        } else {
-            write!(f, "of at least {min}")
-        }
     }
 }
 
@@ -248,7 +239,7 @@ mod tests {
         for text in ["0", "65", "-1", "1.5", "", "one"] {
             assert_eq!(
                 cores.parse(text),
-                Err("a whole number from 1 to 64".to_owned()),
+                Err("a whole number, from 1 to 64".to_owned()),
                 "{text}"
             );
         }
@@ -260,7 +251,7 @@ mod tests {
         for text in ["-0.1", "inf", "NaN", "", "x"] {
             assert_eq!(
                 factor.parse(text),
-                Err("a number of at least 0".to_owned()),
+                Err("a number, at least 0".to_owned()),
                 "{text}"
             );
         }
@@ -274,7 +265,7 @@ mod tests {
         );
         assert_eq!(
             SECONDS.parse("0.5s"),
-            Err("a time of at least 1s, such as 500ms, 10s, 5m, 2h or 1d (a bare number counts seconds)".to_owned())
+            Err("a time, at least 1s, such as 500ms, 10s, 5m, 2h or 1d (a bare number counts seconds)".to_owned())
         );
         assert!(SECONDS.parse("36501d").is_err());
     }

@@ -58,7 +58,8 @@ properties! {
         .optional("no file is read")
         .or_environment("SPARK_MESOS_PRINCIPAL_FILE");
 
-    /// The secret that belongs to the principal.
+    /// The secret that belongs to the principal. Better in a file or in the
+    /// environment than on a command line, which others can see.
     pub SECRET: Property<Option<Secret>> = secret("spark.mesos.secret")
         .optional("the principal has no secret")
         .or_environment("SPARK_MESOS_SECRET");
@@ -91,7 +92,8 @@ properties! {
             .same_as(&REJECT_OFFER_DURATION);
 
     /// How long the master keeps the framework and its tasks after losing the
-    /// driver, so that it can come back. With 0 both are gone at once.
+    /// driver, so that it can come back. With 0, which is Spark's default, both are gone
+    /// at once.
     pub FAILOVER_TIMEOUT: Property<Duration> =
         duration("spark.mesos.driver.failoverTimeout", TimeUnit::Seconds).default("10m");
 

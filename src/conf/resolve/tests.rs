@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::conf::properties::application::APP_NAME;
 use crate::conf::properties::executor::{EXECUTOR_CORES, EXECUTOR_MEMORY};
@@ -10,8 +12,11 @@ use crate::conf::properties::mesos::{
     REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS, SECRET, WireFormat,
 };
 use crate::conf::properties::scheduler::TASK_CPUS;
-use crate::conf::property::{integer, properties, text};
+use crate::conf::property::{
+    decimal_between, duration, integer, integer_between, list, properties, text,
+};
 use crate::conf::registry::Group;
+use crate::conf::units::TimeUnit;
 use crate::conf::value::ByteSize;
 
 fn file(line: usize) -> Source {
@@ -220,6 +225,20 @@ mod made_up {
         /// Amounts.
         pub(super) AMOUNTS: Family<u32> = integer("spark.task.resource.NAME.amount", 1).family();
 
+        /// A part of one.
+        pub(super) SHARE: Property<f64> = decimal_between("mesquite.share", 0.0, 1.0).default("0.5");
+
+        /// A number with bounds.
+        pub(super) NUMBER: Property<u64> = integer_between("mesquite.number", 1, 9).default("3");
+
+        /// A time with bounds.
+        pub(super) TIME: Property<Duration> = duration("mesquite.time", TimeUnit::Milliseconds)
+            .within(Duration::from_secs(1)..=Duration::from_secs(60))
+            .default("1000");
+
+        /// Several texts.
+        pub(super) LIST: Property<Vec<String>> = list("mesquite.list").default("a, b");
+
         /// A name that a family would match too.
         pub(super) PARTICULAR: Property<String> = text("spark.executorEnv.PARTICULAR").default("p");
     }
@@ -252,6 +271,73 @@ fn a_family_answers_with_the_members_that_are_set() {
 }
 
 #[test]
+fn bounds_hold_at_both_ends() {
+    let conf = made_up().build().expect("nothing set");
+    assert_eq!(conf.get(&made_up::LIST), ["a", "b"]);
+    assert_eq!(conf.get(&made_up::TIME), Duration::from_secs(1));
+    let conf = made_up()
+        .set(Source::ConfOption, "mesquite.share", "1")
+        .set(Source::ConfOption, "mesquite.number", "9")
+        .set(Source::ConfOption, "mesquite.time", "1m")
+        .set(Source::ConfOption, "mesquite.list", "")
+        .build()
+        .expect("just within");
+    assert_eq!(conf.get(&made_up::SHARE), 1.0);
+    assert_eq!(conf.get(&made_up::NUMBER), 9);
+    assert_eq!(conf.get(&made_up::TIME), Duration::from_secs(60));
+    assert!(conf.get(&made_up::LIST).is_empty());
+    let error = made_up()
+        .set(Source::ConfOption, "mesquite.share", "1.01")
+        .set(Source::ConfOption, "mesquite.number", "10")
+        .set(Source::ConfOption, "mesquite.time", "61s")
+        .build()
+        .expect_err("just beyond");
+    let messages = error.to_string();
+    for expected in [
+        "must be a number, from 0 to 1",
+        "must be a whole number, from 1 to 9",
+        "must be a time, from 1s to 1m, such as",
+    ] {
+        assert!(messages.contains(expected), "{expected}\n--\n{messages}");
+    }
+}
+
+#[test]
+fn what_a_file_says_cannot_break_a_line_or_a_terminal() {
+    let messages = problems(&[("spark.x\ny", "1"), ("spark.task.cpus", "\u{1b}[31m1")]);
+    assert!(messages[0].contains("`\\u{1b}[31m1`"), "{messages:?}");
+    assert!(
+        messages[1].starts_with("unknown property spark.x\\ny ("),
+        "{messages:?}"
+    );
+}
+
+proptest! {
+    #[test]
+    fn whatever_is_accepted_is_shown_so_that_it_reads_back(
+        which in 0..Registry::all().declarations().count(),
+        text in "[0-9]{1,6}(us|ms|s|m|h|d|k|g)?|true|json|[a-z/:,.]{1,12}|(mesos|zk|https)://[a-z0-9.:,\\[\\]]{1,12}(/[a-z]{0,3})?|\\PC{0,12}",
+    ) {
+        let declaration = Registry::all().declarations().nth(which).expect("within");
+        let written = Conf::builder()
+            .set(Source::ConfOption, "spark.mesos.principal", "me")
+            .set(Source::ConfOption, declaration.name(), text);
+        if let Ok(conf) = written.build()
+            && declaration.name() != "spark.mesos.secret"
+        {
+            let shown = |conf: &Conf| -> Vec<String> {
+                conf.settings().map(|(_, value, _)| value).collect()
+            };
+            let again = conf.settings().fold(Conf::builder(), |builder, (name, value, source)| {
+                builder.set(source.clone(), name, value)
+            });
+            let again = again.build().expect("good as it was");
+            prop_assert_eq!(shown(&conf), shown(&again));
+        }
+    }
+}
+
+#[test]
 fn a_member_is_checked_and_must_have_a_name() {
     let error = made_up()
         .set(Source::ConfOption, "spark.task.resource.gpu.amount", "0")
@@ -261,6 +347,6 @@ fn a_member_is_checked_and_must_have_a_name() {
     assert_eq!(
         error.to_string(),
         "unknown property spark.executorEnv. (command line, --conf); did you mean spark.executorEnv.NAME?\n\
-         spark.task.resource.gpu.amount is `0` (command line, --conf), but must be a whole number of at least 1"
+         spark.task.resource.gpu.amount is `0` (command line, --conf), but must be a whole number, at least 1"
     );
 }
