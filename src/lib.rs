@@ -12,6 +12,7 @@
 //! ```
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
 pub mod conf;
 pub mod ids;
