@@ -265,6 +265,14 @@ pub fn reason(name: &str) -> Option<&'static str> {
         .map(|foreign| foreign.reason)
 }
 
+/// The full names in the table.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FOREIGN
+        .iter()
+        .flat_map(|foreign| foreign.names.iter().copied())
+        .filter(|name| !name.ends_with('*'))
+}
+
 /// Whether `name` is what `known` says, or begins so.
 fn matches(known: &str, name: &str) -> bool {
     match known.strip_suffix('*') {

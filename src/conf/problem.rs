@@ -21,7 +21,10 @@ pub enum Problem {
         nearest: Option<String>,
     },
     /// The value is not one that the property can have.
-    #[error("{} is `{}` ({origin}), but must be {}", printable(.name), printable(.value), printable(.accepted))]
+    #[error(
+        "{} is `{}` ({origin}), but must be {}",
+        printable(.name), printable(.value), printable(.accepted)
+    )]
     Invalid {
         /// The property.
         name: String,

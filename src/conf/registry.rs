@@ -67,7 +67,7 @@ impl Registry {
             .or_else(|| foreign::reason(name).map(Known::Foreign))
     }
 
-    /// The known name that `name` was probably meant to be.
+    /// The known name, declared or foreign, that `name` was probably meant to be.
     pub fn nearest(&self, name: &str) -> Option<&'static str> {
         let typed = name.to_lowercase();
         // Whoever leaves out the beginning has spelt the rest right.
@@ -77,16 +77,14 @@ impl Registry {
             .map(Declaration::name)
             .find(|known| known.to_lowercase().ends_with(&ending));
         completed.or_else(|| {
+            // Of equally near names the first wins, so a declared one does.
             self.declarations()
-                .map(|known| {
-                    (
-                        strsim::osa_distance(&typed, &known.name().to_lowercase()),
-                        known,
-                    )
-                })
+                .map(Declaration::name)
+                .chain(foreign::names())
+                .map(|known| (strsim::osa_distance(&typed, &known.to_lowercase()), known))
                 .min_by_key(|(distance, _)| *distance)
-                .filter(|(distance, known)| distance * 3 <= known.name().len())
-                .map(|(_, known)| known.name())
+                .filter(|(distance, known)| distance * 3 <= known.len())
+                .map(|(_, known)| known)
         })
     }
 
@@ -163,6 +161,10 @@ mod tests {
             ("spark.executor.mem", "spark.executor.memory"),
             ("spark.excutor.cores", "spark.executor.cores"),
             ("mesquite.mesos.codecs", "mesquite.mesos.codec"),
+            (
+                "spark.driver.extraJavaOption",
+                "spark.driver.extraJavaOptions",
+            ),
         ] {
             assert_eq!(Registry::all().nearest(typed), Some(meant), "{typed}");
         }

@@ -28,5 +28,8 @@ properties! {
     /// `spark.executor.memory`.
     pub EXECUTOR_MEMORY_OVERHEAD: Property<Option<ByteSize>> =
         size("spark.mesos.executor.memoryOverhead", SizeUnit::MiB, ByteSize::from_mib(0))
-            .optional("spark.executor.memory times spark.executor.memoryOverheadFactor, at least 384m");
+            .optional(
+                "spark.executor.memory times spark.executor.memoryOverheadFactor, \
+                 at least 384m",
+            );
 }
