@@ -12,7 +12,9 @@
 //! ```
 
 pub mod backoff;
+pub mod cli;
 pub mod clock;
+pub mod conf;
 pub mod ids;
 pub mod mesos;
 pub mod offers;
