@@ -27,7 +27,8 @@ pub struct Offer {
     /// What is offered.
     pub resources: Resources,
     /// The agent's attributes in its own order; names can occur repeatedly.
-    pub attributes: Vec<Attribute>,
+    /// Shared, because they are copied into whatever is made of the offer.
+    pub attributes: Arc<[Attribute]>,
     /// Our executors that the master believes to run on the agent.
     pub executor_ids: Vec<ExecutorId>,
     /// The role it is offered to; none for frameworks without MULTI_ROLE.
@@ -49,7 +50,7 @@ pub struct InverseOffer {
     pub unavailability: Unavailability,
 }
 
-/// Where an agent listens.
+/// Where an agent listens: `Offer.url.address`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentAddress {
     /// Its IP address or, where that is not given, its host name.
