@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::{Ranges, Resource, ResourceName, Resources, Scalar};
+use super::{Ranges, Resource, ResourceName, Resources, Scalar, Value};
 
 /// Whether the agent may take a resource back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -287,10 +287,14 @@ impl Resources {
         while missing > 0
             && let Some(entry) = self.best_entry(name, tenure, |entry| entry.ranges().is_some())
         {
-            let part = entry.ranges().cloned().unwrap_or_default();
-            let part = part.clone().take(missing.min(part.count())).unwrap_or(part);
+            let Value::Ranges(numbers) = &mut entry.value else {
+                break;
+            };
+            let part = numbers
+                .take(missing.min(numbers.count()))
+                .unwrap_or_default();
             missing -= part.count();
-            cut(entry, part.into(), &mut taken);
+            taken.add(entry.part(part));
         }
         self.drop_empty();
         Ok(taken)
@@ -367,7 +371,7 @@ fn is_usable(entry: &Resource, name: &ResourceName, tenure: Tenure) -> bool {
 }
 
 /// Moves a part of an entry to what is taken.
-fn cut(entry: &mut Resource, part: super::Value, taken: &mut Resources) {
+fn cut(entry: &mut Resource, part: Value, taken: &mut Resources) {
     entry.value.subtract(&part);
     taken.add(entry.part(part));
 }
