@@ -4,7 +4,9 @@
 //! knows nothing of tasks or of the wire. Pure: time is an argument.
 
 mod attribute;
+mod constraint;
 mod offer;
 
 pub use attribute::{Attribute, AttributeValue};
+pub use constraint::{Constraint, Constraints, ConstraintsError, Unmet};
 pub use offer::{AgentAddress, FaultDomain, InverseOffer, Offer, Unavailability};
