@@ -171,8 +171,8 @@ mod taking {
         assert_eq!(
             texts,
             [
-                "1024 MiB of mem needed, 1000 there",
-                "ports [31000-31000] needed, not there"
+                "1024 MiB of mem needed, 1000 available",
+                "ports [31000-31000] needed, not available"
             ]
         );
         assert_eq!(offered, resources("cpus:2;mem:1000;ports:[31001-31005]"));
@@ -245,7 +245,7 @@ mod taking {
         let error = offered
             .take_any(&ResourceName::PORTS, 9, Tenure::Firm)
             .expect_err("too few");
-        assert_eq!(error.to_string(), "9 ports needed, 8 there");
+        assert_eq!(error.to_string(), "9 ports needed, 8 available");
     }
 
     #[test]
@@ -444,6 +444,7 @@ proptest! {
         demand in any_demand(),
     ) {
         let mut rest = start.clone();
+        prop_assert_eq!(rest.suffice_for(&demand), rest.shortages(&demand).is_empty());
         match rest.take(&demand) {
             Ok(taken) => {
                 prop_assert!(start.contains(&taken));
