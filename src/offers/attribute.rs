@@ -58,3 +58,29 @@ impl fmt::Display for Attribute {
         write!(f, "{}:{}", self.name, self.value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attributes_print_as_mesos_writes_them() {
+        let values = [
+            (AttributeValue::Scalar(4.0), "a:4"),
+            (AttributeValue::Scalar(-0.5), "a:-0.5"),
+            (AttributeValue::Scalar(1.0 / 3.0), "a:0.333"),
+            (AttributeValue::Text("us-east-1".into()), "a:us-east-1"),
+            (
+                AttributeValue::Ranges("[1-2,5-5]".parse().expect("ranges")),
+                "a:[1-2, 5-5]",
+            ),
+            (
+                AttributeValue::Set(["y", "x"].into_iter().collect()),
+                "a:{x, y}",
+            ),
+        ];
+        for (value, text) in values {
+            assert_eq!(Attribute::new("a", value).to_string(), text);
+        }
+    }
+}

@@ -27,7 +27,8 @@ pub struct Offer {
     /// What is offered.
     pub resources: Resources,
     /// The agent's attributes in its own order; names can occur repeatedly.
-    pub attributes: Vec<Attribute>,
+    /// Shared, because they are copied into whatever is made of the offer.
+    pub attributes: Arc<[Attribute]>,
     /// Our executors that the master believes to run on the agent.
     pub executor_ids: Vec<ExecutorId>,
     /// The role it is offered to; none for frameworks without MULTI_ROLE.
@@ -49,7 +50,7 @@ pub struct InverseOffer {
     pub unavailability: Unavailability,
 }
 
-/// Where an agent listens.
+/// Where an agent listens: `Offer.url.address`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AgentAddress {
     /// Its IP address or, where that is not given, its host name.
@@ -100,5 +101,52 @@ impl fmt::Display for AgentAddress {
 impl fmt::Display for FaultDomain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.region, self.zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_is_down_from_the_start_to_just_before_the_end() {
+        let second = Duration::from_secs;
+        let planned = Unavailability {
+            start: second(100),
+            duration: Some(second(10)),
+        };
+        for (from, until, overlaps) in [
+            (0, 99, false),
+            (0, 100, true),
+            (105, 105, true),
+            (109, 500, true),
+            (110, 500, false),
+        ] {
+            assert_eq!(
+                planned.overlaps(second(from), second(until)),
+                overlaps,
+                "{from} to {until}"
+            );
+        }
+        let for_ever = Unavailability {
+            duration: None,
+            ..planned
+        };
+        assert!(for_ever.overlaps(second(1_000_000), second(1_000_000)));
+        let too_long = Unavailability {
+            duration: Some(Duration::MAX),
+            ..planned
+        };
+        assert!(too_long.overlaps(second(1_000_000), second(1_000_000)));
+    }
+
+    #[test]
+    fn addresses_of_both_kinds_print_as_in_a_url() {
+        let text = |host: &str| {
+            let host = host.into();
+            AgentAddress { host, port: 5051 }.to_string()
+        };
+        assert_eq!(text("10.0.0.1"), "10.0.0.1:5051");
+        assert_eq!(text("::1"), "[::1]:5051");
     }
 }

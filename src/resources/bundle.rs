@@ -126,6 +126,17 @@ impl Resources {
         all
     }
 
+    /// The same amounts without their metadata: one entry a name, in the order
+    /// in which people look for them.
+    pub fn totals(&self) -> Self {
+        let mut totals: Self = self
+            .iter()
+            .map(|entry| Resource::plain(entry.name.clone(), entry.value.clone()))
+            .collect();
+        totals.0.sort_by(|one, other| one.name.cmp(&other.name));
+        totals
+    }
+
     /// Processors, whatever their metadata.
     pub fn cpus(&self) -> Scalar {
         self.scalar(&ResourceName::CPUS)

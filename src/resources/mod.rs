@@ -16,7 +16,10 @@ mod resource;
 mod scalar;
 mod sets;
 mod take;
+#[cfg(test)]
+mod tests;
 mod text;
+mod validate;
 
 pub use bundle::{NotContained, Resources};
 pub use metadata::{Disk, DiskSource, Metadata, Reservation, ReservationKind};
@@ -26,3 +29,4 @@ pub use scalar::{Scalar, ScalarError};
 pub use sets::{Set, SetError};
 pub use take::{Demand, Shortage, Tenure};
 pub use text::ResourcesTextError;
+pub use validate::InvalidResource;

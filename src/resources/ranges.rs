@@ -318,3 +318,159 @@ impl FromStr for Ranges {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ranges(text: &str) -> Ranges {
+        text.parse().expect("ranges")
+    }
+
+    #[test]
+    fn ranges_that_touch_or_overlap_become_one() {
+        assert_eq!(ranges("[5-6,1-2,3-4]"), ranges("[1-6]"));
+        assert_eq!(ranges("[1-10,2-3,9-12]").to_string(), "[1-12]");
+        assert_eq!(ranges("[1-2, 4-5]").to_string(), "[1-2, 4-5]");
+    }
+
+    #[test]
+    fn a_difference_can_split_a_range() {
+        let mut ports = ranges("[31000-32000]");
+        ports.remove_all(&ranges("[31000-31000,31500-31509,32000-33000]"));
+        assert_eq!(ports, ranges("[31001-31499,31510-31999]"));
+        assert_eq!(ports.count(), 1001 - 12);
+    }
+
+    #[test]
+    fn the_largest_number_is_a_number_like_any_other() {
+        let all = Ranges::from(Range::new(0, u64::MAX).expect("a range"));
+        assert_eq!(all.count(), u64::MAX);
+        let mut rest = all.clone();
+        rest.remove_all(&Ranges::from(Range::single(u64::MAX)));
+        assert_eq!(rest.to_string(), "[0-18446744073709551614]");
+        rest.insert_all(&Ranges::from(Range::single(u64::MAX)));
+        assert_eq!(rest, all);
+        assert_eq!(
+            rest.take(u64::MAX).map(|taken| taken.count()),
+            Some(u64::MAX)
+        );
+        assert_eq!(rest, Ranges::from(Range::single(u64::MAX)));
+        rest.remove_all(&all);
+        assert!(rest.is_empty());
+    }
+
+    #[test]
+    fn the_smallest_numbers_are_taken_first() {
+        let mut ports = ranges("[10-11,20-29]");
+        assert_eq!(ports.take(0), Some(Ranges::new()));
+        assert_eq!(ports.take(3), Some(ranges("[10-11,20-20]")));
+        assert_eq!(ports.take(10), None);
+        assert_eq!(ports, ranges("[21-29]"));
+        assert_eq!(ports.take(9), Some(ranges("[21-29]")));
+        assert!(ports.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_list_of_ranges_is_refused() {
+        for text in [
+            "",
+            "1-2",
+            "[1]",
+            "[1-2",
+            "[1-2,]",
+            "[a-b]",
+            "[-1-2]",
+            "[1-99999999999999999999]",
+        ] {
+            assert!(text.parse::<Ranges>().is_err(), "{text}");
+        }
+        let error = |text: &str| text.parse::<Ranges>().expect_err("no ranges").to_string();
+        assert_eq!(error("[9-3]"), "range 9-3 ends before it begins");
+        assert_eq!(
+            error("31000"),
+            "'31000' is not a list of ranges such as [31000-32000,33000-33010]"
+        );
+        assert_eq!(ranges("[ ]"), Ranges::new());
+    }
+
+    /// Ranges over a few numbers at either end of all there are, so that they
+    /// often meet each other and the ends.
+    fn any_ranges() -> impl Strategy<Value = Ranges> {
+        let number = prop_oneof![0..24u64, u64::MAX - 24..=u64::MAX];
+        vec((number, 0..6u64), 0..6).prop_map(|pairs| {
+            Ranges::from_pairs(
+                pairs
+                    .into_iter()
+                    .map(|(begin, length)| (begin, begin.saturating_add(length))),
+            )
+            .expect("ranges forwards")
+        })
+    }
+
+    fn numbers(ranges: &Ranges) -> BTreeSet<u64> {
+        ranges.numbers().collect()
+    }
+
+    fn is_in_order_with_gaps(ranges: &Ranges) -> bool {
+        ranges.0.iter().all(|range| range.begin <= range.end)
+            && ranges
+                .0
+                .windows(2)
+                .all(|pair| pair[0].end < u64::MAX && pair[0].end + 1 < pair[1].begin)
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_behave_as_the_set_of_their_numbers(a in any_ranges(), b in any_ranges()) {
+            let (left, right) = (numbers(&a), numbers(&b));
+            let mut union = a.clone();
+            union.insert_all(&b);
+            let mut difference = a.clone();
+            difference.remove_all(&b);
+            let intersection = a.intersection(&b);
+            for result in [&a, &union, &difference, &intersection] {
+                prop_assert!(is_in_order_with_gaps(result), "{}", result);
+            }
+            prop_assert_eq!(numbers(&union), &left | &right);
+            prop_assert_eq!(numbers(&difference), &left - &right);
+            prop_assert_eq!(numbers(&intersection), &left & &right);
+            prop_assert_eq!(a.contains_all(&b), left.is_superset(&right));
+            prop_assert_eq!(a.is_disjoint(&b), left.is_disjoint(&right));
+            prop_assert_eq!(a.count(), left.len() as u64);
+            for number in (0..32).chain(u64::MAX - 32..=u64::MAX) {
+                prop_assert_eq!(a.contains(number), left.contains(&number));
+            }
+        }
+
+        #[test]
+        fn what_is_taken_and_the_rest_make_the_whole(whole in any_ranges(), count in 0..50u64) {
+            let mut rest = whole.clone();
+            match rest.take(count) {
+                Some(taken) => {
+                    prop_assert_eq!(taken.count(), count);
+                    prop_assert!(taken.is_disjoint(&rest));
+                    prop_assert!(is_in_order_with_gaps(&rest) && is_in_order_with_gaps(&taken));
+                    rest.insert_all(&taken);
+                }
+                None => prop_assert!(count > whole.count()),
+            }
+            prop_assert_eq!(rest, whole);
+        }
+
+        #[test]
+        fn ranges_are_read_as_they_are_printed(ranges in any_ranges()) {
+            prop_assert_eq!(ranges.to_string().parse(), Ok(ranges));
+        }
+
+        #[test]
+        fn no_text_breaks_the_reader(text in r"\[?[0-9,\- ]{0,30}\]?") {
+            let _ = text.parse::<Ranges>();
+        }
+    }
+}

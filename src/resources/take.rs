@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-use super::{Ranges, Resource, ResourceName, Resources, Scalar};
+use super::{Ranges, Resource, ResourceName, Resources, Scalar, Value};
 
 /// Whether the agent may take a resource back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -34,7 +34,7 @@ pub struct Demand {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Shortage {
     /// There is too little of something.
-    #[error("{} needed, {available} there", Amount(*needed, name))]
+    #[error("{} needed, {available} available", Amount(*needed, name))]
     Amount {
         /// What there is too little of.
         name: ResourceName,
@@ -44,7 +44,7 @@ pub enum Shortage {
         available: Scalar,
     },
     /// Certain numbers are not there: ports that others use.
-    #[error("{name} {missing} needed, not there")]
+    #[error("{name} {missing} needed, not available")]
     Numbers {
         /// What they are numbers of.
         name: ResourceName,
@@ -52,7 +52,7 @@ pub enum Shortage {
         missing: Ranges,
     },
     /// There are too few numbers.
-    #[error("{needed} {name} needed, {available} there")]
+    #[error("{needed} {name} needed, {available} available")]
     Count {
         /// What they are numbers of.
         name: ResourceName,
@@ -174,6 +174,15 @@ impl Resources {
         all
     }
 
+    /// Whether the demand can be met: whether it has no [`Resources::shortages`].
+    pub fn suffice_for(&self, demand: &Demand) -> bool {
+        demand
+            .amounts
+            .iter()
+            .all(|(name, needed)| self.tenure_of_amount(demand, name, *needed).is_some())
+            && self.tenure_of_ports(demand).is_some()
+    }
+
     /// All reasons why the demand cannot be met; none if it can.
     pub fn shortages(&self, demand: &Demand) -> Vec<Shortage> {
         let amounts = demand.amounts.iter().filter_map(|(name, needed)| {
@@ -215,29 +224,19 @@ impl Resources {
     /// # Errors
     /// All reasons why that is impossible; nothing is changed then.
     pub fn take(&mut self, demand: &Demand) -> Result<Self, Vec<Shortage>> {
-        let shortages = self.shortages(demand);
-        if !shortages.is_empty() {
-            return Err(shortages);
+        if !self.suffice_for(demand) {
+            return Err(self.shortages(demand));
         }
         let mut taken = Self::new();
         for (name, amount) in &demand.amounts {
-            let tenure = if self.available(name, Tenure::Firm) >= *amount {
-                Tenure::Firm
-            } else {
-                Tenure::Revocable
-            };
-            self.move_amount(name, *amount, tenure, &mut taken);
+            if let Some(tenure) = self.tenure_of_amount(demand, name, *amount) {
+                self.move_amount(name, *amount, tenure, &mut taken);
+            }
         }
-        if !demand.ports.is_empty() {
-            let name = ResourceName::PORTS;
-            let firm = self.available_ranges(&name, Tenure::Firm);
-            let tenure = if firm.contains_all(&demand.ports) {
-                Tenure::Firm
-            } else {
-                Tenure::Revocable
-            };
-            self.move_numbers(&name, &demand.ports, tenure, &mut taken);
+        if let Some(tenure) = self.tenure_of_ports(demand) {
+            self.move_ports(&demand.ports, tenure, &mut taken);
         }
+        self.drop_empty();
         Ok(taken)
     }
 
@@ -261,6 +260,7 @@ impl Resources {
         }
         let mut taken = Self::new();
         self.move_amount(name, amount, tenure, &mut taken);
+        self.drop_empty();
         Ok(taken)
     }
 
@@ -287,15 +287,43 @@ impl Resources {
         while missing > 0
             && let Some(entry) = self.best_entry(name, tenure, |entry| entry.ranges().is_some())
         {
-            let part = entry.ranges().cloned().unwrap_or_default();
-            let part = part.clone().take(missing.min(part.count())).unwrap_or(part);
+            let Value::Ranges(numbers) = &mut entry.value else {
+                break;
+            };
+            let part = numbers
+                .take(missing.min(numbers.count()))
+                .unwrap_or_default();
             missing -= part.count();
-            cut(entry, part.into(), &mut taken);
+            taken.add(entry.part(part));
         }
         self.drop_empty();
         Ok(taken)
     }
 
+    /// Which kind to take a scalar from: all of it firm, else all of it
+    /// revocable if that is allowed. `None` if there is too little of either.
+    fn tenure_of_amount(
+        &self,
+        demand: &Demand,
+        name: &ResourceName,
+        needed: Scalar,
+    ) -> Option<Tenure> {
+        let mut tenures = demand.tenures().iter().copied();
+        tenures.find(|&tenure| self.available(name, tenure) >= needed)
+    }
+
+    /// Which kind to take the ports from.
+    fn tenure_of_ports(&self, demand: &Demand) -> Option<Tenure> {
+        let mut tenures = demand.tenures().iter().copied();
+        tenures.find(|&tenure| {
+            demand.ports.is_empty()
+                || self
+                    .available_ranges(&ResourceName::PORTS, tenure)
+                    .contains_all(&demand.ports)
+        })
+    }
+
+    /// Moves an amount that is there. Leaves empty entries behind.
     fn move_amount(
         &mut self,
         name: &ResourceName,
@@ -311,19 +339,13 @@ impl Resources {
             missing = missing.saturating_sub(part);
             cut(entry, part.into(), taken);
         }
-        self.drop_empty();
     }
 
-    fn move_numbers(
-        &mut self,
-        name: &ResourceName,
-        numbers: &Ranges,
-        tenure: Tenure,
-        taken: &mut Self,
-    ) {
-        let mut missing = numbers.clone();
+    /// Moves ports that are there. Leaves empty entries behind.
+    fn move_ports(&mut self, ports: &Ranges, tenure: Tenure, taken: &mut Self) {
+        let mut missing = ports.clone();
         while !missing.is_empty()
-            && let Some(entry) = self.best_entry(name, tenure, |entry| {
+            && let Some(entry) = self.best_entry(&ResourceName::PORTS, tenure, |entry| {
                 entry
                     .ranges()
                     .is_some_and(|ranges| !ranges.is_disjoint(&missing))
@@ -334,7 +356,6 @@ impl Resources {
             missing.remove_all(&part);
             cut(entry, part.into(), taken);
         }
-        self.drop_empty();
     }
 
     /// The entry to take from next: the most specifically reserved one, the
@@ -367,7 +388,7 @@ fn is_usable(entry: &Resource, name: &ResourceName, tenure: Tenure) -> bool {
 }
 
 /// Moves a part of an entry to what is taken.
-fn cut(entry: &mut Resource, part: super::Value, taken: &mut Resources) {
+fn cut(entry: &mut Resource, part: Value, taken: &mut Resources) {
     entry.value.subtract(&part);
     taken.add(entry.part(part));
 }
