@@ -21,7 +21,7 @@ def up(options):
     """Starts a cluster and returns it once every agent is registered and active."""
     if options.masters:
         platform.require_platform()
-        platform.require_packages()
+        platform.require_packages(platform.TO_RUN)
     if options.zookeepers:
         platform.require_packages(zookeeper.PACKAGES)
     programs = parts.programs(say) if options.masters else None
@@ -37,12 +37,12 @@ def up(options):
             claim.folder = folder
             cluster = _describe(options, programs, folder, claim.port)
             state.write(cluster)
-        for node in cluster["zookeepers"]:
-            start(cluster, node)
+        _start_all(cluster, cluster["zookeepers"])
         _await(cluster, options.timeout, lambda: all(map(zookeeper.mode, cluster["zookeepers"])))
-        for node in cluster["masters"] + cluster["agents"]:
-            start(cluster, node)
+        _start_all(cluster, cluster["masters"] + cluster["agents"])
         _await(cluster, options.timeout, lambda: agents_up(cluster) == len(cluster["agents"]))
+        if options.owner:
+            _guard(cluster, options.owner)
     except BaseException:
         if cluster is not None:
             log = _last_words(cluster, _ended)
@@ -85,24 +85,39 @@ def _describe(options, programs, folder, port):
         "url": f"http://{first}" if first else None,
         "zookeeper": zookeeper_url,
         "credentials": options.credential,
+        "guard": None,
         "zookeepers": zookeepers,
         "masters": masters,
         "agents": agents,
     }
 
 
-def start(cluster, node):
+def _start_all(cluster, some):
+    for node in some:
+        start(node)
+        state.write(cluster)
+
+
+def start(node):
     """Starts a node's process on its address and work folder, new or old."""
     Path(node["log"]).parent.mkdir(exist_ok=True)
     process = processes.start(node["command"], node["log"], _environment())
     node["pid"], node["started_at"] = process.pid, processes.started_at(process.pid)
-    state.write(cluster)
 
 
 def _environment():
     """This environment without what Mesos would read from it."""
     return {key: value for key, value in os.environ.items()
             if not key.startswith(("MESOS_", "LIBPROCESS_", "GLOG_"))}
+
+
+def _guard(cluster, owner):
+    """Has the cluster end when the process `owner` does, however that comes about."""
+    guard = Path(__file__).resolve().parent.parent / "guard"
+    process = processes.start([sys.executable, guard, str(owner), cluster["dir"]],
+                              Path(cluster["dir"]) / "guard.log", _environment())
+    cluster["guard"] = {"pid": process.pid, "started_at": processes.started_at(process.pid)}
+    state.write(cluster)
 
 
 def _await(cluster, seconds, ready):
@@ -149,15 +164,17 @@ def _ended(node):
 
 def down(folder, keep):
     """Ends everything that runs for the cluster in `folder`; removes what it wrote."""
+    cluster = state.read(folder)
+    if cluster and cluster["guard"] and cluster["guard"]["pid"] != os.getpid():
+        processes.send(cluster["guard"]["pid"], cluster["guard"]["started_at"], signal.SIGKILL)
     left = processes.end_all(folder)
     if left:
         raise Failure(f"these processes do not end: {', '.join(map(str, left))}")
-    cluster = state.read(folder)
     if cluster is None or keep:
         return
     for node in state.nodes(cluster):
         shutil.rmtree(folder / node["name"], ignore_errors=True)
-    for name in ("credentials.json", "executor-key", state.FILE):
+    for name in ("credentials.json", "executor-key", "guard.log", "lock", state.FILE):
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # somebody else's files may be there too
         folder.rmdir()
@@ -165,24 +182,25 @@ def down(folder, keep):
             folder.parent.rmdir()
 
 
-def fault(cluster, what, name):
+def fault(folder, what, name):
     """Does one fault to one node."""
-    node = state.node(cluster, name)
+    with state.changing(folder) as cluster:
+        node = state.node(cluster, name)
+        if what == "restart":
+            kill(node)
+            start(node)
+        elif not state.is_alive(node):
+            raise Failure(f"{name} is dead already")
+        elif what == "kill":
+            kill(node)
+        else:
+            number = signal.SIGSTOP if what == "pause" else signal.SIGCONT
+            processes.send(node["pid"], node["started_at"], number)
     if what == "restart":
-        kill(node)
-        start(cluster, node)
         if not processes.wait_until(lambda: not state.is_alive(node) or _listens(node), 15):
-            raise Failure(f"{node['name']} does not listen after 15 s")
+            raise Failure(f"{name} does not listen after 15 s; see {node['log']}")
         if not state.is_alive(node):
-            raise Failure(f"{node['name']} ended at once:\n{_last_words(cluster, _ended)}")
-        return
-    if not state.is_alive(node):
-        raise Failure(f"{node['name']} is dead already")
-    if what == "kill":
-        kill(node)
-    else:
-        number = signal.SIGSTOP if what == "pause" else signal.SIGCONT
-        processes.send(node["pid"], node["started_at"], number)
+            raise Failure(f"{name} ended at once:\n{_last_words(cluster, _ended)}")
 
 
 def kill(node):

@@ -1,7 +1,7 @@
 """The Mesos programs, made once from the published package and kept in a cache.
 
-The cache is ${XDG_CACHE_HOME:-~/.cache}/mesquite-test-cluster. In it the package
-is kept under its own name, and the programs in a folder named after the version
+The cache is ${XDG_CACHE_HOME:-~/.cache}/mesquite-test-cluster. In it are the
+package, its shared object, and the programs in a folder named after the version
 and a digest of everything they are made from, so that an edit makes new ones.
 """
 
@@ -55,15 +55,23 @@ def programs(say=lambda line: None):
     with lock("programs"):
         if folder.is_dir():  # another `up` was quicker
             return folder
-        platform.require_packages()
-        archive = _package(say)
+        platform.require_packages(platform.TO_BUILD)
+        library = _library(say)
         say("building the Mesos programs")
         with tempfile.TemporaryDirectory(dir=cache(), prefix="build-") as scratch:
-            library = Path(scratch) / "library.so"
-            _extract(archive, library)
             _build(library, Path(scratch) / "programs")
             os.rename(Path(scratch) / "programs", folder)
     return folder
+
+
+def _library(say):
+    """The shared object of the package; all versions of the programs link to this one file."""
+    library = cache() / f"libmesos-{VERSION}.so"
+    if not library.exists():
+        partial = library.with_suffix(".partial")
+        _extract(_package(say), partial)
+        partial.rename(library)
+    return library
 
 
 def _digest():

@@ -3,6 +3,8 @@
 Tests read it, so its names are part of what is promised (see README.md).
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import tempfile
@@ -42,6 +44,17 @@ def require(folder):
     if cluster is None:
         raise Failure(f"no cluster in {folder}")
     return cluster
+
+
+@contextlib.contextmanager
+def changing(folder):
+    """The cluster in `folder`, written back at the end; one at a time may change it."""
+    require(folder)
+    with open(folder / "lock", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        cluster = require(folder)
+        yield cluster
+        write(cluster)
 
 
 def write(cluster):
