@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, LOCATION};
 
-use super::answer::Answer;
+use super::answer::{Answer, SubscribeAnswer, of_subscribe};
 use super::codec::Codec;
 use super::recordio::{Decoder, RecordIoError};
 
@@ -148,7 +148,7 @@ impl Http {
         self.config.codec
     }
 
-    /// Sends SUBSCRIBE. The stream is only worth reading if the answer is one.
+    /// Sends SUBSCRIBE. The events can only be read if the answer is a stream.
     ///
     /// # Errors
     /// There was no answer.
@@ -156,7 +156,7 @@ impl Http {
         &self,
         url: &str,
         body: Bytes,
-    ) -> Result<(Answer, EventStream), HttpError> {
+    ) -> Result<(SubscribeAnswer, EventStream), HttpError> {
         let response = self.request(&self.streams, url, body).send().await?;
         let mut answer = answer_of(&response);
         let mut stream = EventStream {
@@ -164,11 +164,12 @@ impl Http {
             decoder: Decoder::default(),
         };
         if answer.code != 200 {
-            // The time limit of a call does not hold here.
+            // Bodies of streams have no time limit; one that explains has.
             let body = tokio::time::timeout(self.config.call_timeout, stream.read_body()).await;
             answer.body = body.unwrap_or_default();
         }
-        Ok((answer, stream))
+        let meaning = of_subscribe(&answer, self.config.codec.media_type());
+        Ok((meaning, stream))
     }
 
     /// Sends any other call.

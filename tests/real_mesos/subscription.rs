@@ -1,11 +1,13 @@
 //! Subscribing, losing the master, and finding it again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mesquite::mesos::call::Call;
 use mesquite::mesos::client::CallError;
 use mesquite::mesos::codec::Codec;
 use mesquite::mesos::subscription::End;
+
+use tokio::time::Instant;
 
 use crate::cluster::Cluster;
 use crate::framework::{Framework, config};
