@@ -147,9 +147,14 @@ pub fn of_call(answer: &Answer) -> CallAnswer {
 /// gone; only the text tells them apart.
 fn lost_subscription(body: &str) -> bool {
     let body = body.to_ascii_lowercase();
-    ["framework cannot be found", "stream-id", "stream id"]
-        .iter()
-        .any(|sign| body.contains(sign))
+    [
+        "framework cannot be found",
+        "executor cannot be found",
+        "stream-id",
+        "stream id",
+    ]
+    .iter()
+    .any(|sign| body.contains(sign))
 }
 
 fn is_type(answer: &Answer, media_type: &str) -> bool {

@@ -21,12 +21,12 @@ use super::http::{Http, HttpConfig, HttpError};
 use super::lane::{Address, Asker, Lane};
 pub use super::lane::{CallError, Pending};
 use super::subscription::{Action, Attempt, Input, Notice, Session, Subscription};
-use super::timer::{AbortOnDrop, sleep_until};
 use super::wire::{decode_event, encode_call};
 use super::zookeeper::{Detected, Group, detect};
 use crate::backoff::BackoffPolicy;
 use crate::clock::SystemClock;
 use crate::ids::FrameworkId;
+use crate::timer::{AbortOnDrop, sleep_until};
 
 /// The path of the scheduler API.
 const PATH: &str = "/api/v1/scheduler";

@@ -20,7 +20,8 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    const fn as_str(self) -> &'static str {
+    /// As URLs spell it.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Http => "http",
             Self::Https => "https",

@@ -25,7 +25,7 @@ pub struct ConvertError {
 }
 
 /// An id of the domain from an id of the wire, which must not be empty.
-fn required<T: From<String>>(
+pub(super) fn required<T: From<String>>(
     message: &'static str,
     field: &'static str,
     value: String,

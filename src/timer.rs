@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::clock::{SystemClock, Timestamp};
 
 /// Waits for a deadline; for ever if there is none.
-pub(super) async fn sleep_until(clock: SystemClock, deadline: Option<Timestamp>) {
+pub(crate) async fn sleep_until(clock: SystemClock, deadline: Option<Timestamp>) {
     match deadline {
         Some(deadline) => {
             tokio::time::sleep_until(Instant::from_std(clock.instant_of(deadline))).await;
@@ -19,11 +19,11 @@ pub(super) async fn sleep_until(clock: SystemClock, deadline: Option<Timestamp>)
 }
 
 /// Ends a task when it is dropped.
-pub(super) struct AbortOnDrop(AbortHandle);
+pub(crate) struct AbortOnDrop(AbortHandle);
 
 impl AbortOnDrop {
     /// Starts a task.
-    pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(crate) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self(tokio::spawn(future).abort_handle())
     }
 }
