@@ -4,7 +4,7 @@
 //! takes them in one call, and only so can a task use what several of them
 //! hold.
 
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 
 use super::Offer;
 use crate::ids::OfferId;
@@ -21,33 +21,42 @@ pub struct OfferGroup {
 
 impl OfferGroup {
     /// Groups offers; groups, and the offers in each, keep their order.
-    pub fn gather<'a>(offers: impl IntoIterator<Item = &'a Offer>) -> Vec<Self> {
-        let mut groups: Vec<Self> = Vec::new();
-        let mut places = HashMap::new();
-        for offer in offers {
-            let place = *places
-                .entry((&offer.agent_id, &offer.role))
-                .or_insert(groups.len());
+    pub fn gather(offers: Vec<Offer>) -> Vec<Self> {
+        let mut count = 0;
+        let mut places = FxHashMap::default();
+        places.reserve(offers.len());
+        let place_of_each: Vec<usize> = offers
+            .iter()
+            .map(|offer| {
+                let place = *places
+                    .entry((&offer.agent_id, &offer.role))
+                    .or_insert(count);
+                count = count.max(place + 1);
+                place
+            })
+            .collect();
+        let mut groups: Vec<Self> = Vec::with_capacity(count);
+        for (offer, place) in offers.into_iter().zip(place_of_each) {
             match groups.get_mut(place) {
                 Some(group) => group.add(offer),
-                None => groups.push(Self::from(offer.clone())),
+                None => groups.push(Self::from(offer)),
             }
         }
         groups
     }
 
-    fn add(&mut self, offer: &Offer) {
+    fn add(&mut self, offer: Offer) {
         let all = &mut self.combined;
-        self.ids.push(offer.id.clone());
-        all.resources.add_all(&offer.resources);
-        for executor in &offer.executor_ids {
-            if !all.executor_ids.contains(executor) {
-                all.executor_ids.push(executor.clone());
+        self.ids.push(offer.id);
+        all.resources.extend(offer.resources);
+        for executor in offer.executor_ids {
+            if !all.executor_ids.contains(&executor) {
+                all.executor_ids.push(executor);
             }
         }
         // Newer words of the agent replace older ones.
-        all.hostname.clone_from(&offer.hostname);
-        all.attributes.clone_from(&offer.attributes);
+        all.hostname = offer.hostname;
+        all.attributes = offer.attributes;
         all.unavailability = offer.unavailability;
     }
 }
@@ -78,7 +87,7 @@ mod tests {
         offers[0].executor_ids = vec!["e1".into()];
         offers[2].executor_ids = vec!["e1".into(), "e2".into()];
         offers[3].role = Some(Role::from("other"));
-        let groups = OfferGroup::gather(&offers);
+        let groups = OfferGroup::gather(offers);
         let ids: Vec<Vec<&str>> = groups
             .iter()
             .map(|group| group.ids.iter().map(OfferId::as_str).collect())

@@ -2,8 +2,8 @@
 //!
 //! Responsible for each offer leaving exactly once: accepted, declined,
 //! rescinded or expired. Whoever speaks to the master tells the ledger what
-//! came and asks it before answering. Deciding how to answer is not its
-//! business.
+//! came and asks it before answering. It keeps who offered and when, not what:
+//! the offers themselves go to whoever decides about them.
 //!
 //! ```text
 //!                 accept ──▶ accepted
@@ -13,26 +13,40 @@
 //!                 expire ──▶ expired      the subscription it came by has ended
 //! ```
 
-use std::collections::hash_map::{DefaultHasher, Entry};
-use std::collections::{BTreeMap, HashMap};
-use std::hash::BuildHasherDefault;
+use std::collections::BTreeMap;
+use std::collections::hash_map::Entry;
+
+use rustc_hash::FxHashMap;
 
 use super::{InverseOffer, Offer, OfferGroup};
 use crate::clock::Timestamp;
-use crate::ids::OfferId;
+use crate::ids::{AgentId, OfferId, Role};
 
 /// All outstanding offers and inverse offers.
 #[derive(Debug, Default)]
 pub struct OfferLedger {
-    offers: Book<Offer>,
-    inverse_offers: Book<InverseOffer>,
+    offers: Book<OutstandingOffer>,
+    inverse_offers: Book<OutstandingInverseOffer>,
 }
 
-/// An offer or inverse offer that waits for its answer.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outstanding<T> {
-    /// What was offered.
-    pub offer: T,
+/// An offer that waits for its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutstandingOffer {
+    /// The offer.
+    pub id: OfferId,
+    /// The agent it is of.
+    pub agent_id: AgentId,
+    /// The role it is offered to.
+    pub role: Option<Role>,
+    /// When it came.
+    pub received: Timestamp,
+}
+
+/// An inverse offer that waits for its answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutstandingInverseOffer {
+    /// The inverse offer.
+    pub offer: InverseOffer,
     /// When it came.
     pub received: Timestamp,
 }
@@ -42,7 +56,7 @@ pub struct Outstanding<T> {
 #[must_use = "only the offers that left may be answered"]
 pub struct Departed<T> {
     /// Those that have left now, in the order in which they were named.
-    pub left: Vec<Outstanding<T>>,
+    pub left: Vec<T>,
     /// Those that were not outstanding: rescinded meanwhile, or named twice.
     pub unknown: Vec<OfferId>,
 }
@@ -88,83 +102,100 @@ impl OfferLedger {
         Self::default()
     }
 
-    /// Notes an offer that came. Returns whether it is new: one that is
-    /// outstanding already stays as it is.
-    pub fn receive(&mut self, now: Timestamp, offer: Offer) -> bool {
-        self.offers.receive(now, offer)
+    /// Notes offers that came together, and returns them grouped by what one
+    /// ACCEPT can name. An offer that is outstanding already is dropped: the
+    /// first one counts.
+    pub fn receive(&mut self, now: Timestamp, mut offers: Vec<Offer>) -> Vec<OfferGroup> {
+        self.offers.places.reserve(offers.len());
+        offers.retain(|offer| {
+            self.offers.insert(OutstandingOffer {
+                id: offer.id.clone(),
+                agent_id: offer.agent_id.clone(),
+                role: offer.role.clone(),
+                received: now,
+            })
+        });
+        OfferGroup::gather(offers)
     }
 
     /// The outstanding offers, in the order in which they came.
-    pub fn offers(&self) -> impl Iterator<Item = &Outstanding<Offer>> {
+    pub fn offers(&self) -> impl Iterator<Item = &OutstandingOffer> {
         self.offers.entries.values()
     }
 
     /// One outstanding offer.
-    pub fn offer(&self, id: &OfferId) -> Option<&Outstanding<Offer>> {
+    pub fn offer(&self, id: &OfferId) -> Option<&OutstandingOffer> {
         self.offers.get(id)
-    }
-
-    /// The outstanding offers, those of one agent and role put together.
-    pub fn groups(&self) -> Vec<OfferGroup> {
-        OfferGroup::gather(self.offers().map(|outstanding| &outstanding.offer))
     }
 
     /// Lets offers of one agent and one role leave, to be named in one ACCEPT.
     ///
     /// # Errors
     /// If the master would refuse the call; then none of them leaves.
-    pub fn accept(&mut self, ids: &[OfferId]) -> Result<Vec<Outstanding<Offer>>, CannotAccept> {
-        let unknown = self.offers.unknown_among(ids);
+    pub fn accept(&mut self, ids: &[OfferId]) -> Result<Vec<OutstandingOffer>, CannotAccept> {
+        let mut first: Option<&OutstandingOffer> = None;
+        let mut other = None;
+        let mut unknown = Vec::new();
+        for (index, id) in ids.iter().enumerate() {
+            match self.offers.get(id) {
+                Some(offer) if !ids[..index].contains(id) => {
+                    let first = first.get_or_insert(offer);
+                    if (&offer.agent_id, &offer.role) != (&first.agent_id, &first.role) {
+                        other = Some(id);
+                    }
+                }
+                _ => unknown.push(id.clone()),
+            }
+        }
         if !unknown.is_empty() {
             return Err(CannotAccept::Unknown(unknown));
         }
-        let mut named = ids.iter().filter_map(|id| self.offers.get(id));
-        let first = &named.next().ok_or(CannotAccept::Nothing)?.offer;
-        if let Some(other) = named
-            .map(|outstanding| &outstanding.offer)
-            .find(|other| (&other.agent_id, &other.role) != (&first.agent_id, &first.role))
-        {
-            return Err(CannotAccept::Mixed {
+        match (first, other) {
+            (None, _) => Err(CannotAccept::Nothing),
+            (Some(first), Some(other)) => Err(CannotAccept::Mixed {
                 first: first.id.clone(),
-                other: other.id.clone(),
-            });
+                other: other.clone(),
+            }),
+            (Some(_), None) => Ok(self.offers.leave(ids, |tally| &mut tally.accepted).left),
         }
-        Ok(self.offers.leave(ids, |tally| &mut tally.accepted).left)
     }
 
     /// Lets offers leave, to be named in one DECLINE.
-    pub fn decline(&mut self, ids: &[OfferId]) -> Departed<Offer> {
+    pub fn decline(&mut self, ids: &[OfferId]) -> Departed<OutstandingOffer> {
         self.offers.leave(ids, |tally| &mut tally.declined)
     }
 
     /// Forgets an offer that the master took back. `None` if it has left before,
     /// as when the RESCIND crossed our answer.
-    pub fn rescind(&mut self, id: &OfferId) -> Option<Outstanding<Offer>> {
+    pub fn rescind(&mut self, id: &OfferId) -> Option<OutstandingOffer> {
         self.offers.remove(id, |tally| &mut tally.rescinded)
     }
 
     /// Notes an inverse offer that came. Returns whether it is new.
     pub fn receive_inverse(&mut self, now: Timestamp, offer: InverseOffer) -> bool {
-        self.inverse_offers.receive(now, offer)
+        self.inverse_offers.insert(OutstandingInverseOffer {
+            offer,
+            received: now,
+        })
     }
 
     /// The outstanding inverse offers, in the order in which they came.
-    pub fn inverse_offers(&self) -> impl Iterator<Item = &Outstanding<InverseOffer>> {
+    pub fn inverse_offers(&self) -> impl Iterator<Item = &OutstandingInverseOffer> {
         self.inverse_offers.entries.values()
     }
 
     /// Lets inverse offers leave, to be named in one ACCEPT_INVERSE_OFFERS.
-    pub fn accept_inverse(&mut self, ids: &[OfferId]) -> Departed<InverseOffer> {
+    pub fn accept_inverse(&mut self, ids: &[OfferId]) -> Departed<OutstandingInverseOffer> {
         self.inverse_offers.leave(ids, |tally| &mut tally.accepted)
     }
 
     /// Lets inverse offers leave, to be named in one DECLINE_INVERSE_OFFERS.
-    pub fn decline_inverse(&mut self, ids: &[OfferId]) -> Departed<InverseOffer> {
+    pub fn decline_inverse(&mut self, ids: &[OfferId]) -> Departed<OutstandingInverseOffer> {
         self.inverse_offers.leave(ids, |tally| &mut tally.declined)
     }
 
     /// Forgets an inverse offer that the master took back.
-    pub fn rescind_inverse(&mut self, id: &OfferId) -> Option<Outstanding<InverseOffer>> {
+    pub fn rescind_inverse(&mut self, id: &OfferId) -> Option<OutstandingInverseOffer> {
         self.inverse_offers.remove(id, |tally| &mut tally.rescinded)
     }
 
@@ -176,8 +207,8 @@ impl OfferLedger {
 
     /// When the offer came that waits longest for its answer.
     pub fn oldest(&self) -> Option<Timestamp> {
-        let mut times = self.offers().map(|outstanding| outstanding.received);
-        times.next()
+        let first = self.offers.entries.values().next();
+        first.map(|offer| offer.received)
     }
 
     /// What became of all offers.
@@ -202,10 +233,9 @@ impl OfferTally {
 #[derive(Debug)]
 struct Book<T> {
     /// By arrival, counted from 0.
-    entries: BTreeMap<u64, Outstanding<T>>,
-    /// Where each stands in `entries`. Only for looking up, never iterated, and
-    /// hashed without a seed: the same input costs the same.
-    places: HashMap<OfferId, u64, BuildHasherDefault<DefaultHasher>>,
+    entries: BTreeMap<u64, T>,
+    /// Where each stands in `entries`. Only for looking up, never iterated.
+    places: FxHashMap<OfferId, u64>,
     tally: OfferTally,
 }
 
@@ -214,15 +244,15 @@ trait Identified {
     fn id(&self) -> &OfferId;
 }
 
-impl Identified for Offer {
+impl Identified for OutstandingOffer {
     fn id(&self) -> &OfferId {
         &self.id
     }
 }
 
-impl Identified for InverseOffer {
+impl Identified for OutstandingInverseOffer {
     fn id(&self) -> &OfferId {
-        &self.id
+        &self.offer.id
     }
 }
 
@@ -230,42 +260,34 @@ impl<T> Default for Book<T> {
     fn default() -> Self {
         Self {
             entries: BTreeMap::new(),
-            places: HashMap::default(),
+            places: FxHashMap::default(),
             tally: OfferTally::default(),
         }
     }
 }
 
 impl<T: Identified> Book<T> {
-    fn receive(&mut self, now: Timestamp, offer: T) -> bool {
+    fn insert(&mut self, offer: T) -> bool {
         match self.places.entry(offer.id().clone()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(place) => {
                 place.insert(self.tally.received);
-                let outstanding = Outstanding {
-                    offer,
-                    received: now,
-                };
-                self.entries.insert(self.tally.received, outstanding);
+                self.entries.insert(self.tally.received, offer);
                 self.tally.received += 1;
                 true
             }
         }
     }
 
-    fn get(&self, id: &OfferId) -> Option<&Outstanding<T>> {
+    fn get(&self, id: &OfferId) -> Option<&T> {
         self.entries.get(self.places.get(id)?)
     }
 
-    fn remove(
-        &mut self,
-        id: &OfferId,
-        count: fn(&mut OfferTally) -> &mut u64,
-    ) -> Option<Outstanding<T>> {
+    fn remove(&mut self, id: &OfferId, count: fn(&mut OfferTally) -> &mut u64) -> Option<T> {
         let place = self.places.remove(id)?;
-        let outstanding = self.entries.remove(&place)?;
+        let offer = self.entries.remove(&place)?;
         *count(&mut self.tally) += 1;
-        Some(outstanding)
+        Some(offer)
     }
 
     fn leave(&mut self, ids: &[OfferId], count: fn(&mut OfferTally) -> &mut u64) -> Departed<T> {
@@ -275,20 +297,11 @@ impl<T: Identified> Book<T> {
         };
         for id in ids {
             match self.remove(id, count) {
-                Some(outstanding) => departed.left.push(outstanding),
+                Some(offer) => departed.left.push(offer),
                 None => departed.unknown.push(id.clone()),
             }
         }
         departed
-    }
-
-    /// Those that are not outstanding or were named before in the same list.
-    fn unknown_among(&self, ids: &[OfferId]) -> Vec<OfferId> {
-        let is_unknown = |(index, id): &(usize, &OfferId)| {
-            !self.places.contains_key(*id) || ids[..*index].contains(id)
-        };
-        let unknown = ids.iter().enumerate().filter(is_unknown);
-        unknown.map(|(_, id)| id.clone()).collect()
     }
 
     fn expire_all(&mut self) -> usize {
@@ -321,10 +334,16 @@ mod tests {
 
     fn ledger(offers: &[(&str, &str)]) -> OfferLedger {
         let mut ledger = OfferLedger::new();
-        for (id, agent) in offers {
-            assert!(ledger.receive(NOW, offer(id, agent, "cpus:1")));
-        }
+        ledger.receive(NOW, offers_of(offers));
+        assert_eq!(ledger.offers().count(), offers.len());
         ledger
+    }
+
+    fn offers_of(offers: &[(&str, &str)]) -> Vec<Offer> {
+        offers
+            .iter()
+            .map(|(id, agent)| offer(id, agent, "cpus:1"))
+            .collect()
     }
 
     fn ids(texts: &[&str]) -> Vec<OfferId> {
@@ -333,8 +352,8 @@ mod tests {
 
     #[test]
     fn offers_of_one_agent_are_accepted_together() {
-        let mut ledger = ledger(&[("o1", "a1"), ("o2", "a2"), ("o3", "a1")]);
-        let groups = ledger.groups();
+        let mut ledger = OfferLedger::new();
+        let groups = ledger.receive(NOW, offers_of(&[("o1", "a1"), ("o2", "a2"), ("o3", "a1")]));
         assert_eq!(groups[0].ids, ids(&["o1", "o3"]));
         assert_eq!(groups[0].combined.resources.to_string(), "cpus:2");
         let left = ledger.accept(&groups[0].ids).expect("all outstanding");
@@ -381,10 +400,16 @@ mod tests {
     #[test]
     fn an_offer_that_comes_twice_is_one() {
         let mut ledger = ledger(&[("o1", "a1")]);
-        assert!(!ledger.receive(NOW + Duration::from_secs(1), offer("o1", "a2", "cpus:9")));
+        let later = NOW + Duration::from_secs(1);
+        let groups = ledger.receive(
+            later,
+            offers_of(&[("o1", "a2"), ("o2", "a2"), ("o2", "a3")]),
+        );
+        let new: Vec<_> = groups.iter().map(|group| &group.ids).collect();
+        assert_eq!(new, [&ids(&["o2"])]);
         let kept = ledger.offer(&"o1".into()).expect("outstanding");
-        assert_eq!((kept.received, kept.offer.agent_id.as_str()), (NOW, "a1"));
-        assert_eq!(ledger.tally().received, 1);
+        assert_eq!((kept.received, kept.agent_id.as_str()), (NOW, "a1"));
+        assert_eq!(ledger.tally().received, 2);
     }
 
     #[test]
@@ -406,7 +431,7 @@ mod tests {
         let mut ledger = OfferLedger::new();
         assert_eq!(ledger.oldest(), None);
         for (millis, id) in [(5, "o9"), (6, "o1"), (7, "o5")] {
-            ledger.receive(Timestamp::from_millis(millis), offer(id, "a1", "cpus:1"));
+            ledger.receive(Timestamp::from_millis(millis), offers_of(&[(id, "a1")]));
         }
         assert_eq!(ledger.oldest(), Some(Timestamp::from_millis(5)));
         ledger.rescind(&"o9".into());
@@ -475,10 +500,9 @@ mod tests {
             for step in steps {
                 match step {
                     Step::Receive { id, agent } => {
-                        let new = ledger.receive(
-                            NOW,
-                            offer(offer_id(id).as_str(), &format!("a{agent}"), "cpus:1"),
-                        );
+                        let (id_text, agent_text) = (format!("o{id}"), format!("a{agent}"));
+                        let groups = ledger.receive(NOW, offers_of(&[(&id_text, &agent_text)]));
+                        let new = !groups.is_empty();
                         prop_assert_eq!(new, !model.contains_key(&id));
                         model.entry(id).or_insert(agent);
                     }
@@ -522,7 +546,7 @@ mod tests {
                     }
                 }
                 let outstanding: std::collections::BTreeSet<_> =
-                    ledger.offers().map(|entry| entry.offer.id.clone()).collect();
+                    ledger.offers().map(|entry| entry.id.clone()).collect();
                 let expected = model.keys().map(|id| offer_id(*id)).collect();
                 prop_assert_eq!(outstanding, expected);
                 let tally = ledger.tally();

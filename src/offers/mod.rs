@@ -22,7 +22,9 @@ pub use constraint::{Constraint, Constraints, ConstraintsError, Unmet};
 pub use filter::{DeclineReason, RefusePolicy};
 pub use fit::Requirement;
 pub use group::OfferGroup;
-pub use ledger::{CannotAccept, Departed, OfferLedger, OfferTally, Outstanding};
+pub use ledger::{
+    CannotAccept, Departed, OfferLedger, OfferTally, OutstandingInverseOffer, OutstandingOffer,
+};
 pub use offer::{AgentAddress, FaultDomain, InverseOffer, Offer, Unavailability};
 
 /// Offers for the tests of this module.

@@ -7,9 +7,11 @@
 //! - [`Scalar`], [`Ranges`], [`Set`]: the values, with exact arithmetic
 //! - [`Resource`]: a named value with its [`Metadata`], kept for an exact echo
 //! - [`Resources`]: a list of them: add, subtract, contains, take
+//! - [`Demand`]: what to take; [`Shortage`]: why that is impossible
 //! - `text`: the notation of Mesos's flags, both ways
 
 mod bundle;
+mod demand;
 mod metadata;
 mod ranges;
 mod resource;
@@ -22,11 +24,11 @@ mod text;
 mod validate;
 
 pub use bundle::{NotContained, Resources};
+pub use demand::{Demand, Shortage, Tenure};
 pub use metadata::{Disk, DiskSource, Metadata, Reservation, ReservationKind};
 pub use ranges::{Range, Ranges, RangesError};
 pub use resource::{Resource, ResourceName, Value};
 pub use scalar::{Scalar, ScalarError};
 pub use sets::{Set, SetError};
-pub use take::{Demand, Shortage, Tenure};
 pub use text::ResourcesTextError;
 pub use validate::InvalidResource;

@@ -8,151 +8,8 @@
 //! of a demand is taken or nothing.
 
 use std::cmp::Reverse;
-use std::fmt;
 
-use super::{Ranges, Resource, ResourceName, Resources, Scalar, Value};
-
-/// Whether the agent may take a resource back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum Tenure {
-    /// It is held as long as it is used.
-    #[default]
-    Firm,
-    /// It can be taken back at any time, and whatever uses it be killed.
-    Revocable,
-}
-
-/// What a task or an executor needs of the resources of one agent.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
-pub struct Demand {
-    amounts: Vec<(ResourceName, Scalar)>,
-    ports: Ranges,
-    revocable: bool,
-}
-
-/// One reason why a demand cannot be met.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Shortage {
-    /// There is too little of something.
-    #[error("{} needed, {available} available", Amount(*needed, name))]
-    Amount {
-        /// What there is too little of.
-        name: ResourceName,
-        /// How much is needed.
-        needed: Scalar,
-        /// How much of it could be used.
-        available: Scalar,
-    },
-    /// Certain numbers are not there: ports that others use.
-    #[error("{name} {missing} needed, not available")]
-    Numbers {
-        /// What they are numbers of.
-        name: ResourceName,
-        /// Those that are needed and not there.
-        missing: Ranges,
-    },
-    /// There are too few numbers.
-    #[error("{needed} {name} needed, {available} available")]
-    Count {
-        /// What they are numbers of.
-        name: ResourceName,
-        /// How many are needed.
-        needed: u64,
-        /// How many could be used.
-        available: u64,
-    },
-}
-
-/// An amount with its unit, for people.
-struct Amount<'a>(Scalar, &'a ResourceName);
-
-impl fmt::Display for Amount<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(amount, name) = self;
-        if **name == ResourceName::MEM || **name == ResourceName::DISK {
-            write!(f, "{amount} MiB of {name}")
-        } else {
-            write!(f, "{amount} {name}")
-        }
-    }
-}
-
-impl Demand {
-    /// A demand of nothing.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Demands that much more of a scalar.
-    #[must_use]
-    pub fn with(mut self, name: ResourceName, amount: Scalar) -> Self {
-        match self.amounts.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, sum)) => *sum += amount,
-            None if amount.is_zero() => {}
-            None => self.amounts.push((name, amount)),
-        }
-        self
-    }
-
-    /// Demands so many more processors.
-    #[must_use]
-    pub fn with_cpus(self, cpus: Scalar) -> Self {
-        self.with(ResourceName::CPUS, cpus)
-    }
-
-    /// Demands so much more memory, in MiB.
-    #[must_use]
-    pub fn with_mem(self, mebibytes: Scalar) -> Self {
-        self.with(ResourceName::MEM, mebibytes)
-    }
-
-    /// Demands so many more graphics processors.
-    #[must_use]
-    pub fn with_gpus(self, gpus: u32) -> Self {
-        self.with(ResourceName::GPUS, Scalar::new(gpus))
-    }
-
-    /// Demands these very ports too.
-    #[must_use]
-    pub fn with_ports(mut self, ports: &Ranges) -> Self {
-        self.ports.insert_all(ports);
-        self
-    }
-
-    /// Allows revocable resources for each name of which there are too few firm
-    /// ones.
-    #[must_use]
-    pub fn or_revocable(mut self) -> Self {
-        self.revocable = true;
-        self
-    }
-
-    /// How much of a scalar is demanded.
-    pub fn amount(&self, name: &ResourceName) -> Scalar {
-        self.amounts
-            .iter()
-            .find(|(known, _)| known == name)
-            .map_or(Scalar::ZERO, |(_, amount)| *amount)
-    }
-
-    /// All scalars that are demanded, none of them zero.
-    pub fn amounts(&self) -> impl Iterator<Item = (&ResourceName, Scalar)> {
-        self.amounts.iter().map(|(name, amount)| (name, *amount))
-    }
-
-    /// The ports that are demanded.
-    pub fn ports(&self) -> &Ranges {
-        &self.ports
-    }
-
-    fn tenures(&self) -> &'static [Tenure] {
-        if self.revocable {
-            &[Tenure::Firm, Tenure::Revocable]
-        } else {
-            &[Tenure::Firm]
-        }
-    }
-}
+use super::{Demand, Ranges, Resource, ResourceName, Resources, Scalar, Shortage, Tenure, Value};
 
 impl Resources {
     /// How much of a scalar `take` could find.
@@ -177,34 +34,33 @@ impl Resources {
     /// Whether the demand can be met: whether it has no [`Resources::shortages`].
     pub fn suffice_for(&self, demand: &Demand) -> bool {
         demand
-            .amounts
-            .iter()
-            .all(|(name, needed)| self.tenure_of_amount(demand, name, *needed).is_some())
+            .amounts()
+            .all(|(name, needed)| self.tenure_of_amount(demand, name, needed).is_some())
             && self.tenure_of_ports(demand).is_some()
     }
 
     /// All reasons why the demand cannot be met; none if it can.
     pub fn shortages(&self, demand: &Demand) -> Vec<Shortage> {
-        let amounts = demand.amounts.iter().filter_map(|(name, needed)| {
+        let amounts = demand.amounts().filter_map(|(name, needed)| {
             let most = demand
                 .tenures()
                 .iter()
                 .map(|&tenure| self.available(name, tenure))
                 .max();
             let available = most.unwrap_or_default();
-            (available < *needed).then(|| Shortage::Amount {
+            (available < needed).then(|| Shortage::Amount {
                 name: name.clone(),
-                needed: *needed,
+                needed,
                 available,
             })
         });
         let mut shortages: Vec<_> = amounts.collect();
-        if !demand.ports.is_empty() {
+        if !demand.ports().is_empty() {
             let missing = demand
                 .tenures()
                 .iter()
                 .map(|&tenure| {
-                    let mut missing = demand.ports.clone();
+                    let mut missing = demand.ports().clone();
                     missing.remove_all(&self.available_ranges(&ResourceName::PORTS, tenure));
                     missing
                 })
@@ -228,13 +84,13 @@ impl Resources {
             return Err(self.shortages(demand));
         }
         let mut taken = Self::new();
-        for (name, amount) in &demand.amounts {
-            if let Some(tenure) = self.tenure_of_amount(demand, name, *amount) {
-                self.move_amount(name, *amount, tenure, &mut taken);
+        for (name, amount) in demand.amounts() {
+            if let Some(tenure) = self.tenure_of_amount(demand, name, amount) {
+                self.move_amount(name, amount, tenure, &mut taken);
             }
         }
         if let Some(tenure) = self.tenure_of_ports(demand) {
-            self.move_ports(&demand.ports, tenure, &mut taken);
+            self.move_ports(demand.ports(), tenure, &mut taken);
         }
         self.drop_empty();
         Ok(taken)
@@ -316,10 +172,10 @@ impl Resources {
     fn tenure_of_ports(&self, demand: &Demand) -> Option<Tenure> {
         let mut tenures = demand.tenures().iter().copied();
         tenures.find(|&tenure| {
-            demand.ports.is_empty()
+            demand.ports().is_empty()
                 || self
                     .available_ranges(&ResourceName::PORTS, tenure)
-                    .contains_all(&demand.ports)
+                    .contains_all(demand.ports())
         })
     }
 
