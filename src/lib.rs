@@ -11,6 +11,7 @@
 //! 0  ids  clock  backoff  conf                   vocabulary
 //! ```
 
+pub mod backend;
 pub mod backoff;
 pub mod cli;
 pub mod clock;

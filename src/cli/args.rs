@@ -28,6 +28,14 @@ pub struct Args {
 /// What to do.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Registers with a Mesos master, shows what it offers and leaves
+    ///
+    /// Nothing is launched; all offers are declined. Exits with 1 if nothing
+    /// could run on what is offered, with 3 if no master lets us register.
+    Check(SettingsArgs),
+    /// What agents run; not for people
+    #[command(hide = true)]
+    Executor,
     /// Lists properties: type, unit, default and meaning
     Conf(ConfArgs),
 }
@@ -107,6 +115,7 @@ mod tests {
         let words = ["mesquite"].iter().chain(words);
         match Args::try_parse_from(words).ok()?.command {
             Command::Conf(args) => Some(args),
+            Command::Check(_) | Command::Executor => None,
         }
     }
 

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::settings::SettingsError;
+use crate::executor::ExecutorError;
 
 /// Any error, of which only its text and causes matter from here on.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -24,6 +25,15 @@ pub enum Failure {
     /// A result could not be written to stdout.
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
+    /// There is a master, but nothing that a job could run on.
+    #[error("nothing could run: {0}")]
+    NothingUsable(String),
+    /// The process cannot do its work at all.
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+    /// An agent's executor cannot begin.
+    #[error("cannot run as an executor")]
+    Executor(#[from] ExecutorError),
     /// No master was found, or none took the registration.
     #[error("cannot register with Mesos")]
     NoMaster(#[source] Cause),
@@ -39,7 +49,7 @@ impl Failure {
     /// The documented exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Output(_) => 1,
+            Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) | Self::Executor(_) => 1,
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::NoMaster(_) => 3,
             Self::FrameworkRemoved(_) => 4,

@@ -6,7 +6,9 @@
 //! environment; nothing here reads either. Decides nothing about jobs.
 
 pub mod args;
+pub mod check;
 pub mod conf_command;
+pub mod connection;
 pub mod credentials;
 pub mod exit_code;
 pub mod settings;
@@ -41,6 +43,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: &Environ
 
 fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
     match command {
+        Command::Check(args) => check::run(&args, environment, &mut io::stdout().lock()),
+        Command::Executor => executor(environment),
         Command::Conf(args) => conf_command::run(&args, environment, &mut io::stdout().lock()),
     }
+}
+
+/// Runs as an agent's executor.
+fn executor(environment: &Environment) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    Ok(runtime.block_on(crate::executor::run(environment))?)
 }

@@ -64,7 +64,7 @@ pub enum MesosMaster {
         /// Whether they are spoken to by TLS.
         scheme: Scheme,
         /// The masters, at least one, in the order written.
-        hosts: Vec<Endpoint>,
+        hosts: Vec<HostPort>,
     },
     /// By ZooKeeper.
     ZooKeeper(ZooKeeperUrl),
@@ -91,14 +91,14 @@ impl Scheme {
 
 /// A host and a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
+pub struct HostPort {
     /// A name or an address; an IPv6 address without brackets.
     pub host: String,
     /// The port.
     pub port: u16,
 }
 
-impl fmt::Display for Endpoint {
+impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.host.contains(':') {
             write!(f, "[{}]:{}", self.host, self.port)
@@ -112,7 +112,7 @@ impl fmt::Display for Endpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ZooKeeperUrl {
     /// The servers, at least one, in the order written.
-    pub servers: Vec<Endpoint>,
+    pub servers: Vec<HostPort>,
     /// The folder of the masters, such as `/mesos`: absolute, without a slash
     /// at the end unless it is the root. A base path, not a chroot.
     pub path: String,
@@ -145,7 +145,7 @@ pub enum MasterUrlError {
     Local(&'static str),
     /// A host and port that cannot be.
     #[error("`{0}` is not host:port{hint}", hint = port_hint(.0))]
-    Endpoint(String),
+    HostPort(String),
     /// A host is missing.
     #[error("a host is missing between commas or after the scheme")]
     NoHost,
@@ -327,17 +327,17 @@ fn zookeeper(rest: &str) -> Result<MesosMaster, MasterUrlError> {
     }))
 }
 
-fn endpoints(list: &str, default_port: u16) -> Result<Vec<Endpoint>, MasterUrlError> {
+fn endpoints(list: &str, default_port: u16) -> Result<Vec<HostPort>, MasterUrlError> {
     list.split(',')
         .map(|text| endpoint(text.trim(), default_port))
         .collect()
 }
 
-fn endpoint(text: &str, default_port: u16) -> Result<Endpoint, MasterUrlError> {
+fn endpoint(text: &str, default_port: u16) -> Result<HostPort, MasterUrlError> {
     if text.is_empty() {
         return Err(MasterUrlError::NoHost);
     }
-    let wrong = || MasterUrlError::Endpoint(text.to_owned());
+    let wrong = || MasterUrlError::HostPort(text.to_owned());
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']').ok_or_else(wrong)?;
@@ -365,7 +365,7 @@ fn endpoint(text: &str, default_port: u16) -> Result<Endpoint, MasterUrlError> {
             .and_then(|port| u16::try_from(port.get()).ok())
             .ok_or_else(wrong)?,
     };
-    Ok(Endpoint { host, port })
+    Ok(HostPort { host, port })
 }
 
 impl fmt::Display for MasterUrl {
@@ -421,7 +421,7 @@ impl fmt::Display for ZooKeeperUrl {
     }
 }
 
-struct Commas<'a>(&'a [Endpoint]);
+struct Commas<'a>(&'a [HostPort]);
 
 impl fmt::Display for Commas<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

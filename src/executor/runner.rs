@@ -94,15 +94,19 @@ impl Process {
         let stderr = self.child.stderr.take();
         let mut tail = Vec::new();
         let status = {
-            let pass_on = pass_on(stderr, &mut tail);
-            tokio::pin!(pass_on);
-            let status = tokio::select! {
-                status = self.child.wait() => status,
-                () = &mut pass_on => self.child.wait().await,
+            let mut passing_on = std::pin::pin!(pass_on(stderr, &mut tail));
+            let mut open = true;
+            let status = loop {
+                tokio::select! {
+                    status = self.child.wait() => break status,
+                    () = &mut passing_on, if open => open = false,
+                }
             };
             // What the command left running in its group ends with it.
             self.group.kill();
-            let _ = tokio::time::timeout(DRAIN, pass_on).await;
+            if open {
+                let _ = tokio::time::timeout(DRAIN, passing_on).await;
+            }
             status
         };
         let status = status.ok().and_then(|status| {

@@ -4,8 +4,6 @@
 //! types. Protobuf is the one used; JSON is for people who watch the wire. It
 //! knows neither framing nor what a message means.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use bytes::Bytes;
@@ -13,6 +11,7 @@ use prost::{Message, Name};
 use prost_reflect::{DescriptorPool, DeserializeOptions, DynamicMessage, SerializeOptions};
 
 use super::proto;
+use crate::conf::properties::mesos::WireFormat;
 
 /// An encoding of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -114,23 +113,11 @@ fn descriptor<M: Name>() -> prost_reflect::MessageDescriptor {
         .expect("every generated type has a descriptor")
 }
 
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Protobuf => "protobuf",
-            Self::Json => "json",
-        })
-    }
-}
-
-impl FromStr for Codec {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "protobuf" => Ok(Self::Protobuf),
-            "json" => Ok(Self::Json),
-            _ => Err(()),
+impl From<WireFormat> for Codec {
+    fn from(format: WireFormat) -> Self {
+        match format {
+            WireFormat::Protobuf => Self::Protobuf,
+            WireFormat::Json => Self::Json,
         }
     }
 }

@@ -7,30 +7,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+pub use crate::conf::master_url::Scheme;
+
 /// Redirects followed in a row before giving up on them.
 const MAX_REDIRECTS: u32 = 5;
 
-/// Whether a peer speaks TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Scheme {
-    /// Plain HTTP.
-    Http,
-    /// HTTP over TLS.
-    Https,
-}
-
-impl Scheme {
-    /// As URLs spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Http => "http",
-            Self::Https => "https",
-        }
-    }
-}
-
 /// A master's or an agent's HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Whether it speaks TLS.
     pub scheme: Scheme,

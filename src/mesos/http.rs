@@ -196,6 +196,18 @@ impl Http {
         Ok(answer)
     }
 
+    /// The body of a GET.
+    ///
+    /// # Errors
+    /// There was no answer, or one that is not 200.
+    pub async fn get(&self, url: &str) -> Result<Bytes, HttpError> {
+        let response = self.authenticated(self.calls.get(url)).send().await?;
+        match response.status().as_u16() {
+            200 => Ok(response.bytes().await?),
+            code => Err(HttpError::Transport(format!("status {code}"))),
+        }
+    }
+
     fn request(&self, client: &reqwest::Client, url: &str, body: Bytes) -> reqwest::RequestBuilder {
         let media_type = self.config.codec.media_type();
         let request = client
@@ -203,6 +215,10 @@ impl Http {
             .header(CONTENT_TYPE, media_type)
             .header(ACCEPT, media_type)
             .body(body);
+        self.authenticated(request)
+    }
+
+    fn authenticated(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
         match &self.config.authentication {
             Authentication::None => request,
             Authentication::Basic { principal, secret } => {

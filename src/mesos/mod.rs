@@ -22,6 +22,7 @@ pub mod executor;
 pub mod http;
 mod lane;
 pub mod leader;
+pub mod operator;
 pub mod proto;
 pub mod recordio;
 pub mod subscription;

@@ -4,3 +4,4 @@
 mod cluster;
 mod framework;
 mod subscription;
+mod tasks;

@@ -72,11 +72,11 @@ fn masters_are_listed_with_their_ports() {
 fn zookeeper_takes_servers_path_and_credentials() {
     let expected = MasterUrl::Mesos(MesosMaster::ZooKeeper(ZooKeeperUrl {
         servers: vec![
-            Endpoint {
+            HostPort {
                 host: "h1".into(),
                 port: 2181,
             },
-            Endpoint {
+            HostPort {
                 host: "::1".into(),
                 port: 2182,
             },
@@ -141,7 +141,7 @@ fn a_bad_host_or_port_is_named() {
         "mesos://h:x",
     ] {
         assert!(
-            matches!(parse(text), Err(MasterUrlError::Endpoint(_))),
+            matches!(parse(text), Err(MasterUrlError::HostPort(_))),
             "{text}"
         );
     }
