@@ -49,7 +49,7 @@ def lock(name):
 
 def programs(say=lambda line: None):
     """The folder with mesos-master, mesos-agent and mesos-containerizer."""
-    folder = cache() / f"{VERSION}-{_digest()[:16]}"
+    folder = cache() / f"{VERSION}-{digest()[:16]}"
     if folder.is_dir():
         return folder
     with lock("programs"):
@@ -74,7 +74,7 @@ def _library(say):
     return library
 
 
-def _digest():
+def digest():
     digest = hashlib.sha256(SHA256.encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
