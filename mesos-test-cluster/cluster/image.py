@@ -31,7 +31,8 @@ def docker(*words, check=True, **more):
     done = subprocess.run(["docker", *map(str, words)], check=False, text=True, capture_output=True,
                           **{"stdin": subprocess.DEVNULL, **more})
     if check and done.returncode != 0:
-        raise Failure(f"docker {words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+        words_of_docker = "\n".join((done.stdout + done.stderr).strip().splitlines()[-20:])
+        raise Failure(f"docker {words[0]} failed: {words_of_docker}")
     return done
 
 
@@ -44,7 +45,7 @@ def ensure(base, say):
                 _on_base(base, name, say)
             else:
                 _of_packages(name, say)
-            _forget_all_but(name)
+            _forget_old()
         docker("tag", name, f"{NAME}:latest")
     return name
 
@@ -61,16 +62,21 @@ def _exists(name):
     return docker("image", "inspect", name, check=False).returncode == 0
 
 
-def _forget_all_but(name):
-    """Drops images of earlier sources; Docker keeps those that containers use."""
-    for other in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", NAME).stdout.split():
-        if other != name:
-            docker("image", "rm", other, check=False)
+def _forget_old():
+    """Drops images of a day ago or more that no container uses."""
+    docker("image", "prune", "--all", "--force", "--filter", f"label={NAME}", "--filter", "until=24h", check=False)
 
 
 def _on_base(base, name, say):
     say(f"building the image {name} on {base}")
-    docker("build", "--build-arg", f"BASE={base}", "--tag", name, "--file", FOLDER / "Dockerfile", FOLDER.parent)
+    with parts.lock("programs"):
+        package = parts.package(say)
+    with tempfile.TemporaryDirectory(dir=parts.cache(), prefix="image-") as scratch:
+        context = Path(scratch) / "context"
+        shutil.copytree(FOLDER.parent, context)
+        (context / "package").mkdir()
+        shutil.copy(package, context / "package")
+        docker("build", "--label", NAME, "--build-arg", f"BASE={base}", "--tag", name, "--file", FOLDER / "Dockerfile", context)
 
 
 def _of_packages(name, say):
@@ -87,7 +93,7 @@ def _of_packages(name, say):
             _add_mesos(Path(scratch), programs)
             with _tar(scratch) as archive:
                 docker("cp", "-", f"{container}:/", stdin=archive)
-        docker("commit", "--change", f"ENV PATH={PATH}", "--change", 'CMD ["bash"]', container, name)
+        docker("commit", "--change", f"ENV PATH={PATH}", "--change", f"LABEL {NAME}=", container, name)
     finally:
         docker("rm", container)
 

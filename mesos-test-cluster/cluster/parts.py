@@ -69,7 +69,7 @@ def _library(say):
     library = cache() / f"libmesos-{VERSION}.so"
     if not library.exists():
         partial = library.with_suffix(".partial")
-        _extract(_package(say), partial)
+        _extract(package(say), partial)
         partial.rename(library)
     return library
 
@@ -99,11 +99,12 @@ def _extract(archive, target):
     raise Failure(f"{archive} has no {LIBRARY}")
 
 
-def _package(say):
+def package(say):
     """The published package, downloaded the first time and checked each time."""
     archive = cache() / ARCHIVE
     if archive.exists() and _sha256(archive) == SHA256:
         return archive
+    platform.require_packages(platform.TO_DOWNLOAD)
     settings = _pip_settings()
     url = _package_url(settings)
     say(f"downloading {ARCHIVE} (26 MiB, once)")

@@ -79,10 +79,11 @@ def show_status(cluster, as_json):
     for node, process, role, well in lines:
         if as_json:
             print(json.dumps({"name": node["name"], "address": node["address"], "port": node["port"],
-                              "process": process, "role": role, "healthy": well}))
+                              "pid": node.get("pid"), "process": process, "role": role, "healthy": well}))
         else:
             place = f"{node['address']}:{node['port']}"
-            print(f"{node['name']:10}  {place:20}  {process:8}  {role}")
+            who = f"pid {node['pid']}" if "pid" in node else node["container"] or ""
+            print(f"{node['name']:10}  {place:20}  {who}  {process:8}  {role}")
     return 0 if all(well for *_, well in lines) else 1
 
 
