@@ -1,23 +1,16 @@
 """A cluster of real Mesos processes on this machine."""
 
 import contextlib
-import json
 import os
 import shutil
 import signal
 import socket
-import sys
 from pathlib import Path
 
 from . import addresses, mesos, nodes, parts, platform, processes, state, zookeeper
 from .failure import Failure
 
-def say(line):
-    """Progress, for people."""
-    print(line, file=sys.stderr)
-
-
-def up(options):
+def up(options, say):
     """Starts a cluster and returns it once every agent is registered and active."""
     if options.masters:
         platform.require_platform()
@@ -41,12 +34,10 @@ def up(options):
         _await(cluster, options.timeout, lambda: all(map(zookeeper.mode, cluster["zookeepers"])))
         _start_all(cluster, cluster["masters"] + cluster["agents"])
         _await(cluster, options.timeout, lambda: agents_up(cluster) == len(cluster["agents"]))
-        if options.owner:
-            _guard(cluster, options.owner)
     except BaseException:
         if cluster is not None:
             log = _last_words(cluster, _ended)
-            down(Path(cluster["dir"]), keep=False)
+            down(Path(cluster["dir"]), cluster, keep=False)
             if log:
                 say(log)
         raise
@@ -60,7 +51,7 @@ def _clear(folder):
         return
     if any(state.is_alive(node) for node in state.nodes(old)):
         raise Failure(f"a cluster runs in {folder} already; `down` ends it")
-    down(folder, keep=False)
+    down(folder, old, keep=False)
 
 
 def _addresses(options, port):
@@ -78,6 +69,7 @@ def _describe(options, programs, folder, port):
     first = f"{masters[0]['address']}:{port}" if masters else None
     agents = nodes.agents(options, programs, folder, port, zookeeper_url or first)
     return {
+        "where": "native",
         "mesos": parts.VERSION,
         "dir": str(folder),
         "port": port,
@@ -109,15 +101,6 @@ def _environment():
     """This environment without what Mesos would read from it."""
     return {key: value for key, value in os.environ.items()
             if not key.startswith(("MESOS_", "LIBPROCESS_", "GLOG_"))}
-
-
-def _guard(cluster, owner):
-    """Has the cluster end when the process `owner` does, however that comes about."""
-    guard = Path(__file__).resolve().parent.parent / "guard"
-    process = processes.start([sys.executable, guard, str(owner), cluster["dir"]],
-                              Path(cluster["dir"]) / "guard.log", _environment())
-    cluster["guard"] = {"pid": process.pid, "started_at": processes.started_at(process.pid)}
-    state.write(cluster)
 
 
 def _await(cluster, seconds, ready):
@@ -162,11 +145,8 @@ def _ended(node):
     return not state.is_alive(node)
 
 
-def down(folder, keep):
+def down(folder, cluster, keep):
     """Ends everything that runs for the cluster in `folder`; removes what it wrote."""
-    cluster = state.read(folder)
-    if cluster and cluster["guard"] and cluster["guard"]["pid"] != os.getpid():
-        processes.send(cluster["guard"]["pid"], cluster["guard"]["started_at"], signal.SIGKILL)
     left = processes.end_all(folder)
     if left:
         raise Failure(f"these processes do not end: {', '.join(map(str, left))}")
@@ -174,33 +154,31 @@ def down(folder, keep):
         return
     for node in state.nodes(cluster):
         shutil.rmtree(folder / node["name"], ignore_errors=True)
-    for name in ("credentials.json", "executor-key", "guard.log", "lock", state.FILE):
-        (folder / name).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # somebody else's files may be there too
-        folder.rmdir()
-        if folder.parent == state.usual_folder(0).parent:
-            folder.parent.rmdir()
+    state.remove(folder)
 
 
-def fault(folder, what, name):
+def fault(cluster, what, name):
     """Does one fault to one node."""
-    with state.changing(folder) as cluster:
-        node = state.node(cluster, name)
-        if what == "restart":
-            kill(node)
-            start(node)
-        elif not state.is_alive(node):
-            raise Failure(f"{name} is dead already")
-        elif what == "kill":
-            kill(node)
-        else:
-            number = signal.SIGSTOP if what == "pause" else signal.SIGCONT
-            processes.send(node["pid"], node["started_at"], number)
+    node = state.node(cluster, name)
     if what == "restart":
-        if not processes.wait_until(lambda: not state.is_alive(node) or _listens(node), 15):
-            raise Failure(f"{name} does not listen after 15 s; see {node['log']}")
-        if not state.is_alive(node):
-            raise Failure(f"{name} ended at once:\n{_last_words(cluster, _ended)}")
+        kill(node)
+        start(node)
+    elif not state.is_alive(node):
+        raise Failure(f"{name} is dead already")
+    elif what == "kill":
+        kill(node)
+    else:
+        number = signal.SIGSTOP if what == "pause" else signal.SIGCONT
+        processes.send(node["pid"], node["started_at"], number)
+
+
+def await_restart(cluster, name):
+    """Returns when a node that was started again listens."""
+    node = state.node(cluster, name)
+    if not processes.wait_until(lambda: not state.is_alive(node) or _listens(node), 15):
+        raise Failure(f"{name} does not listen after 15 s; see {node['log']}")
+    if not state.is_alive(node):
+        raise Failure(f"{name} ended at once:\n{_last_words(cluster, _ended)}")
 
 
 def kill(node):
@@ -233,18 +211,6 @@ def status(cluster):
         role = _role(cluster, node, known, trouble) if process == "running" or node["kind"] == "agent" else "-"
         lines.append((node, process, role, process == "running" and role in HEALTHY))
     return lines
-
-
-def show_status(cluster, as_json):
-    """Prints the status; returns an exit code."""
-    lines = status(cluster)
-    for node, process, role, well in lines:
-        if as_json:
-            print(json.dumps({"name": node["name"], "address": node["address"], "port": node["port"],
-                              "pid": node["pid"], "process": process, "role": role, "healthy": well}))
-        else:
-            print(f"{node['name']:10} {node['address']}:{node['port']}  pid {node['pid']}  {process}  {role}")
-    return 0 if all(well for *_, well in lines) else 1
 
 
 HEALTHY = {"leading", "standing by", "active", "leader", "follower", "standalone"}

@@ -45,7 +45,7 @@ def masters(options, programs, folder, port, zookeeper_url):
         flags |= {"zk": zookeeper_url, "quorum": str(options.masters // 2 + 1)}
     if options.credential:
         flags |= {"authenticate_http_frameworks": "true", "http_framework_authenticators": "basic",
-                  "credentials": str(_write_credentials(folder, options.credential))}
+                  "credentials": str(write_credentials(folder, options.credential))}
     flags |= dict(options.master_flag)
     return [_mesos("master", _name("master", number, options.masters), programs, folder,
                    addresses.master(port, number), port, flags)
@@ -107,7 +107,8 @@ def _node(kind, name, folder, address, port, command):
             "started_at": None, "log": str(folder / name / "log"), "command": command}
 
 
-def _write_credentials(folder, credentials):
+def write_credentials(folder, credentials):
+    """The file of PRINCIPAL:SECRET pairs that a master reads."""
     pairs = [credential.split(":", 1) for credential in credentials]
     return _write_secret(folder / "credentials.json", json.dumps(
         {"credentials": [{"principal": principal, "secret": secret} for principal, secret in pairs]}))

@@ -49,7 +49,7 @@ def lock(name):
 
 def programs(say=lambda line: None):
     """The folder with mesos-master, mesos-agent and mesos-containerizer."""
-    folder = cache() / f"{VERSION}-{_digest()[:16]}"
+    folder = cache() / f"{VERSION}-{digest()[:16]}"
     if folder.is_dir():
         return folder
     with lock("programs"):
@@ -69,12 +69,12 @@ def _library(say):
     library = cache() / f"libmesos-{VERSION}.so"
     if not library.exists():
         partial = library.with_suffix(".partial")
-        _extract(_package(say), partial)
+        _extract(package(say), partial)
         partial.rename(library)
     return library
 
 
-def _digest():
+def digest():
     digest = hashlib.sha256(SHA256.encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes() + b"\0")
@@ -99,11 +99,12 @@ def _extract(archive, target):
     raise Failure(f"{archive} has no {LIBRARY}")
 
 
-def _package(say):
+def package(say):
     """The published package, downloaded the first time and checked each time."""
     archive = cache() / ARCHIVE
     if archive.exists() and _sha256(archive) == SHA256:
         return archive
+    platform.require_packages(platform.TO_DOWNLOAD)
     settings = _pip_settings()
     url = _package_url(settings)
     say(f"downloading {ARCHIVE} (26 MiB, once)")

@@ -9,10 +9,12 @@ import shutil
 from .failure import MISSING_PACKAGES, UNSUPPORTED_PLATFORM, Failure
 
 # Debian package: how to see that it, or another system's like it, is there.
+TO_DOWNLOAD = {
+    "python3-pip": lambda: _importable("pip"),
+}
 TO_BUILD = {
     "g++": lambda: shutil.which("g++") and shutil.which("gcc"),
     "binutils": lambda: shutil.which("nm"),
-    "python3-pip": lambda: _importable("pip"),
 }
 TO_RUN = {
     "libapr1": lambda: ctypes.util.find_library("apr-1"),

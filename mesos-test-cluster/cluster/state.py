@@ -14,18 +14,12 @@ from . import processes
 from .failure import Failure
 
 FILE = "cluster.json"
+WRITTEN = ("credentials.json", "executor-key", "compose.json", "guard.log", "lock", FILE)
 
 
-def folder_of(arguments):
-    """The folder that --dir names, or the usual one for --port."""
-    if arguments.dir:
-        return Path(arguments.dir).resolve()
-    return usual_folder(arguments.port)
-
-
-def usual_folder(port):
+def usual_folder(name):
     """Where a cluster goes whose folder nobody named."""
-    return Path(tempfile.gettempdir()).resolve() / f"mesquite-test-cluster-{os.getuid()}" / str(port)
+    return Path(tempfile.gettempdir()).resolve() / f"mesquite-test-cluster-{os.getuid()}" / str(name)
 
 
 def read(folder):
@@ -63,6 +57,16 @@ def write(cluster):
     partial = file.with_name(f".{FILE}.{os.getpid()}")
     partial.write_text(json.dumps(cluster, indent=2) + "\n")
     partial.rename(file)
+
+
+def remove(folder):
+    """Removes the files that describe a cluster, and the folder if nobody else's are in it."""
+    for name in WRITTEN:
+        (folder / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+        if folder.parent == usual_folder("").parent:
+            folder.parent.rmdir()
 
 
 def nodes(cluster):

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cctype>
 #include <cstring>
 
 #include "library.hpp"
@@ -31,9 +32,10 @@ T& valueOf(Try<T>&& result, const char* what) {
   return result.get();
 }
 
-// The flags of one program: --name=value arguments. Mesos's own flag objects
-// check and keep them all; the few that its `main` functions act on are looked
-// up here by name, for the members of those objects are not declared.
+// The flags of one program: --name=value arguments, or MESOS_NAME variables for
+// those not given so. Mesos's own flag objects check and keep them all; the few
+// that its `main` functions act on are looked up here by name, for the members of
+// those objects are not declared.
 class Arguments {
  public:
   Arguments(int argc, char** argv) : argc(argc), argv(argv) {}
@@ -44,6 +46,9 @@ class Arguments {
       if (start.compare(0, start.size(), argv[i], strnlen(argv[i], start.size())) == 0)
         return Option<std::string>(argv[i] + start.size());
     }
+    std::string variable = "MESOS_" + name;
+    for (char& letter : variable) letter = toupper(letter);
+    if (const char* value = getenv(variable.c_str())) return Option<std::string>(value);
     return Option<std::string>();
   }
 
