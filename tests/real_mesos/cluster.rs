@@ -3,7 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use mesquite::mesos::codec::Codec;
+use mesquite::mesos::http::{Authentication, Http, HttpConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -30,10 +33,13 @@ impl Cluster {
             url: String::new(),
             master: String::new(),
         };
-        cluster.script("up", &[&["--port", "0"], options].concat());
-        let state = cluster.folder.path().join("cluster.json");
-        let state = std::fs::read(state).expect("`up` wrote cluster.json");
-        let state: Value = serde_json::from_slice(&state).expect("cluster.json is JSON");
+        // Should the test be killed, its cluster ends with it.
+        let owner = std::process::id().to_string();
+        cluster.script(
+            "up",
+            &[&["--port", "0", "--owner", &owner], options].concat(),
+        );
+        let state = cluster.state();
         let text = |key: &str| state[key].as_str().unwrap_or_default().to_owned();
         cluster.url = text("url");
         cluster.master = text("master");
@@ -60,16 +66,73 @@ impl Cluster {
         );
     }
 
+    /// The name of the master that leads, as `fault` takes it, and the URLs of
+    /// the others.
+    pub async fn leader(&self) -> (String, Vec<String>) {
+        let mut leader = None;
+        let mut standing_by = Vec::new();
+        for master in self.masters() {
+            let url = master.url();
+            // A master that stands by answers 307 or 503, and has no such metric.
+            let metrics = get(&format!("{url}/metrics/snapshot")).await;
+            match metrics.is_some_and(|it| it["master/elected"] == 1.0) {
+                true => leader = Some(master.name),
+                false => standing_by.push(url),
+            }
+        }
+        (leader.expect("one of them leads"), standing_by)
+    }
+
+    fn masters(&self) -> Vec<Node> {
+        let state = self.state();
+        let masters = state["masters"].as_array().expect("a list of masters");
+        let node = |it: &Value| Node {
+            name: it["name"].as_str().expect("a name").to_owned(),
+            address: it["address"].as_str().expect("an address").to_owned(),
+            port: it["port"].as_u64().expect("a port"),
+        };
+        masters.iter().map(node).collect()
+    }
+
+    fn state(&self) -> Value {
+        let state = std::fs::read(self.folder.path().join("cluster.json"));
+        serde_json::from_slice(&state.expect("`up` wrote cluster.json")).expect("it is JSON")
+    }
+
     /// What the master answers to a GET of `path`.
     pub async fn get(&self, path: &str) -> Value {
-        let url = format!("{}{path}", self.url);
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client");
-        let body = client.get(url).send().await.expect("the master answers");
-        let body = body.bytes().await.expect("a whole body");
-        serde_json::from_slice(&body).expect("the master answers JSON")
+        get(&format!("{}{path}", self.url))
+            .await
+            .expect("the master answers JSON")
+    }
+}
+
+struct Node {
+    name: String,
+    address: String,
+    port: u64,
+}
+
+impl Node {
+    fn url(&self) -> String {
+        format!("http://{}:{}", self.address, self.port)
+    }
+}
+
+async fn get(url: &str) -> Option<Value> {
+    let http = Http::new(http_config()).expect("good settings");
+    serde_json::from_slice(&http.get(url).await.ok()?).ok()
+}
+
+/// Plain HTTP with generous limits.
+pub fn http_config() -> HttpConfig {
+    HttpConfig {
+        codec: Codec::Protobuf,
+        authentication: Authentication::None,
+        authorities: None,
+        connect_timeout: Duration::from_secs(5),
+        call_timeout: Duration::from_secs(10),
+        unix_socket: None,
     }
 }
 

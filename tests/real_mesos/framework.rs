@@ -7,15 +7,13 @@ use mesquite::clock::SystemClock;
 use mesquite::ids::FrameworkId;
 use mesquite::mesos::call::{Call, FrameworkInfo};
 use mesquite::mesos::client::{CallError, Client, ClientConfig, Masters};
-use mesquite::mesos::codec::Codec;
 use mesquite::mesos::event::Event;
-use mesquite::mesos::http::{Authentication, HttpConfig};
 use mesquite::mesos::subscription::{End, Notice};
 use mesquite::offers::Offer;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, http_config};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -40,14 +38,7 @@ pub fn config(cluster: &Cluster) -> ClientConfig {
             gpus: false,
         },
         masters: Masters::Listed(vec![cluster.url.parse().expect("a URL")]),
-        http: HttpConfig {
-            codec: Codec::Protobuf,
-            authentication: Authentication::None,
-            authorities: None,
-            connect_timeout: Duration::from_secs(5),
-            call_timeout: Duration::from_secs(10),
-            unix_socket: None,
-        },
+        http: http_config(),
         answer_within: Duration::from_secs(10),
         backoff: BackoffPolicy::MESOS,
     }

@@ -92,15 +92,24 @@ async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
         [TaskState::Running, TaskState::Finished]
     );
     launch(&mut framework, "bad", "echo no such luck >&2; exit 7").await;
-    assert_eq!(status(&mut framework, "bad").await.state, TaskState::Running);
+    assert_eq!(
+        status(&mut framework, "bad").await.state,
+        TaskState::Running
+    );
     let failed = status(&mut framework, "bad").await;
     assert_eq!(failed.state, TaskState::Failed);
-    assert_eq!(failed.message, "exit code 7; stderr ends with: no such luck");
+    assert_eq!(
+        failed.message,
+        "exit code 7; stderr ends with: no such luck"
+    );
     // Acknowledged tasks are the master's past; others would be its present.
     loop {
         let state = cluster.get("/master/state").await;
         let frameworks = state["frameworks"].as_array().expect("a list");
-        let ours = frameworks.iter().find(|it| it["id"] == id.as_str()).expect("it is subscribed");
+        let ours = frameworks
+            .iter()
+            .find(|it| it["id"] == id.as_str())
+            .expect("it is subscribed");
         if ours["tasks"].as_array().is_some_and(Vec::is_empty) {
             assert_eq!(ours["completed_tasks"].as_array().expect("a list").len(), 2);
             break;
@@ -111,11 +120,44 @@ async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
+async fn the_executor_shows_its_token_and_keeps_it_from_the_task() {
+    let cluster = Cluster::with(&["--agents", "1", "--authenticate-executors"]);
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    let command = "test -z \"$MESOS_EXECUTOR_AUTHENTICATION_TOKEN\"";
+    launch(&mut framework, "authenticated", command).await;
+    states_until(&mut framework, "authenticated", TaskState::Finished).await;
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn the_executor_speaks_over_the_agents_unix_socket() {
+    let cluster = Cluster::with(&[
+        "--agents",
+        "1",
+        "--agent-flag",
+        "http_executor_domain_sockets=true",
+    ]);
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    launch(&mut framework, "local", "test -S \"$MESOS_DOMAIN_SOCKET\"").await;
+    states_until(&mut framework, "local", TaskState::Finished).await;
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
 async fn a_task_that_ignores_the_signal_is_killed_after_its_grace_period() {
     let cluster = Cluster::up(1);
     let mut framework = Framework::start(config(&cluster));
     framework.subscribed().await;
-    let (agent, _) = launch(&mut framework, "stubborn", "trap '' TERM; while :; do sleep 1; done").await;
+    let (agent, _) = launch(
+        &mut framework,
+        "stubborn",
+        "trap '' TERM; while :; do sleep 1; done",
+    )
+    .await;
     states_until(&mut framework, "stubborn", TaskState::Running).await;
     let kill = Call::Kill {
         task: "stubborn".into(),
@@ -166,7 +208,10 @@ async fn a_shutdown_ends_the_executor_and_its_task() {
     let command = format!("echo $$ > {}; sleep 1000", pid_file.display());
     let (agent, executor) = launch(&mut framework, "long", &command).await;
     states_until(&mut framework, "long", TaskState::Running).await;
-    framework.call(Call::Shutdown { executor, agent }).await.expect("taken");
+    framework
+        .call(Call::Shutdown { executor, agent })
+        .await
+        .expect("taken");
     let states = states_until(&mut framework, "long", TaskState::Killed).await;
     assert_eq!(states.last(), Some(&TaskState::Killed));
     let pid = std::fs::read_to_string(&pid_file).expect("the task wrote it");
