@@ -182,7 +182,7 @@ enum State {
 pub struct Subscription {
     state: State,
     candidates: Candidates,
-    /// How many candidates were asked since the last pause.
+    /// How many of the configured candidates were asked since the last pause.
     asked: usize,
     attempt: Attempt,
     framework: Option<FrameworkId>,
@@ -447,7 +447,9 @@ impl Subscription {
             self.state = State::Leaderless;
             return;
         };
-        self.asked += 1;
+        if !self.candidates.is_redirected() {
+            self.asked += 1;
+        }
         self.attempt.0 += 1;
         actions.push(Action::Connect(
             self.attempt,

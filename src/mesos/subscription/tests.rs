@@ -280,6 +280,21 @@ fn all_masters_of_a_list_are_asked_before_a_pause() {
 }
 
 #[test]
+fn a_redirect_is_no_candidate_that_was_asked() {
+    let mut bench = Bench::new(None);
+    bench.leaders(&["http://m1:5050", "http://m2:5050"]);
+    let answer = SubscribeAnswer::Redirect {
+        location: "//m3:5050".into(),
+    };
+    let _ = bench.handle(Input::Answered(bench.attempt, answer));
+    assert_eq!(
+        connects_to(&bench.broken("refused")).as_deref(),
+        Some("http://m2:5050")
+    );
+    assert_eq!(connects_to(&bench.broken("refused")), None);
+}
+
+#[test]
 fn the_same_failure_is_told_once_until_it_was_mended() {
     let mut bench = Bench::new(None);
     bench.leaders(&["http://m1:5050"]);
