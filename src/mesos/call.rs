@@ -20,7 +20,7 @@ pub struct FrameworkInfo {
     pub user: String,
     /// For people.
     pub name: String,
-    /// Its id; `None` at the first subscription, when the master gives it one.
+    /// Its id; without one the client gives it one before it first subscribes.
     pub id: Option<FrameworkId>,
     /// How long its tasks live on when its connection breaks. Zero ends them
     /// at once.

@@ -17,9 +17,9 @@ use crate::framework::framework_info;
 /// The call's JSON; its protobuf must say the same.
 fn body(call: &Call) -> Value {
     let id = FrameworkId::from("framework-1");
-    let text = encode_call(Codec::Json, call, Some(&id));
+    let text = encode_call(Codec::Json, call, &id);
     let from_json: scheduler::Call = Codec::Json.decode(text.clone()).expect("a call");
-    let binary = encode_call(Codec::Protobuf, call, Some(&id));
+    let binary = encode_call(Codec::Protobuf, call, &id);
     let from_protobuf: scheduler::Call = Codec::Protobuf.decode(binary).expect("a call");
     assert_eq!(from_json, from_protobuf, "{}", call.name());
     serde_json::from_slice(&text).expect("JSON")

@@ -21,13 +21,14 @@ fn id_in_framework_info(request: &Request) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn the_first_subscription_has_no_id_of_anything() {
+async fn the_first_subscription_has_an_id_of_its_own_in_both_places_and_no_stream_id() {
     let mut master = Master::start().await;
     let _framework = Framework::start(config([master.endpoint()]));
     let request = master.subscribe().await;
     assert_eq!(request.line(), "POST /api/v1/scheduler HTTP/1.1");
-    assert_eq!(request.framework_id(), None);
-    assert_eq!(id_in_framework_info(&request), None);
+    let id = request.framework_id().expect("the client chose one");
+    assert!(id.starts_with("mesquite-"), "{id}");
+    assert_eq!(id_in_framework_info(&request), Some(id));
     assert_eq!(request.header("Mesos-Stream-Id"), None);
     assert_eq!(request.header("Authorization"), None);
 }
