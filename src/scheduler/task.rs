@@ -12,6 +12,7 @@ use crate::ids::{
     ExecutorId, Host, JobId, Partition, ResourceProfileId, ShuffleId, StageAttempt, StageId,
     TaskId, TaskIndex,
 };
+use crate::scheduler::locality::LocalityLevel;
 
 /// Where a task would like to run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -187,6 +188,12 @@ pub struct TaskDescription {
     pub attempt: u32,
     /// Where it runs.
     pub executor: ExecutorId,
+    /// How near its input it was placed.
+    pub locality: LocalityLevel,
+    /// Whether it is a copy of an attempt that takes too long.
+    pub speculative: bool,
+    /// In a barrier set, the addresses of all its tasks, by partition.
+    pub addresses: Option<Arc<[Arc<str>]>>,
     /// Cores it holds.
     pub cpus: u32,
     /// Addresses of named resources that it holds, such as `gpu` and `["0"]`.
