@@ -34,6 +34,8 @@ pub mod starvation;
 pub mod task;
 pub mod task_scheduler;
 mod task_set_manager;
+#[cfg(test)]
+mod tests;
 pub mod worker_offer;
 
 pub use action::{Actions, BackendRequest, Notice};
