@@ -565,7 +565,7 @@ fn executors_are_told_of_once() {
         executor: "e0".into(),
         host: "h0".into(),
     };
-    assert_eq!(fixture.reports, [added.clone()]);
+    assert_eq!(fixture.reports, std::slice::from_ref(&added));
     fixture.lose("e0", ExecutorLossReason::Killed);
     fixture.offer(&[("e0", "h0", 1)]);
     assert_eq!(fixture.reports.last(), Some(&added));
@@ -898,6 +898,17 @@ fn a_barrier_task_waits_for_locality_and_then_falls_back() {
     let tasks = fixture.offer(&[("executor-1", "host1", 1)]);
     assert_eq!(tasks.len(), 1);
     assert_eq!(tasks[0].locality, LocalityLevel::NodeLocal);
+}
+
+#[test]
+fn a_barrier_set_runs_whole_whatever_older_attempts_completed() {
+    let mut fixture = Fixture::new();
+    fixture.submit(barrier(0, 3, needs(1)));
+    fixture.command(TaskCommand::PartitionCompleted {
+        stage: StageId(0),
+        partition: Partition(1),
+    });
+    assert_eq!(fixture.offer(&[("e0", "h0", 3)]).len(), 3);
 }
 
 #[test]
