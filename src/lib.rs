@@ -13,6 +13,13 @@
 
 pub mod backend;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
+pub mod conf;
+pub mod executor;
 pub mod ids;
+pub mod mesos;
+pub mod offers;
+pub mod resources;
 pub mod scheduler;
+mod timer;

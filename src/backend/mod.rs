@@ -5,7 +5,8 @@
 //! events. A backend decides how it comes by room (threads, executors, Mesos
 //! offers); it does not decide which task runs where. It is pure as the task
 //! scheduler is: what must be done outside comes out as its own actions, which
-//! its shell carries out.
+//! its shell carries out. How large executors are, and how many there can be, is
+//! [`executor_size`].
 //!
 //! ```text
 //!              TaskScheduler
@@ -13,6 +14,8 @@
 //!   ExecutorLost   |  | | v
 //!              SchedulerBackend --- Action ---> its shell --- threads, sockets
 //! ```
+
+pub mod executor_size;
 
 use crate::clock::Timestamp;
 use crate::scheduler::action::BackendRequest;
