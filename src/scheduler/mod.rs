@@ -3,5 +3,43 @@
 //!
 //! Nothing in here waits, reads a clock or touches the world: events and the
 //! time go in, actions come out.
+//!
+//! The lower half, [`TaskScheduler`]:
+//!
+//! - [`task`]: the words between the DAG scheduler and the task scheduler
+//! - [`event`], [`action`]: what happens to the task scheduler, what it asks for
+//! - [`task_scheduler`]: offers become attempts, statuses find their task set
+//! - `task_set_manager`: the life of one task set, with `pending` (who waits
+//!   where), `delay` (how far from its input by now) and `speculation` (copies)
+//! - [`pool`], [`ordering`], [`pools_file`]: who comes first
+//! - `health`: keeping work from where it fails
+//! - [`worker_offer`], `cluster`: room, and who offers it
+//! - [`snapshot`], [`starvation`]: what people see
+//! - [`config`]: the settings
 
+pub mod action;
+mod cluster;
+pub mod config;
+mod delay;
+pub mod event;
+mod health;
+pub mod locality;
+pub mod ordering;
+mod pending;
+pub mod pool;
+pub mod pools_file;
+pub mod snapshot;
+mod speculation;
+pub mod starvation;
 pub mod task;
+pub mod task_scheduler;
+mod task_set_manager;
+#[cfg(test)]
+mod tests;
+pub mod worker_offer;
+
+pub use action::{Actions, BackendRequest, Notice};
+pub use config::TaskSchedulerConfig;
+pub use event::{TaskSchedulerEvent, TaskStatus};
+pub use task_scheduler::TaskScheduler;
+pub use worker_offer::WorkerOffer;
