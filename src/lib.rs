@@ -14,4 +14,5 @@
 pub mod backoff;
 pub mod clock;
 pub mod ids;
+pub mod plan;
 pub mod scheduler;
