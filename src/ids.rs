@@ -122,6 +122,9 @@ number_ids! {
     Partition(u32);
     /// A dataset of the plan.
     DatasetId(u32);
+    /// A resource profile: what executors are made of and tasks need. Zero is
+    /// the application's default.
+    ResourceProfileId(u32);
     /// A shuffle: the data between a map stage and the stages that read it.
     ShuffleId(u32);
 }

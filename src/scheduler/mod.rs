@@ -4,4 +4,5 @@
 //! Nothing in here waits, reads a clock or touches the world: events and the
 //! time go in, actions come out.
 
+pub mod locality;
 pub mod task;

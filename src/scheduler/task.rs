@@ -4,11 +4,15 @@
 //! down, starts and ends of attempts and the fate of executors come up. Neither
 //! side sees more of the other than this. No rules live here.
 
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::ids::{
-    ExecutorId, Host, JobId, Partition, ShuffleId, StageAttempt, StageId, TaskId, TaskIndex,
+    ExecutorId, Host, JobId, Partition, ResourceProfileId, ShuffleId, StageAttempt, StageId,
+    TaskId, TaskIndex,
 };
+use crate::scheduler::locality::LocalityLevel;
 
 /// Where a task would like to run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +26,65 @@ pub enum TaskLocation {
         /// The executor that holds the input.
         executor: ExecutorId,
     },
+    /// On a host that keeps the input in its memory: any executor there is as
+    /// good as one that holds it (Spark's HDFS cache location).
+    HostCache(Host),
+}
+
+impl TaskLocation {
+    /// The host, whichever kind of location it is.
+    pub fn host(&self) -> &Host {
+        match self {
+            Self::Host(host) | Self::HostCache(host) | Self::Executor { host, .. } => host,
+        }
+    }
+}
+
+impl fmt::Display for TaskLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => write!(f, "{host}"),
+            Self::Executor { host, executor } => {
+                write!(f, "{EXECUTOR_PREFIX}{host}_{executor}")
+            }
+            Self::HostCache(host) => write!(f, "{HOST_CACHE_PREFIX}{host}"),
+        }
+    }
+}
+
+const EXECUTOR_PREFIX: &str = "executor_";
+const HOST_CACHE_PREFIX: &str = "hdfs_cache_";
+
+/// A location's text says it is an executor but names none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("bad task location {text:?}: expected executor_HOST_EXECUTOR")]
+pub struct BadTaskLocation {
+    /// The text that was read.
+    pub text: String,
+}
+
+impl FromStr for TaskLocation {
+    type Err = BadTaskLocation;
+
+    /// Reads Spark's spelling: `HOST`, `executor_HOST_EXECUTOR` (the host ends
+    /// at the first `_`, since host names hold none) or `hdfs_cache_HOST`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(rest) = text.strip_prefix(EXECUTOR_PREFIX) {
+            return match rest.split_once('_') {
+                Some((host, executor)) if !host.is_empty() && !executor.is_empty() => {
+                    Ok(Self::Executor {
+                        host: Host::from(host),
+                        executor: ExecutorId::from(executor),
+                    })
+                }
+                _ => Err(BadTaskLocation { text: text.into() }),
+            };
+        }
+        Ok(match text.strip_prefix(HOST_CACHE_PREFIX) {
+            Some(host) => Self::HostCache(Host::from(host)),
+            None => Self::Host(Host::from(text)),
+        })
+    }
 }
 
 /// What the tasks of a stage make.
@@ -36,6 +99,9 @@ pub enum StageKind {
 /// What each task of a set needs of an executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskNeeds {
+    /// The resource profile: only executors made for the same one are offered
+    /// to the task. Zero unless the application asks for others.
+    pub profile: ResourceProfileId,
     /// Cores, `spark.task.cpus`.
     pub cpus: u32,
     /// Named resources and how many addresses of each, such as `gpu` and 1
@@ -122,6 +188,12 @@ pub struct TaskDescription {
     pub attempt: u32,
     /// Where it runs.
     pub executor: ExecutorId,
+    /// How near its input it was placed.
+    pub locality: LocalityLevel,
+    /// Whether it is a copy of an attempt that takes too long.
+    pub speculative: bool,
+    /// In a barrier set, the addresses of all its tasks, by partition.
+    pub addresses: Option<Arc<[Arc<str>]>>,
     /// Cores it holds.
     pub cpus: u32,
     /// Addresses of named resources that it holds, such as `gpu` and `["0"]`.
@@ -300,4 +372,100 @@ pub enum TaskReport {
         /// Why.
         reason: ExecutorLossReason,
     },
+}
+
+impl fmt::Display for TaskEndReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success(_) => f.write_str("success"),
+            Self::Resubmitted => f.write_str("resubmitted: its output was lost with its executor"),
+            Self::FetchFailed {
+                source,
+                shuffle,
+                map,
+                reduce,
+                message,
+            } => {
+                write!(
+                    f,
+                    "fetch failed for partition {reduce} of shuffle {shuffle}"
+                )?;
+                if let Some(map) = map {
+                    write!(f, ", map output {map}")?;
+                }
+                if let Some((executor, host)) = source {
+                    write!(f, ", from executor {executor} on {host}")?;
+                }
+                write!(f, ": {message}")
+            }
+            Self::Failed { message, .. } => f.write_str(message),
+            Self::Killed { reason } => write!(f, "killed: {reason}"),
+            Self::CommitDenied => {
+                f.write_str("commit denied: another attempt has the right to commit")
+            }
+            Self::ResultLost => f.write_str("result lost before the driver had it"),
+            Self::ExecutorLost {
+                caused_by_app,
+                message,
+            } => {
+                let blame = if *caused_by_app {
+                    "through one of its tasks"
+                } else {
+                    "for a reason unrelated to its tasks"
+                };
+                write!(f, "executor lost {blame}: {message}")
+            }
+            Self::Unknown => f.write_str("unknown reason"),
+        }
+    }
+}
+
+impl fmt::Display for ExecutorLossReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited { code, message, .. } => {
+                write!(f, "executor exited with code {code}: {message}")
+            }
+            Self::Killed => f.write_str("executor killed by driver"),
+            Self::ProcessLost { message, .. } => f.write_str(message),
+            Self::Decommissioned { message, .. } => write!(f, "decommissioned: {message}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locations_are_read_as_spark_spells_them() {
+        let executor = |host: &str, executor: &str| TaskLocation::Executor {
+            host: host.into(),
+            executor: executor.into(),
+        };
+        for (text, location) in [
+            ("host1", TaskLocation::Host("host1".into())),
+            ("hdfs_cache_host1", TaskLocation::HostCache("host1".into())),
+            ("executor_host1_3", executor("host1", "3")),
+            (
+                "executor_some.host1_executor_task_3",
+                executor("some.host1", "executor_task_3"),
+            ),
+        ] {
+            assert_eq!(text.parse(), Ok(location.clone()), "{text}");
+            assert_eq!(location.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_location_in_no_executor_is_refused() {
+        for text in [
+            "executor_",
+            "executor_host1",
+            "executor_host1_",
+            "executor__3",
+        ] {
+            assert!(text.parse::<TaskLocation>().is_err(), "{text}");
+        }
+    }
 }
