@@ -91,6 +91,14 @@ impl Stage {
         self.phase == StagePhase::Running
     }
 
+    /// A job that is over needs the stage no more; others still do.
+    pub(super) fn forget_job(&mut self, job: JobId) {
+        self.jobs.remove(&job);
+        if let StageGoal::ShuffleMap { jobs, .. } = &mut self.goal {
+            jobs.retain(|other| *other != job);
+        }
+    }
+
     pub(super) fn shuffle(&self) -> Option<ShuffleId> {
         match self.goal {
             StageGoal::ShuffleMap { shuffle, .. } => Some(shuffle),

@@ -134,7 +134,7 @@ impl DagScheduler {
         for stage in job.stages {
             let found = self.stage(stage);
             if found.jobs.len() > 1 {
-                self.stage_mut(stage).jobs.remove(&id);
+                self.stage_mut(stage).forget_job(id);
                 continue;
             }
             if found.is_running() {

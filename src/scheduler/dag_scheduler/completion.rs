@@ -24,7 +24,7 @@ pub(super) struct Ended<'a> {
 }
 
 impl DagScheduler {
-    pub(super) fn task_ended(&mut self, report: TaskReport) {
+    pub(super) fn task_ended(&mut self, report: &TaskReport) {
         self.notice(Notice::Task(report.clone()));
         let TaskReport::TaskEnded {
             stage,
@@ -34,7 +34,7 @@ impl DagScheduler {
             epoch,
             ref reason,
             ..
-        } = report
+        } = *report
         else {
             return;
         };

@@ -194,7 +194,7 @@ impl DagScheduler {
     fn take_report(&mut self, report: TaskReport) {
         match report {
             TaskReport::TaskStarted { .. } => self.notice(Notice::Task(report)),
-            TaskReport::TaskEnded { .. } => self.task_ended(report),
+            TaskReport::TaskEnded { .. } => self.task_ended(&report),
             TaskReport::TaskSetFailed { stage, reason, .. } => self.abort_stage(stage, &reason),
             TaskReport::ExecutorAdded { executor, .. } => self.executor_added(&executor),
             TaskReport::ExecutorLost {
