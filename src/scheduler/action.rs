@@ -1,135 +1,248 @@
-//! What the DAG scheduler asks for and makes known.
+//! What the task scheduler asks of the others.
 //!
-//! Responsible for the words in which decisions leave it: commands go to the
-//! task scheduler, notices to whoever runs jobs, logs events or shows state.
+//! Responsible for the words alone: one list for each listener, in order.
 
+use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::job::JobError;
-use super::task::{StageKind, TaskCommand, TaskReport};
-use crate::ids::{ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId};
+use crate::ids::{ExecutorId, Host, StageAttempt, StageId, TaskId};
+use crate::scheduler::starvation::Decline;
+use crate::scheduler::task::{TaskDescription, TaskReport};
 
-/// One thing the DAG scheduler wants.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DagAction {
-    /// For the task scheduler.
-    Command(TaskCommand),
-    /// For everyone else.
-    Notice(Notice),
+/// The answer to one event.
+#[must_use = "what the task scheduler asks for must be done"]
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Actions {
+    /// For the backend, after offers: the attempts to start, for each offer in
+    /// the order in which they came. Empty after other events.
+    pub launches: Vec<Vec<TaskDescription>>,
+    /// For the DAG scheduler.
+    pub reports: Vec<TaskReport>,
+    /// For the backend.
+    pub requests: Vec<BackendRequest>,
+    /// For the backend, last: offer all that is free, tasks may fit there.
+    pub revive: bool,
+    /// For people, and for whoever keeps a record.
+    pub notices: Vec<Notice>,
 }
 
-/// Something that happened to a job, a stage or an attempt. The order of
-/// notices is the order of what happened.
+impl Actions {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self == &Self::default()
+    }
+
+    /// How many attempts are to be started.
+    pub fn launched(&self) -> usize {
+        self.launches.iter().map(Vec::len).sum()
+    }
+}
+
+/// How an executor is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExecutorEnd {
+    /// At once, whatever it runs.
+    Kill,
+    /// After what it runs, handing over what it holds.
+    Decommission,
+}
+
+/// What a backend is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Notice {
-    /// A job was taken in; the answer to its submission, and always the first
-    /// notice of a job.
-    JobAccepted {
-        /// The id that it has from now on.
-        job: JobId,
-    },
-    /// A job's stages were made.
-    JobStarted {
-        /// The job.
-        job: JobId,
-        /// Its stages in ascending order; those whose output exists already
-        /// will be skipped.
-        stages: Vec<StageId>,
-    },
-    /// A barrier job waits for the cluster to grow.
-    JobWaitsForSlots {
-        /// The job.
-        job: JobId,
-        /// Why, and what would help.
-        reason: JobError,
-    },
-    /// An attempt's result counts; no other result of this partition does.
-    ResultReady {
-        /// The job.
-        job: JobId,
-        /// The partition.
-        partition: Partition,
-        /// The attempt whose result it is.
-        task: TaskId,
-    },
-    /// A map-stage job's output is there.
-    MapOutputReady {
-        /// The job.
-        job: JobId,
-        /// About how many bytes each reduce partition has.
-        bytes_by_reducer: Arc<[u64]>,
-    },
-    /// A job is over; the last notice of a job.
-    JobEnded {
-        /// The job.
-        job: JobId,
-        /// How.
-        outcome: Result<(), JobError>,
-    },
-    /// An attempt at a stage begins.
-    StageSubmitted {
-        /// The stage.
-        stage: StageId,
-        /// The attempt.
-        attempt: StageAttempt,
-        /// The name of its last dataset.
-        name: Arc<str>,
-        /// What it makes.
-        kind: StageKind,
-        /// How many tasks this attempt has.
-        tasks: u32,
-    },
-    /// An attempt at a stage is over.
-    StageCompleted {
-        /// The stage.
-        stage: StageId,
-        /// The attempt.
-        attempt: StageAttempt,
-        /// Why it failed, if it did.
-        failure: Option<Arc<str>>,
-    },
-    /// An attempt of a task started or ended, whether or not anything follows
-    /// from it.
-    Task(TaskReport),
-    /// The answer to an attempt that asked to commit its output.
-    CommitDecided {
+pub enum BackendRequest {
+    /// Kill an attempt. Its end is reported as a status, as always.
+    KillTask {
         /// The attempt.
         task: TaskId,
-        /// Whether it may.
-        granted: bool,
-    },
-    /// Map outputs of an executor, or of all executors of a host, count as
-    /// lost.
-    OutputsLost {
-        /// The executor that was lost or could not serve.
+        /// Where it runs.
         executor: ExecutorId,
-        /// The host, if all its executors' outputs are lost with it.
-        host: Option<Host>,
-        /// The map output tracker's epoch from now on.
-        epoch: u64,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// Fetch the result of an attempt that announced it.
+    FetchResult {
+        /// The attempt.
+        task: TaskId,
+    },
+    /// Start no executor on these hosts from now on. Replaces the list given
+    /// before.
+    ExcludeHosts(Vec<Host>),
+    /// End an executor, even if busy. It does not count as a failure, and
+    /// another one is wanted in its place.
+    EndExecutor {
+        /// The executor.
+        executor: ExecutorId,
+        /// How.
+        end: ExecutorEnd,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// End all executors on a host; otherwise as `EndExecutor`.
+    EndExecutorsOnHost {
+        /// The host.
+        host: Host,
+        /// How.
+        end: ExecutorEnd,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// So many task sets can run on no executor there is: with dynamic
+    /// allocation, more are wanted. Replaces the number given before.
+    UnschedulableTaskSets(usize),
+}
+
+/// Something people want to know.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Notice {
+    /// Tasks wait and none runs.
+    Starving {
+        /// Tasks that wait.
+        waiting: u64,
+        /// For how long nothing has run.
+        since: Duration,
+        /// Offers that came since the last such notice.
+        offers: u64,
+        /// Why they were declined, the most frequent first.
+        declined: Vec<Decline>,
+    },
+    /// A pool that nobody defined was asked for, and made with defaults.
+    PoolCreated {
+        /// The pool.
+        pool: Arc<str>,
+    },
+    /// An executor is excluded for the application.
+    ExecutorExcluded {
+        /// The executor.
+        executor: ExecutorId,
+        /// The failures that did it.
+        failures: usize,
+    },
+    /// An executor is no longer excluded.
+    ExecutorIncluded {
+        /// The executor.
+        executor: ExecutorId,
+    },
+    /// A host is excluded for the application.
+    HostExcluded {
+        /// The host.
+        host: Host,
+        /// How many of its executors were excluded.
+        executors: usize,
+    },
+    /// A host is no longer excluded.
+    HostIncluded {
+        /// The host.
+        host: Host,
+    },
+    /// An executor is excluded for a task set.
+    ExecutorExcludedForStage {
+        /// The executor.
+        executor: ExecutorId,
+        /// The stage.
+        stage: StageId,
+        /// The stage's attempt.
+        stage_attempt: StageAttempt,
+        /// How many of the set's tasks failed there.
+        failures: usize,
+    },
+    /// A host is excluded for a task set.
+    HostExcludedForStage {
+        /// The host.
+        host: Host,
+        /// The stage.
+        stage: StageId,
+        /// The stage's attempt.
+        stage_attempt: StageAttempt,
+        /// How many of its executors were excluded.
+        executors: usize,
+    },
+    /// A barrier set could not start, since not all of its tasks found room.
+    BarrierPostponed {
+        /// The stage.
+        stage: StageId,
+        /// The stage's attempt.
+        stage_attempt: StageAttempt,
+        /// Tasks that found room.
+        placed: usize,
+        /// Tasks that must.
+        wanted: usize,
     },
 }
 
-/// What follows from an event, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use = "what is not carried out is lost"]
-pub struct DagActions(Vec<DagAction>);
-
-impl DagActions {
-    pub(super) fn command(&mut self, command: TaskCommand) {
-        self.0.push(DagAction::Command(command));
-    }
-
-    pub(super) fn notice(&mut self, notice: Notice) {
-        self.0.push(DagAction::Notice(notice));
-    }
-}
-
-impl IntoIterator for DagActions {
-    type Item = DagAction;
-    type IntoIter = std::vec::IntoIter<DagAction>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starving {
+                waiting,
+                since,
+                offers,
+                declined,
+            } => {
+                write!(
+                    f,
+                    "{waiting} tasks have waited {} s and none runs: ",
+                    since.as_secs()
+                )?;
+                if *offers == 0 {
+                    return f.write_str(
+                        "no offer came; check that the cluster has free resources and that \
+                         executors register",
+                    );
+                }
+                write!(f, "{offers} offers came and none was used: ")?;
+                for (index, decline) in declined.iter().enumerate() {
+                    let gap = if index == 0 { "" } else { "; " };
+                    write!(f, "{gap}{decline}")?;
+                }
+                Ok(())
+            }
+            Self::PoolCreated { pool } => write!(
+                f,
+                "pool {pool:?} is not defined; it was made with mode FIFO, minimum share 0, weight 1"
+            ),
+            Self::ExecutorExcluded { executor, failures } => write!(
+                f,
+                "executor {executor} is excluded for the application after {failures} failures"
+            ),
+            Self::ExecutorIncluded { executor } => {
+                write!(f, "executor {executor} is no longer excluded")
+            }
+            Self::HostExcluded { host, executors } => write!(
+                f,
+                "host {host} is excluded for the application with {executors} executors excluded"
+            ),
+            Self::HostIncluded { host } => write!(f, "host {host} is no longer excluded"),
+            Self::ExecutorExcludedForStage {
+                executor,
+                stage,
+                stage_attempt,
+                failures,
+            } => write!(
+                f,
+                "executor {executor} is excluded for stage {stage}.{stage_attempt} after \
+                 {failures} tasks failed there"
+            ),
+            Self::HostExcludedForStage {
+                host,
+                stage,
+                stage_attempt,
+                executors,
+            } => write!(
+                f,
+                "host {host} is excluded for stage {stage}.{stage_attempt} with {executors} \
+                 executors excluded"
+            ),
+            Self::BarrierPostponed {
+                stage,
+                stage_attempt,
+                placed,
+                wanted,
+            } => write!(
+                f,
+                "barrier stage {stage}.{stage_attempt} waits: {placed} of its {wanted} tasks \
+                 found room, and all must start together"
+            ),
+        }
     }
 }

@@ -1,106 +1,114 @@
-//! What can happen to the DAG scheduler.
+//! What can happen to the task scheduler.
 //!
-//! Responsible for the words in which the world reaches it. Events are past
-//! tense; none of them can be wrong: what is late, unknown or repeated has no
-//! effect.
+//! Responsible for the words alone. Commands come from the DAG scheduler, all
+//! else from a backend or from the passing of time.
 
 use std::sync::Arc;
 
-use super::task::TaskReport;
-use crate::ids::{DatasetId, ExecutorId, Host, JobId, Partition, ShuffleId, StageId, TaskId};
-use crate::plan::JobRequest;
+use crate::ids::{ExecutorId, Host, TaskId};
+use crate::scheduler::task::{ExecutorLossReason, TaskCommand, TaskEndReason, TaskOutput};
+use crate::scheduler::worker_offer::WorkerOffer;
 
-/// One thing that happened.
+/// An input of the task scheduler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DagEvent {
-    /// Someone wants a job run. The answer names it
-    /// ([`JobAccepted`](super::action::Notice::JobAccepted)).
-    JobSubmitted(JobRequest),
-    /// Someone wants a job no longer.
-    JobCancelled {
-        /// The job.
-        job: JobId,
-        /// Why, for people; may be empty.
-        reason: Arc<str>,
+pub enum TaskSchedulerEvent {
+    /// The DAG scheduler asks for something.
+    Command(TaskCommand),
+    /// A backend offers room, to be answered at once. Each executor is in it
+    /// at most once.
+    Offers {
+        /// The room.
+        offers: Vec<WorkerOffer>,
+        /// Whether this is all that is free at present, or only what became
+        /// free on one executor (Spark's `isAllFreeResources`).
+        all_free: bool,
     },
-    /// Someone wants all jobs that use a stage no longer.
-    StageCancelled {
-        /// The stage.
-        stage: StageId,
-        /// Why, for people, if they said.
-        reason: Option<Arc<str>>,
-    },
-    /// Someone wants all jobs of a group no longer.
-    GroupCancelled {
-        /// The group (`spark.jobGroup.id`).
-        group: Arc<str>,
-        /// Whether jobs of the group that are yet to come are meant as well.
-        and_future_jobs: bool,
-    },
-    /// Someone wants no job any longer.
-    AllCancelled,
-    /// Whoever asked for a job could not use a result of it.
-    ResultRefused {
-        /// The job.
-        job: JobId,
-        /// What went wrong, for people.
-        message: Arc<str>,
-    },
-    /// News from the task scheduler.
-    Reported(TaskReport),
-    /// An executor is to go soon.
-    ExecutorDecommissioned {
-        /// The executor.
-        executor: ExecutorId,
-        /// Its host, if the whole host goes.
-        host: Option<Host>,
-    },
-    /// An executor keeps a partition of a persisted dataset.
-    PartitionCached {
-        /// The dataset.
-        dataset: DatasetId,
-        /// The partition.
-        partition: Partition,
-        /// The executor.
-        executor: ExecutorId,
-        /// Its host.
-        host: Host,
-    },
-    /// An executor dropped a partition of a persisted dataset.
-    PartitionDropped {
-        /// The dataset.
-        dataset: DatasetId,
-        /// The partition.
-        partition: Partition,
-        /// The executor.
-        executor: ExecutorId,
-        /// Its host.
-        host: Host,
-    },
-    /// An attempt wants to put its output in place.
-    CommitRequested {
-        /// The stage.
-        stage: StageId,
-        /// The partition.
-        partition: Partition,
+    /// Something was heard of an attempt.
+    Status {
         /// The attempt.
         task: TaskId,
+        /// What was heard.
+        status: TaskStatus,
     },
-    /// What the cluster could run at once changed; barrier stages must fit.
-    CapacityChanged(Vec<ExecutorCapacity>),
-    /// No job to come will read this shuffle.
-    ShuffleReleased(ShuffleId),
-    /// Time has passed; needed when a deadline comes and nothing else happens.
+    /// An executor went away and the reason is still to come, by
+    /// [`TaskSchedulerEvent::ExecutorLost`]: nothing more is placed there, and
+    /// the fate of its attempts waits for the reason.
+    ExecutorDisconnected {
+        /// The executor.
+        executor: ExecutorId,
+    },
+    /// An executor went away.
+    ExecutorLost {
+        /// The executor.
+        executor: ExecutorId,
+        /// Why.
+        reason: ExecutorLossReason,
+    },
+    /// An executor is being decommissioned: it finishes what it runs.
+    ExecutorDecommissioning {
+        /// The executor.
+        executor: ExecutorId,
+        /// Its host, if the whole host is.
+        host: Option<Host>,
+    },
+    /// It became known in which racks hosts stand.
+    RacksKnown(Vec<(Host, Arc<str>)>),
+    /// Somebody wants one attempt killed.
+    KillAttempt {
+        /// The attempt.
+        task: TaskId,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// The backend broke for good: all task sets fail with the message.
+    BackendFailed {
+        /// What happened, for people.
+        message: Arc<str>,
+    },
+    /// A deadline may have passed.
     TimePassed,
-    /// The application ends.
-    Stopped,
 }
 
-/// What one executor can run at once, whether or not it is busy.
+/// What was heard of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExecutorCapacity {
-    /// Its cores.
-    pub cores: u32,
-    /// Its named resources and how many addresses of each.
-    pub resources: Vec<(Arc<str>, u32)>,
+pub enum TaskStatus {
+    /// Its executor started it.
+    Running,
+    /// It has read so many records up to now.
+    Progress {
+        /// The records.
+        records: u64,
+    },
+    /// It did its work, and its result of so many bytes waits to be fetched.
+    /// Answered by [`BackendRequest::FetchResult`] unless the results of its
+    /// set become too large; then comes [`TaskStatus::Finished`], or
+    /// [`TaskStatus::Failed`] with [`TaskEndReason::ResultLost`].
+    ///
+    /// [`BackendRequest::FetchResult`]: super::action::BackendRequest::FetchResult
+    ResultReady {
+        /// Size of the result.
+        bytes: u64,
+    },
+    /// It did its work and the driver has its result.
+    Finished {
+        /// What it made.
+        output: TaskOutput,
+        /// Records it read; zero if that is not counted.
+        records: u64,
+    },
+    /// It failed.
+    Failed(TaskEndReason),
+    /// It was killed.
+    Killed {
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// Nobody knows of it any more: its executor is taken as lost too.
+    Lost {
+        /// What is known, for people.
+        message: Arc<str>,
+        /// Whether the application may be to blame; not if an agent went away
+        /// or the executor was preempted.
+        caused_by_app: bool,
+    },
 }

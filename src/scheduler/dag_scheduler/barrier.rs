@@ -11,8 +11,8 @@ use super::completion::Ended;
 use crate::clock::Timestamp;
 use crate::ids::{DatasetId, JobId, StageId};
 use crate::plan::{JobRequest, Pipeline};
-use crate::scheduler::action::Notice;
-use crate::scheduler::event::ExecutorCapacity;
+use crate::scheduler::dag_scheduler::DagNotice;
+use crate::scheduler::dag_scheduler::ExecutorCapacity;
 use crate::scheduler::job::JobError;
 use crate::scheduler::task::{TaskCommand, TaskNeeds};
 
@@ -81,10 +81,10 @@ impl DagScheduler {
         let failed_checks = failed_checks + 1;
         if failed_checks > self.config.barrier_check_max_failures {
             let outcome = Err(reason);
-            self.notice(Notice::JobEnded { job, outcome });
+            self.notice(DagNotice::JobEnded { job, outcome });
             return;
         }
-        self.notice(Notice::JobWaitsForSlots { job, reason });
+        self.notice(DagNotice::JobWaitsForSlots { job, reason });
         let next_check = self.now + self.config.barrier_check_interval;
         self.slot_waits.insert(
             job,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::DagScheduler;
 use crate::ids::{JobId, StageId};
-use crate::scheduler::action::Notice;
+use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::job::JobError;
 use crate::scheduler::task::TaskCommand;
 
@@ -62,7 +62,7 @@ impl DagScheduler {
     pub(super) fn end_job_early(&mut self, job: JobId, error: JobError) {
         if self.slot_waits.remove(&job).is_some() {
             let outcome = Err(error);
-            self.notice(Notice::JobEnded { job, outcome });
+            self.notice(DagNotice::JobEnded { job, outcome });
         } else if self.jobs.contains_key(&job) {
             self.fail_job(job, error);
         }
@@ -124,7 +124,7 @@ impl DagScheduler {
     fn fail_job(&mut self, job: JobId, error: JobError) {
         self.release_stages(job, &error.to_string().into());
         let outcome = Err(error);
-        self.notice(Notice::JobEnded { job, outcome });
+        self.notice(DagNotice::JobEnded { job, outcome });
     }
 
     /// Forgets a job, stopping the stages that only it needs and forgetting

@@ -8,7 +8,7 @@
 use super::DagScheduler;
 use super::fetch_failure::FetchFailure;
 use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId};
-use crate::scheduler::action::Notice;
+use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::job::JobGoal;
 use crate::scheduler::stage::StageGoal;
 use crate::scheduler::task::{MapStatus, TaskCommand, TaskEndReason, TaskOutput, TaskReport};
@@ -25,7 +25,7 @@ pub(super) struct Ended<'a> {
 
 impl DagScheduler {
     pub(super) fn task_ended(&mut self, report: &TaskReport) {
-        self.notice(Notice::Task(report.clone()));
+        self.notice(DagNotice::Task(report.clone()));
         let TaskReport::TaskEnded {
             stage,
             stage_attempt,
@@ -128,7 +128,7 @@ impl DagScheduler {
             return;
         }
         let done = finished.len() == *wanted;
-        self.notice(Notice::ResultReady {
+        self.notice(DagNotice::ResultReady {
             job: id,
             partition: ended.partition,
             task: ended.task,
@@ -145,7 +145,7 @@ impl DagScheduler {
             reason: "Stage finished".into(),
         });
         let outcome = Ok(());
-        self.notice(Notice::JobEnded { job: id, outcome });
+        self.notice(DagNotice::JobEnded { job: id, outcome });
     }
 
     fn map_output_arrived(&mut self, ended: &Ended<'_>, status: &MapStatus) {
@@ -197,13 +197,13 @@ impl DagScheduler {
         }
         let bytes_by_reducer = self.outputs.bytes_by_reducer(shuffle);
         for job in jobs {
-            self.notice(Notice::MapOutputReady {
+            self.notice(DagNotice::MapOutputReady {
                 job,
                 bytes_by_reducer: bytes_by_reducer.clone(),
             });
             self.release_stages(job, &format!("Job {job} is finished.").into());
             let outcome = Ok(());
-            self.notice(Notice::JobEnded { job, outcome });
+            self.notice(DagNotice::JobEnded { job, outcome });
         }
     }
 

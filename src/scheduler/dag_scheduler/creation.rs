@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use super::DagScheduler;
 use crate::ids::{DatasetId, JobId, ShuffleId, StageAttempt, StageId};
 use crate::plan::{Determinism, JobRequest, JobTarget, WantedPartitions};
-use crate::scheduler::action::Notice;
+use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::job::{Job, JobError, JobGoal};
 use crate::scheduler::partition_set::PartitionSet;
 use crate::scheduler::stage::{Stage, StageGoal, StagePhase};
@@ -19,18 +19,18 @@ impl DagScheduler {
     pub(super) fn submit_job(&mut self, request: JobRequest) {
         let job = self.next_job;
         self.next_job = job.next();
-        self.notice(Notice::JobAccepted { job });
+        self.notice(DagNotice::JobAccepted { job });
         if let Some(group) = &request.properties().group
             && self.cancelled_groups.contains(group)
         {
             let reason = format!("because job group {group} was cancelled").into();
             let outcome = Err(JobError::Cancelled { job, reason });
-            self.notice(Notice::JobEnded { job, outcome });
+            self.notice(DagNotice::JobEnded { job, outcome });
         } else if self.wanted(request.target()) == 0 {
             let stages = Vec::new();
-            self.notice(Notice::JobStarted { job, stages });
+            self.notice(DagNotice::JobStarted { job, stages });
             let outcome = Ok(());
-            self.notice(Notice::JobEnded { job, outcome });
+            self.notice(DagNotice::JobEnded { job, outcome });
         } else {
             self.begin_job(job, request, 0);
         }
@@ -44,7 +44,7 @@ impl DagScheduler {
                 self.wait_for_slots(job, request, slot_checks, error);
             } else {
                 let outcome = Err(error);
-                self.notice(Notice::JobEnded { job, outcome });
+                self.notice(DagNotice::JobEnded { job, outcome });
             }
             return;
         }
@@ -68,7 +68,7 @@ impl DagScheduler {
             }
         };
         let stages = self.add_job_to_stages(job, final_stage);
-        self.notice(Notice::JobStarted {
+        self.notice(DagNotice::JobStarted {
             job,
             stages: stages.iter().copied().collect(),
         });

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::DagScheduler;
 use crate::ids::{ExecutorId, Host};
-use crate::scheduler::action::Notice;
+use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::task::ExecutorLossReason;
 
 /// Under which epoch each executor failed last.
@@ -91,7 +91,7 @@ impl DagScheduler {
             None => self.outputs.remove_executor(executor),
         }
         let epoch = self.outputs.epoch();
-        self.notice(Notice::OutputsLost {
+        self.notice(DagNotice::OutputsLost {
             executor: executor.clone(),
             host,
             epoch,

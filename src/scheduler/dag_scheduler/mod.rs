@@ -23,11 +23,13 @@
 //! | `executors` | what is lost with an executor |
 //! | `cancellation` | how jobs end before their time |
 
+mod action;
 mod barrier;
 mod cancellation;
 mod completion;
 mod config;
 mod creation;
+mod event;
 mod executors;
 mod fetch_failure;
 mod invariants;
@@ -40,14 +42,17 @@ mod views;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use action::{DagAction, DagActions, DagNotice};
 pub use config::DagSchedulerConfig;
+pub use event::{DagEvent, ExecutorCapacity};
+pub use views::{JobView, StageView};
 
 use self::barrier::SlotWait;
 use self::executors::ExecutorEpochs;
-use super::action::{DagActions, Notice};
+
 use super::cached_locations::CachedLocations;
 use super::commits::Commits;
-use super::event::{DagEvent, ExecutorCapacity};
+
 use super::job::{Job, JobError};
 use super::map_outputs::MapOutputs;
 use super::stage::Stage;
@@ -177,7 +182,7 @@ impl DagScheduler {
                 task,
             } => {
                 let granted = self.commits.may_commit(stage, partition, task);
-                self.notice(Notice::CommitDecided { task, granted });
+                self.notice(DagNotice::CommitDecided { task, granted });
             }
             DagEvent::CapacityChanged(capacity) => self.capacity = capacity,
             DagEvent::ShuffleReleased(shuffle) => {
@@ -193,7 +198,7 @@ impl DagScheduler {
 
     fn take_report(&mut self, report: TaskReport) {
         match report {
-            TaskReport::TaskStarted { .. } => self.notice(Notice::Task(report)),
+            TaskReport::TaskStarted { .. } => self.notice(DagNotice::Task(report)),
             TaskReport::TaskEnded { .. } => self.task_ended(&report),
             TaskReport::TaskSetFailed { stage, reason, .. } => self.abort_stage(stage, &reason),
             TaskReport::ExecutorAdded { executor, .. } => self.executor_added(&executor),
@@ -210,7 +215,7 @@ impl DagScheduler {
         self.check_slots_again();
     }
 
-    fn notice(&mut self, notice: Notice) {
+    fn notice(&mut self, notice: DagNotice) {
         self.actions.notice(notice);
     }
 

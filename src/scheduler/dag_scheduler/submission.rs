@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::DagScheduler;
 use crate::ids::{DatasetId, JobId, Partition, StageAttempt, StageId};
 use crate::plan::{JobTarget, WantedPartitions};
-use crate::scheduler::action::Notice;
+use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::job::{Job, JobGoal};
 use crate::scheduler::stage::{Stage, StageGoal, StagePhase};
 use crate::scheduler::task::{TaskCommand, TaskSet, TaskSpec};
@@ -100,7 +100,7 @@ impl DagScheduler {
                 pending.insert(*partition);
             }
         }
-        let notice = Notice::StageSubmitted {
+        let notice = DagNotice::StageSubmitted {
             stage: id,
             attempt,
             name: stage.name.clone(),
@@ -237,7 +237,7 @@ impl DagScheduler {
         if !will_retry {
             self.commits.stage_ended(id);
         }
-        self.notice(Notice::StageCompleted {
+        self.notice(DagNotice::StageCompleted {
             stage: id,
             attempt,
             failure: failure.cloned(),

@@ -1,7 +1,7 @@
 //! Barrier stages.
 
 use super::*;
-use crate::scheduler::event::ExecutorCapacity;
+use crate::scheduler::dag_scheduler::ExecutorCapacity;
 
 fn capacity(h: &mut Harness, cores: &[u32]) {
     let executor = |cores: &u32| ExecutorCapacity {

@@ -10,7 +10,7 @@ impl Harness {
             task,
         });
         match self.notices.last() {
-            Some(Notice::CommitDecided { task: to, granted }) if *to == task => *granted,
+            Some(DagNotice::CommitDecided { task: to, granted }) if *to == task => *granted,
             other => panic!("a request is answered, not {other:?}"),
         }
     }

@@ -32,7 +32,7 @@ fn one_lost_output_reruns_one_map_task_and_the_unfinished_reducer() {
 #[test]
 fn outputs_of_the_executor_are_lost_once_for_all_failures_of_an_epoch() {
     let (mut h, shuffle, _) = maps_done();
-    let lost = |h: &Harness| h.count(|n| matches!(n, Notice::OutputsLost { .. }));
+    let lost = |h: &Harness| h.count(|n| matches!(n, DagNotice::OutputsLost { .. }));
     h.end(1, 0, fetch_failed("hostA", shuffle, 0, 0));
     assert_eq!(lost(&h), 1);
     h.end(1, 1, fetch_failed("hostA", shuffle, 0, 1));

@@ -79,7 +79,7 @@ fn a_job_over_no_partitions_succeeds_at_once() {
     let none = h.submit_request(none);
     for job in [all, none] {
         assert!(h.succeeded(job));
-        let started = Notice::JobStarted {
+        let started = DagNotice::JobStarted {
             job,
             stages: Vec::new(),
         };
@@ -317,7 +317,8 @@ fn ends_of_tasks_are_made_known_even_after_their_stage_is_over() {
     h.complete_maps(0, 2, &["hostA", "hostB"]);
     h.complete_results(1);
     assert!(h.succeeded(job));
-    let ends = |h: &Harness| h.count(|n| matches!(n, Notice::Task(TaskReport::TaskEnded { .. })));
+    let ends =
+        |h: &Harness| h.count(|n| matches!(n, DagNotice::Task(TaskReport::TaskEnded { .. })));
     assert_eq!(ends(&h), 4);
     h.end(1, 0, result());
     h.end(1, 1, TaskEndReason::Unknown);

@@ -12,7 +12,7 @@ fn a_map_stage_job_ends_when_all_outputs_are_there_and_spares_later_jobs_the_wor
     assert!(h.is_active(job));
     h.end(0, 1, map_output("hostB", 1));
     assert!(h.succeeded(job));
-    let ready = Notice::MapOutputReady {
+    let ready = DagNotice::MapOutputReady {
         job,
         bytes_by_reducer: [4].into(),
     };

@@ -26,9 +26,9 @@ use crate::ids::{
     DatasetId, ExecutorId, Host, JobId, Partition, ShuffleId, StageId, TaskId, TaskIndex,
 };
 use crate::plan::{JobRequest, NewDataset, Partitioner, Plan, PlanBuilder};
-use crate::scheduler::action::{DagAction, Notice};
+use crate::scheduler::dag_scheduler::DagEvent;
+use crate::scheduler::dag_scheduler::{DagAction, DagNotice};
 use crate::scheduler::dag_scheduler::{DagScheduler, DagSchedulerConfig};
-use crate::scheduler::event::DagEvent;
 use crate::scheduler::job::JobError;
 use crate::scheduler::task::{
     ExecutorLossReason, MapStatus, TaskCommand, TaskEndReason, TaskLocation, TaskOutput,
@@ -69,7 +69,7 @@ struct Harness {
     sets: Vec<TaskSet>,
     /// What was commanded otherwise, in order.
     commands: Vec<TaskCommand>,
-    notices: Vec<Notice>,
+    notices: Vec<DagNotice>,
     /// Attempts whose result counted, by job and partition.
     results: BTreeMap<JobId, BTreeMap<u32, TaskId>>,
     outcomes: BTreeMap<JobId, Result<(), JobError>>,
@@ -102,16 +102,16 @@ impl Harness {
             match action {
                 DagAction::Command(TaskCommand::Submit(set)) => self.sets.push(set),
                 DagAction::Command(command) => self.commands.push(command),
-                DagAction::Notice(notice) => self.take_notice(notice),
+                DagAction::DagNotice(notice) => self.take_notice(notice),
             }
         }
         assert_eq!(self.dag.broken_invariant(), None);
         assert_eq!(self.dag.wrong_count(), None);
     }
 
-    fn take_notice(&mut self, notice: Notice) {
+    fn take_notice(&mut self, notice: DagNotice) {
         match &notice {
-            Notice::ResultReady {
+            DagNotice::ResultReady {
                 job,
                 partition,
                 task,
@@ -120,7 +120,7 @@ impl Harness {
                 let before = results.insert(partition.0, *task);
                 assert_eq!(before, None, "partition {partition} of job {job} twice");
             }
-            Notice::JobEnded { job, outcome } => {
+            DagNotice::JobEnded { job, outcome } => {
                 let before = self.outcomes.insert(*job, outcome.clone());
                 assert_eq!(before, None, "job {job} ended twice");
             }
@@ -133,7 +133,7 @@ impl Harness {
         let before = self.notices.len();
         self.send(DagEvent::JobSubmitted(request));
         match self.notices[before] {
-            Notice::JobAccepted { job } => job,
+            DagNotice::JobAccepted { job } => job,
             ref other => panic!("a job begins with its acceptance, not {other:?}"),
         }
     }
@@ -308,8 +308,8 @@ impl Harness {
 
     /// Stages of which an attempt was reported failed, in order.
     fn failed_stages(&self) -> Vec<u32> {
-        let failed = |notice: &Notice| match notice {
-            Notice::StageCompleted {
+        let failed = |notice: &DagNotice| match notice {
+            DagNotice::StageCompleted {
                 stage,
                 failure: Some(_),
                 ..
@@ -319,7 +319,7 @@ impl Harness {
         self.notices.iter().filter_map(failed).collect()
     }
 
-    fn count(&self, matches: impl Fn(&Notice) -> bool) -> usize {
+    fn count(&self, matches: impl Fn(&DagNotice) -> bool) -> usize {
         self.notices.iter().filter(|notice| matches(notice)).count()
     }
 

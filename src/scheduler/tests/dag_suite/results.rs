@@ -37,9 +37,9 @@ fn the_last_result_is_made_known_before_the_end_of_the_job() {
     let mut h = Harness::new(plan);
     let job = h.submit(data);
     h.complete_results(0);
-    let place = |wanted: &dyn Fn(&Notice) -> bool| h.notices.iter().position(wanted);
-    let ready = place(&|n| matches!(n, Notice::ResultReady { .. }));
-    let ended = place(&|n| matches!(n, Notice::JobEnded { .. }));
+    let place = |wanted: &dyn Fn(&DagNotice) -> bool| h.notices.iter().position(wanted);
+    let ready = place(&|n| matches!(n, DagNotice::ResultReady { .. }));
+    let ended = place(&|n| matches!(n, DagNotice::JobEnded { .. }));
     assert!(ready < ended);
     assert_eq!(ended, Some(h.notices.len() - 1));
     assert!(h.succeeded(job));

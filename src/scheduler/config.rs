@@ -1,0 +1,354 @@
+//! The settings of the task scheduler.
+//!
+//! Responsible for their types, defaults and limits. Where they are written and
+//! what wins is the business of the configuration; nothing here reads a file.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::scheduler::ordering::SchedulingMode;
+
+/// Everything the task scheduler can be told at its start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskSchedulerConfig {
+    /// Tasks run in the driver's own process (master `local`): no speculation,
+    /// no starvation warning.
+    pub local: bool,
+    /// How task sets share the cluster (`spark.scheduler.mode`).
+    pub mode: SchedulingMode,
+    /// The file that defines pools (`spark.scheduler.allocation.file`). The
+    /// shell reads it; the core is given what it says.
+    pub pools_file: Option<PathBuf>,
+    /// A task that failed so often fails its set (`spark.task.maxFailures`).
+    pub max_task_failures: u32,
+    /// How long to wait for a nearer place (`spark.locality.wait`...).
+    pub locality_wait: LocalityWait,
+    /// Restart the wait at every launch, as Spark did before 3.1
+    /// (`spark.locality.wait.legacyResetOnTaskLaunch`).
+    pub legacy_locality_reset: bool,
+    /// Warn so often while tasks wait and none runs (`spark.starvation.timeout`).
+    pub starvation_timeout: Duration,
+    /// Bytes that the results of one task set may have together; zero is no
+    /// limit (`spark.driver.maxResultSize`).
+    pub max_result_bytes: u64,
+    /// A set that can run nowhere for so long is given up
+    /// (`spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout`).
+    pub unschedulable_timeout: Duration,
+    /// Executors come and go with the load (`spark.dynamicAllocation.enabled`).
+    pub dynamic_allocation: bool,
+    /// Map outputs outlive the executor that made them
+    /// (`spark.shuffle.service.enabled`).
+    pub outputs_outlive_executors: bool,
+    /// Cores of each executor if that is fixed (`spark.executor.cores`).
+    pub executor_cores: Option<u32>,
+    /// Addresses of named resources that each executor has
+    /// (`spark.executor.resource.NAME.amount`).
+    pub executor_resources: Vec<(Arc<str>, u32)>,
+    /// Remember of so many removed executors that they were being
+    /// decommissioned
+    /// (`spark.scheduler.maxRetainedRemovedDecommissionExecutors`).
+    pub retained_removed_decommissioned: usize,
+    /// Copies of slow attempts (`spark.speculation`); `None` if off.
+    pub speculation: Option<SpeculationConfig>,
+    /// Keeping work from where it fails (`spark.excludeOnFailure.enabled`);
+    /// `None` if off.
+    pub exclusion: Option<ExclusionConfig>,
+}
+
+impl Default for TaskSchedulerConfig {
+    fn default() -> Self {
+        Self {
+            local: false,
+            mode: SchedulingMode::Fifo,
+            pools_file: None,
+            max_task_failures: 4,
+            locality_wait: LocalityWait::all(Duration::from_secs(3)),
+            legacy_locality_reset: false,
+            starvation_timeout: Duration::from_secs(15),
+            max_result_bytes: 1 << 30,
+            unschedulable_timeout: Duration::from_secs(120),
+            dynamic_allocation: false,
+            outputs_outlive_executors: false,
+            executor_cores: None,
+            executor_resources: Vec::new(),
+            retained_removed_decommissioned: 0,
+            speculation: None,
+            exclusion: None,
+        }
+    }
+}
+
+impl TaskSchedulerConfig {
+    /// Whether these settings can work together; all that is wrong at once.
+    pub fn check(&self) -> Result<(), Vec<ConfigProblem>> {
+        let mut problems = Vec::new();
+        if self.max_task_failures == 0 {
+            problems.push(ConfigProblem::TooSmall {
+                property: "spark.task.maxFailures",
+                value: "0".into(),
+            });
+        }
+        if let Some(speculation) = &self.speculation {
+            speculation.check(&mut problems);
+        }
+        if let Some(exclusion) = &self.exclusion {
+            exclusion.check(self.max_task_failures, &mut problems);
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(problems)
+        }
+    }
+}
+
+/// Settings that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigProblem {
+    /// A limit is zero.
+    #[error("{property} was {value}, but must be > 0")]
+    TooSmall {
+        /// The property.
+        property: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// A number is outside its range.
+    #[error("{property} was {value}, but must be {allowed}")]
+    OutOfRange {
+        /// The property.
+        property: &'static str,
+        /// Its value.
+        value: String,
+        /// What would do.
+        allowed: &'static str,
+    },
+    /// One bad host could fail a task before it is kept away from it.
+    #[error(
+        "spark.excludeOnFailure.task.maxTaskAttemptsPerNode was {per_node}, but must be < \
+         spark.task.maxFailures, which is {max_failures}: one bad host could fail a job before \
+         tasks are kept away from it; lower the first or raise the second"
+    )]
+    AttemptsPerNode {
+        /// Attempts of one task allowed on a host.
+        per_node: u32,
+        /// Failures of one task that fail its set.
+        max_failures: u32,
+    },
+}
+
+/// How long delay scheduling waits at each level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LocalityWait {
+    /// For the executor that holds the input (`spark.locality.wait.process`).
+    pub process: Duration,
+    /// For its host (`spark.locality.wait.node`).
+    pub node: Duration,
+    /// For its rack (`spark.locality.wait.rack`).
+    pub rack: Duration,
+}
+
+impl LocalityWait {
+    /// The same wait at each level (`spark.locality.wait`).
+    pub const fn all(wait: Duration) -> Self {
+        Self {
+            process: wait,
+            node: wait,
+            rack: wait,
+        }
+    }
+}
+
+/// When an attempt is slow enough for a copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeculationConfig {
+    /// How often to look (`spark.speculation.interval`).
+    pub interval: Duration,
+    /// How many times slower than the median (`spark.speculation.multiplier`).
+    pub multiplier: f64,
+    /// The part of the tasks that must have succeeded first
+    /// (`spark.speculation.quantile`).
+    pub quantile: f64,
+    /// No attempt is slow before this (`spark.speculation.minTaskRuntime`).
+    pub min_task_runtime: Duration,
+    /// For sets that fit into one executor: slow after this, whatever the
+    /// others do (`spark.speculation.task.duration.threshold`).
+    pub task_duration_threshold: Option<Duration>,
+    /// Whether attempts that read their records about as fast as others are
+    /// spared (`spark.speculation.efficiency.enabled`).
+    pub efficiency: bool,
+    /// Below this part of the average rate an attempt is inefficient
+    /// (`spark.speculation.efficiency.processRateMultiplier`).
+    pub process_rate_multiplier: f64,
+    /// So many times over the threshold an attempt is slow however efficient
+    /// (`spark.speculation.efficiency.longRunTaskFactor`).
+    pub long_run_task_factor: f64,
+    /// Executors being decommissioned are killed after this, so tasks that
+    /// would end later get a copy (`spark.executor.decommission.killInterval`).
+    pub decommission_kill_interval: Option<Duration>,
+}
+
+impl Default for SpeculationConfig {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_millis(100),
+            multiplier: 1.5,
+            quantile: 0.75,
+            min_task_runtime: Duration::from_millis(100),
+            task_duration_threshold: None,
+            efficiency: true,
+            process_rate_multiplier: 0.75,
+            long_run_task_factor: 2.0,
+            decommission_kill_interval: None,
+        }
+    }
+}
+
+impl SpeculationConfig {
+    fn check(&self, problems: &mut Vec<ConfigProblem>) {
+        if self.interval.is_zero() {
+            problems.push(ConfigProblem::TooSmall {
+                property: "spark.speculation.interval",
+                value: "0".into(),
+            });
+        }
+        if !(0.0..=1.0).contains(&self.quantile) {
+            problems.push(ConfigProblem::OutOfRange {
+                property: "spark.speculation.quantile",
+                value: self.quantile.to_string(),
+                allowed: "from 0 to 1",
+            });
+        }
+        for (property, value) in [
+            ("spark.speculation.multiplier", self.multiplier),
+            (
+                "spark.speculation.efficiency.processRateMultiplier",
+                self.process_rate_multiplier,
+            ),
+            (
+                "spark.speculation.efficiency.longRunTaskFactor",
+                self.long_run_task_factor,
+            ),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                problems.push(ConfigProblem::OutOfRange {
+                    property,
+                    value: value.to_string(),
+                    allowed: "a number >= 0",
+                });
+            }
+        }
+    }
+}
+
+/// When work is kept away from where it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExclusionConfig {
+    /// Attempts of one task that may fail in an executor
+    /// (`spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor`).
+    pub task_attempts_per_executor: u32,
+    /// Attempts of one task that may fail on a host
+    /// (`spark.excludeOnFailure.task.maxTaskAttemptsPerNode`).
+    pub task_attempts_per_node: u32,
+    /// Tasks of a set that may fail in an executor
+    /// (`spark.excludeOnFailure.stage.maxFailedTasksPerExecutor`).
+    pub stage_failed_tasks_per_executor: u32,
+    /// Executors that may be excluded for a set before their host is
+    /// (`spark.excludeOnFailure.stage.maxFailedExecutorsPerNode`).
+    pub stage_failed_executors_per_node: u32,
+    /// Tasks of successful sets that may have failed in an executor
+    /// (`spark.excludeOnFailure.application.maxFailedTasksPerExecutor`).
+    pub application_failed_tasks_per_executor: u32,
+    /// Executors that may be excluded for the application before their host is
+    /// (`spark.excludeOnFailure.application.maxFailedExecutorsPerNode`).
+    pub application_failed_executors_per_node: u32,
+    /// After so long an exclusion for the application ends
+    /// (`spark.excludeOnFailure.timeout`).
+    pub timeout: Duration,
+    /// What becomes of executors that are excluded for the application
+    /// (`spark.excludeOnFailure.killExcludedExecutors`).
+    pub kill: KillExcluded,
+    /// Exclude on the first failed fetch
+    /// (`spark.excludeOnFailure.application.fetchFailure.enabled`).
+    pub on_fetch_failure: bool,
+}
+
+/// What becomes of executors that are excluded for the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum KillExcluded {
+    /// They stay, unused until the exclusion ends.
+    #[default]
+    No,
+    /// They are killed (`spark.excludeOnFailure.killExcludedExecutors`).
+    Kill,
+    /// They are decommissioned
+    /// (`spark.excludeOnFailure.killExcludedExecutors.decommission`).
+    Decommission,
+}
+
+impl Default for ExclusionConfig {
+    fn default() -> Self {
+        Self {
+            task_attempts_per_executor: 1,
+            task_attempts_per_node: 2,
+            stage_failed_tasks_per_executor: 2,
+            stage_failed_executors_per_node: 2,
+            application_failed_tasks_per_executor: 2,
+            application_failed_executors_per_node: 2,
+            timeout: Duration::from_secs(3600),
+            kill: KillExcluded::No,
+            on_fetch_failure: false,
+        }
+    }
+}
+
+impl ExclusionConfig {
+    fn check(&self, max_task_failures: u32, problems: &mut Vec<ConfigProblem>) {
+        for (property, value) in [
+            (
+                "spark.excludeOnFailure.task.maxTaskAttemptsPerExecutor",
+                self.task_attempts_per_executor,
+            ),
+            (
+                "spark.excludeOnFailure.task.maxTaskAttemptsPerNode",
+                self.task_attempts_per_node,
+            ),
+            (
+                "spark.excludeOnFailure.stage.maxFailedTasksPerExecutor",
+                self.stage_failed_tasks_per_executor,
+            ),
+            (
+                "spark.excludeOnFailure.stage.maxFailedExecutorsPerNode",
+                self.stage_failed_executors_per_node,
+            ),
+            (
+                "spark.excludeOnFailure.application.maxFailedTasksPerExecutor",
+                self.application_failed_tasks_per_executor,
+            ),
+            (
+                "spark.excludeOnFailure.application.maxFailedExecutorsPerNode",
+                self.application_failed_executors_per_node,
+            ),
+        ] {
+            if value == 0 {
+                problems.push(ConfigProblem::TooSmall {
+                    property,
+                    value: value.to_string(),
+                });
+            }
+        }
+        if self.timeout.is_zero() {
+            problems.push(ConfigProblem::TooSmall {
+                property: "spark.excludeOnFailure.timeout",
+                value: "0".into(),
+            });
+        }
+        if self.task_attempts_per_node >= max_task_failures {
+            problems.push(ConfigProblem::AttemptsPerNode {
+                per_node: self.task_attempts_per_node,
+                max_failures: max_task_failures,
+            });
+        }
+    }
+}

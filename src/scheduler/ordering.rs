@@ -1,0 +1,116 @@
+//! Who comes first: the comparison of FIFO and of FAIR, and nothing else.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+/// How the members of a pool are ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum SchedulingMode {
+    /// Earlier jobs first, then earlier stages.
+    #[default]
+    Fifo,
+    /// By shares: first whoever has less than its minimum share, then by the
+    /// running tasks for each unit of weight.
+    Fair,
+}
+
+impl SchedulingMode {
+    /// The mode's name as Spark writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fifo => "FIFO",
+            Self::Fair => "FAIR",
+        }
+    }
+}
+
+impl fmt::Display for SchedulingMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text names no mode; Spark's `NONE` is none either.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown scheduling mode {0:?}: expected FIFO or FAIR")]
+pub struct UnknownSchedulingMode(pub String);
+
+impl FromStr for SchedulingMode {
+    type Err = UnknownSchedulingMode;
+
+    /// Reads the name of a mode in any case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        [Self::Fifo, Self::Fair]
+            .into_iter()
+            .find(|mode| mode.name().eq_ignore_ascii_case(text))
+            .ok_or_else(|| UnknownSchedulingMode(text.into()))
+    }
+}
+
+/// What decides the place of a member of a FAIR pool; less comes first. Equal
+/// shares are ordered by name, which the pool sees to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FairShare {
+    satisfied: bool,
+    ratio: f64,
+}
+
+impl FairShare {
+    /// The share of a member with so many running tasks.
+    pub(super) fn new(running: u32, min_share: u32, weight: u32) -> Self {
+        let running_share = f64::from(running);
+        if running < min_share {
+            Self {
+                satisfied: false,
+                ratio: running_share / f64::from(min_share.max(1)),
+            }
+        } else {
+            Self {
+                satisfied: true,
+                ratio: running_share / f64::from(weight.max(1)),
+            }
+        }
+    }
+
+    /// Which of two members comes first.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        self.satisfied
+            .cmp(&other.satisfied)
+            .then(self.ratio.total_cmp(&other.ratio))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first(a: (u32, u32, u32), b: (u32, u32, u32)) -> Ordering {
+        FairShare::new(a.0, a.1, a.2).compare(&FairShare::new(b.0, b.1, b.2))
+    }
+
+    #[test]
+    fn whoever_has_less_than_its_minimum_share_comes_first() {
+        assert_eq!(first((1, 2, 1), (0, 0, 100)), Ordering::Less);
+        assert_eq!(first((2, 2, 1), (0, 0, 1)), Ordering::Greater);
+    }
+
+    #[test]
+    fn of_two_below_their_minimum_share_the_emptier_comes_first() {
+        assert_eq!(first((1, 4, 1), (1, 2, 1)), Ordering::Less);
+        assert_eq!(first((1, 2, 1), (2, 4, 9)), Ordering::Equal);
+    }
+
+    #[test]
+    fn of_two_satisfied_the_one_with_fewer_running_for_its_weight_comes_first() {
+        assert_eq!(first((4, 0, 4), (2, 0, 1)), Ordering::Less);
+        assert_eq!(first((4, 1, 2), (2, 0, 1)), Ordering::Equal);
+    }
+
+    #[test]
+    fn modes_are_read_in_any_case_and_none_is_refused() {
+        assert_eq!("fair".parse(), Ok(SchedulingMode::Fair));
+        assert_eq!("FIFO".parse(), Ok(SchedulingMode::Fifo));
+        assert!("NONE".parse::<SchedulingMode>().is_err());
+    }
+}
