@@ -4,6 +4,8 @@
 //! Nothing in here waits, reads a clock or touches the world: events and the
 //! time go in, actions come out.
 //!
+//! [`Core`] joins two halves and is their one face to the rest.
+//!
 //! The upper half, [`DagScheduler`]:
 //!
 //! - [`dag_scheduler`]: lineage becomes stages, stages become task sets
@@ -32,6 +34,7 @@ pub mod cached_locations;
 mod cluster;
 pub mod commits;
 pub mod config;
+pub mod core;
 pub mod dag_scheduler;
 mod delay;
 pub mod event;
@@ -56,6 +59,7 @@ pub mod worker_offer;
 
 pub use action::{Actions, BackendRequest, Notice};
 pub use config::TaskSchedulerConfig;
+pub use core::{Core, CoreActions, Event, Snapshot};
 pub use dag_scheduler::{DagScheduler, DagSchedulerConfig};
 pub use event::{TaskSchedulerEvent, TaskStatus};
 pub use task_scheduler::TaskScheduler;

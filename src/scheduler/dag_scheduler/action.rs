@@ -15,7 +15,7 @@ pub enum DagAction {
     /// For the task scheduler.
     Command(TaskCommand),
     /// For everyone else.
-    DagNotice(DagNotice),
+    Notice(DagNotice),
 }
 
 /// Something that happened to a job, a stage or an attempt. The order of
@@ -121,7 +121,7 @@ impl DagActions {
     }
 
     pub(super) fn notice(&mut self, notice: DagNotice) {
-        self.0.push(DagAction::DagNotice(notice));
+        self.0.push(DagAction::Notice(notice));
     }
 }
 

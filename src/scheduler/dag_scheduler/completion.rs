@@ -97,10 +97,14 @@ impl DagScheduler {
         let outdated = stage.rolled_back.is_some_and(|last| ended.attempt <= last);
         // Some attempts are of no use to any other: what they read may have
         // changed since, or their tasks only count together.
-        if outdated || (!latest && (stage.indeterminate || stage.barrier)) {
-            return;
-        }
-        if stage.barrier && !stage.is_running() {
+        let useless = outdated
+            || (!latest && (stage.indeterminate || stage.barrier))
+            || (stage.barrier && !stage.is_running());
+        if useless {
+            // What it committed does not count: another attempt must be able
+            // to commit in its place.
+            self.commits
+                .attempt_failed(ended.stage, ended.partition, ended.task);
             return;
         }
         if !latest {

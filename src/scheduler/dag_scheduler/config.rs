@@ -24,7 +24,7 @@ pub struct DagSchedulerConfig {
     /// Whether map outputs outlive the executor that made them, because
     /// someone else on its host can serve them (`spark.shuffle.service.enabled`,
     /// false).
-    pub external_shuffle_service: bool,
+    pub outputs_outlive_executors: bool,
     /// Whether a fetch failure makes the outputs of the whole host count as
     /// lost (`spark.files.fetchFailure.unRegisterOutputOnHost`, false).
     pub unregister_output_on_host: bool,
@@ -58,7 +58,7 @@ impl Default for DagSchedulerConfig {
             max_stage_attempts: i32::MAX.unsigned_abs(),
             resubmit_delay: Duration::from_millis(200),
             reduce_locality: true,
-            external_shuffle_service: false,
+            outputs_outlive_executors: false,
             unregister_output_on_host: false,
             ignore_decommission_fetch_failure: false,
             barrier_check_interval: Duration::from_secs(15),

@@ -55,7 +55,7 @@ impl DagScheduler {
             | ExecutorLossReason::Decommissioned { host, .. } => host,
             ExecutorLossReason::Exited { .. } | ExecutorLossReason::Killed => None,
         };
-        let files_lost = host.is_some() || !self.config.external_shuffle_service;
+        let files_lost = host.is_some() || !self.config.outputs_outlive_executors;
         let epoch = self.outputs.epoch();
         self.forget_cached_partitions(executor, epoch);
         if files_lost && record(&mut self.executor_epochs.outputs_lost, executor, epoch) {
@@ -69,7 +69,7 @@ impl DagScheduler {
     pub(super) fn source_failed(&mut self, executor: &ExecutorId, host: &Host, epoch: u64) {
         let host_goes = matches!(self.decommissioned.get(executor), Some(Some(_)));
         let whole_host = self.config.unregister_output_on_host
-            && (self.config.external_shuffle_service || host_goes);
+            && (self.config.outputs_outlive_executors || host_goes);
         self.forget_cached_partitions(executor, epoch);
         let news = record(&mut self.executor_epochs.outputs_lost, executor, epoch);
         // Outputs that moved to another host that goes as well may be reported

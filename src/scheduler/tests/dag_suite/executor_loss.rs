@@ -74,7 +74,7 @@ fn a_lost_executor_keeps_its_outputs_if_someone_else_can_serve_them() {
         let mut plan = PlanBuilder::new();
         let (shuffle, reduce) = plan.map_reduce(2, 1);
         let config = DagSchedulerConfig {
-            external_shuffle_service: service,
+            outputs_outlive_executors: service,
             ..DagSchedulerConfig::default()
         };
         let mut h = Harness::with_config(plan, config);
@@ -91,7 +91,7 @@ fn a_lost_host_takes_the_outputs_of_all_its_executors_along() {
         let mut plan = PlanBuilder::new();
         let (shuffle, reduce) = plan.map_reduce(3, 1);
         let config = DagSchedulerConfig {
-            external_shuffle_service: service,
+            outputs_outlive_executors: service,
             ..DagSchedulerConfig::default()
         };
         let mut h = Harness::with_config(plan, config);
@@ -113,7 +113,7 @@ fn with_a_shuffle_service_the_outputs_go_with_the_first_fetch_failure() {
     let mut plan = PlanBuilder::new();
     let (shuffle, reduce) = plan.map_reduce(3, 1);
     let config = DagSchedulerConfig {
-        external_shuffle_service: true,
+        outputs_outlive_executors: true,
         ..DagSchedulerConfig::default()
     };
     let mut h = Harness::with_config(plan, config);

@@ -365,7 +365,7 @@ fn all_outputs_of_the_host_go_where_that_is_asked_for() {
         let mut plan = PlanBuilder::new();
         let (shuffle, reduce) = plan.map_reduce(3, 1);
         let config = DagSchedulerConfig {
-            external_shuffle_service: true,
+            outputs_outlive_executors: true,
             unregister_output_on_host: on_host,
             ..DagSchedulerConfig::default()
         };

@@ -102,7 +102,7 @@ impl Harness {
             match action {
                 DagAction::Command(TaskCommand::Submit(set)) => self.sets.push(set),
                 DagAction::Command(command) => self.commands.push(command),
-                DagAction::DagNotice(notice) => self.take_notice(notice),
+                DagAction::Notice(notice) => self.take_notice(notice),
             }
         }
         assert_eq!(self.dag.broken_invariant(), None);
