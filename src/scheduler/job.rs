@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::dag_scheduler::MadeFrom;
 use super::partition_set::PartitionSet;
 use crate::ids::{JobId, StageId};
 use crate::plan::JobRequest;
@@ -106,4 +107,6 @@ pub(super) struct Job {
     /// The final stage and all its ancestors.
     pub(super) stages: BTreeSet<StageId>,
     pub(super) goal: JobGoal,
+    /// What its results so far were computed from.
+    pub(super) made_from: MadeFrom,
 }

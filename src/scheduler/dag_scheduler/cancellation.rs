@@ -8,12 +8,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::DagScheduler;
-use crate::ids::{JobId, StageId};
+use crate::ids::{JobId, StageAttempt, StageId};
 use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::job::JobError;
 use crate::scheduler::task::TaskCommand;
 
 impl DagScheduler {
+    /// The task scheduler gave a task set up.
+    pub(super) fn task_set_failed(&mut self, id: StageId, attempt: StageAttempt, reason: &str) {
+        let rolled_back = self.stages.get(&id).and_then(|stage| stage.rolled_back);
+        // Of an attempt that was rolled back this is the expected end.
+        if rolled_back.is_none_or(|last| attempt > last) {
+            self.abort_stage(id, reason);
+        }
+    }
+
     /// Fails every job that needs the stage. A stage that is not registered
     /// any more is nobody's concern.
     pub(super) fn abort_stage(&mut self, stage: StageId, reason: &str) {

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use super::DagScheduler;
+use super::{DagScheduler, MadeFrom};
 use crate::ids::{DatasetId, JobId, ShuffleId, StageAttempt, StageId};
 use crate::plan::{Determinism, JobRequest, JobTarget, WantedPartitions};
 use crate::scheduler::dag_scheduler::DagNotice;
@@ -79,6 +79,7 @@ impl DagScheduler {
                 final_stage,
                 stages,
                 goal,
+                made_from: MadeFrom::new(),
             },
         );
         if self.is_available(final_stage) {

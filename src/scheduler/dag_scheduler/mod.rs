@@ -20,6 +20,7 @@
 //! | `completion` | what the end of an attempt means |
 //! | `fetch_failure` | what an unreadable map output means |
 //! | `rollback` | what must be undone when an indeterminate stage runs again |
+//! | `generations` | which output of an indeterminate stage was read |
 //! | `executors` | what is lost with an executor |
 //! | `cancellation` | how jobs end before their time |
 
@@ -32,6 +33,7 @@ mod creation;
 mod event;
 mod executors;
 mod fetch_failure;
+mod generations;
 mod invariants;
 mod needs;
 mod preferences;
@@ -49,6 +51,8 @@ pub use views::{JobView, StageView};
 
 use self::barrier::SlotWait;
 use self::executors::ExecutorEpochs;
+use self::generations::Generations;
+pub(in crate::scheduler) use self::generations::MadeFrom;
 
 use super::cached_locations::CachedLocations;
 use super::commits::Commits;
@@ -89,6 +93,7 @@ pub struct DagScheduler {
     mixed_needs: Vec<Arc<TaskNeeds>>,
     next_profile: ResourceProfileId,
     executor_epochs: ExecutorEpochs,
+    generations: Generations,
     /// Executors about to go, with the host if all of it goes.
     decommissioned: BTreeMap<ExecutorId, Option<Host>>,
     outputs: MapOutputs,
@@ -120,6 +125,7 @@ impl DagScheduler {
             mixed_needs: Vec::new(),
             next_profile: ResourceProfileId::default(),
             executor_epochs: ExecutorEpochs::default(),
+            generations: Generations::default(),
             decommissioned: BTreeMap::new(),
             outputs: MapOutputs::new(),
             cached: CachedLocations::new(),
@@ -189,6 +195,7 @@ impl DagScheduler {
                 // An active job may still read it: then it stays.
                 if !self.map_stages.contains_key(&shuffle) {
                     self.outputs.unregister_shuffle(shuffle);
+                    self.generations.forget(shuffle);
                 }
             }
             DagEvent::TimePassed => {}
@@ -200,7 +207,11 @@ impl DagScheduler {
         match report {
             TaskReport::TaskStarted { .. } => self.notice(DagNotice::Task(report)),
             TaskReport::TaskEnded { .. } => self.task_ended(&report),
-            TaskReport::TaskSetFailed { stage, reason, .. } => self.abort_stage(stage, &reason),
+            TaskReport::TaskSetFailed {
+                stage,
+                stage_attempt,
+                reason,
+            } => self.task_set_failed(stage, stage_attempt, &reason),
             TaskReport::ExecutorAdded { executor, .. } => self.executor_added(&executor),
             TaskReport::ExecutorLost {
                 executor, reason, ..

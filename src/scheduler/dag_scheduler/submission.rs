@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::DagScheduler;
-use crate::ids::{DatasetId, JobId, Partition, StageAttempt, StageId};
+use crate::ids::{DatasetId, JobId, Partition, ShuffleId, StageAttempt, StageId};
 use crate::plan::{JobTarget, WantedPartitions};
 use crate::scheduler::dag_scheduler::DagNotice;
 use crate::scheduler::job::{Job, JobGoal};
@@ -40,7 +40,9 @@ impl DagScheduler {
             }
             let missing = self.missing_parents(id);
             if missing.is_empty() {
-                self.submit_missing_tasks(id);
+                if self.settle_generations(id) {
+                    self.submit_missing_tasks(id);
+                }
             } else {
                 self.stage_mut(id).phase = StagePhase::Waiting;
                 self.waiting.insert(id);
@@ -50,14 +52,24 @@ impl DagScheduler {
         }
     }
 
-    /// The direct parents whose output is incomplete, in ascending order. What
-    /// stands behind a dataset that executors hold completely is not needed.
+    /// The shuffles that a stage reads now: what stands behind a dataset that
+    /// executors hold completely is not needed.
+    pub(super) fn shuffles_read_by(&self, id: StageId) -> Vec<ShuffleId> {
+        let dataset = self.stage(id).dataset;
+        let held = |dataset| self.is_held(dataset);
+        self.plan.pipeline_until(dataset, held).shuffles
+    }
+
+    /// The direct parents whose output is incomplete or of no use, in ascending
+    /// order.
     fn missing_parents(&mut self, id: StageId) -> Vec<StageId> {
-        let pipeline = self
-            .plan
-            .pipeline_until(self.stage(id).dataset, |dataset| self.is_held(dataset));
+        let shuffles = self.shuffles_read_by(id);
+        let complete = |shuffle: &ShuffleId| self.outputs.is_complete(*shuffle);
+        if shuffles.iter().all(complete) {
+            self.drop_outdated_inputs(&shuffles);
+        }
         let mut missing = Vec::new();
-        for shuffle in &pipeline.shuffles {
+        for shuffle in &shuffles {
             let parent = self.map_stages[shuffle];
             if !self.is_available(parent) {
                 missing.push(parent);

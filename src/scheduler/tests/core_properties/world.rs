@@ -111,7 +111,7 @@ pub(super) struct World {
 impl World {
     pub(super) fn new(setting: Setting) -> Self {
         let (plan, targets, persisted) = plan();
-        let shuffles = (0..8).map(ShuffleId).collect();
+        let shuffles = (0..9).map(ShuffleId).collect();
         let tasks = TaskSchedulerConfig {
             mode: match setting.fair {
                 true => SchedulingMode::Fair,
@@ -169,7 +169,7 @@ impl World {
             Step::OfferAll => self.offer_all(),
             Step::OfferOne(pick) => {
                 if let Some(executor) = self.pick_executor(pick) {
-                    self.offer(vec![executor], false);
+                    self.offer(&[executor], false);
                 }
             }
             Step::Succeed(pick) => self.on_task(pick, Self::succeed),
@@ -215,7 +215,7 @@ impl World {
                         .filter(|(_, found)| on_host(found))
                         .map(|(id, _)| id.clone())
                         .collect();
-                    self.lose(&lost, Some(host));
+                    self.lose(&lost, Some(&host));
                 }
             }
             Step::LoseTask(pick) => self.on_task(pick, |world, task| {
@@ -353,11 +353,11 @@ impl World {
     }
 
     fn offer_all(&mut self) {
-        let all = self.executors.keys().cloned().collect();
-        self.offer(all, true);
+        let all: Vec<_> = self.executors.keys().cloned().collect();
+        self.offer(&all, true);
     }
 
-    fn offer(&mut self, executors: Vec<ExecutorId>, all_free: bool) {
+    fn offer(&mut self, executors: &[ExecutorId], all_free: bool) {
         let offer = |id: &ExecutorId| {
             let executor = &self.executors[id];
             WorkerOffer::new(id.as_str(), executor.host.as_str(), executor.free)
@@ -557,14 +557,14 @@ impl World {
         partitions.len() == self.plan.dataset(self.persisted).partitions() as usize
     }
 
-    fn lose(&mut self, executors: &[ExecutorId], host: Option<Host>) {
+    fn lose(&mut self, executors: &[ExecutorId], host: Option<&Host>) {
         for executor in executors {
             self.forget_executor(executor);
         }
         for executor in executors {
             let reason = ExecutorLossReason::ProcessLost {
                 message: "connection lost".into(),
-                host: host.clone(),
+                host: host.cloned(),
                 caused_by_app: host.is_none(),
             };
             self.send(TaskSchedulerEvent::ExecutorLost {
@@ -692,7 +692,8 @@ fn assert_unmixed(job: &Job, sources: &BTreeMap<TaskId, Sources>) {
     }
 }
 
-/// A chain, an indeterminate chain with two readers, a join with a persisted
+/// A chain, an indeterminate stage with three readers, two of which are joined
+/// again, a join with a persisted
 /// dataset in between, and a barrier stage.
 fn plan() -> (Arc<Plan>, Vec<DatasetId>, DatasetId) {
     let mut plan = PlanBuilder::new();
@@ -720,6 +721,9 @@ fn plan() -> (Arc<Plan>, Vec<DatasetId>, DatasetId) {
     let second = shuffle(&mut plan, next, 3);
     let far = read(&mut plan, "far", &[second]);
     let near = read(&mut plan, "near", &[first]);
+    let beside = read(&mut plan, "beside", &[first]);
+    let third = shuffle(&mut plan, beside, 3);
+    let diamond = read(&mut plan, "diamond", &[second, third]);
 
     let from_left = shuffle(&mut plan, left, 2);
     let from_right = shuffle(&mut plan, right, 2);
@@ -732,6 +736,6 @@ fn plan() -> (Arc<Plan>, Vec<DatasetId>, DatasetId) {
 
     let at_once = shuffle(&mut plan, together, 2);
     let after = read(&mut plan, "after", &[at_once]);
-    let targets = vec![chain, far, near, joined, after, source];
+    let targets = vec![chain, far, near, diamond, joined, after, source];
     (Arc::new(plan.build()), targets, kept)
 }

@@ -72,3 +72,19 @@ fn a_right_to_commit_outlives_the_attempt_at_the_stage() {
     assert!(!h.may_commit(1, 1, TaskId(101)));
     assert!(h.may_commit(1, 1, committer));
 }
+
+#[test]
+fn a_commit_that_does_not_count_can_be_committed_over() {
+    let mut plan = PlanBuilder::new();
+    let source = plan.data(NewDataset::source("", 1).indeterminate());
+    let shuffle = plan.hashed(source, 2);
+    let reduce = plan.data(NewDataset::shuffled("", [shuffle]));
+    let mut h = Harness::new(plan);
+    h.submit(reduce);
+    h.complete_maps(0, 2, &["hostA"]);
+    h.end(1, 0, fetch_failed("hostA", shuffle, 0, 0));
+    let committer = TaskId(h.next_task);
+    assert!(h.may_commit(1, 1, committer));
+    h.end(1, 1, result());
+    assert!(h.may_commit(1, 1, TaskId(100)));
+}

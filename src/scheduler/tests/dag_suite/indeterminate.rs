@@ -129,3 +129,84 @@ fn an_incomplete_indeterminate_stage_starts_from_nothing() {
     h.submit(two);
     assert_eq!(h.set(2), (2, 0, vec![0, 1]));
 }
+
+#[test]
+fn datasets_from_different_runs_of_an_indeterminate_stage_are_not_joined() {
+    // Two stages read the first; the result joins them.
+    let mut plan = PlanBuilder::new();
+    let source = plan.data(NewDataset::source("", 2).indeterminate());
+    let first = plan.hashed(source, 1);
+    let sides = [0, 1].map(|_| {
+        let side = plan.data(NewDataset::shuffled("", [first]));
+        plan.hashed(side, 1)
+    });
+    let join = plan.data(NewDataset::shuffled("", sides));
+    let mut h = Harness::new(plan);
+    let job = h.submit(join);
+    h.complete_maps(0, 1, &["hostA", "hostA"]);
+    h.complete_maps(1, 1, &["hostA"]);
+    h.complete_maps(2, 1, &["hostB"]);
+    assert_eq!(h.set(3), (3, 0, vec![0]));
+    // With hostA go the first stage and one side; the other side is complete,
+    // but descends from outputs that are being made again.
+    h.end(3, 0, fetch_failed("hostA", sides[0], 0, 0));
+    h.resubmit_failed();
+    assert_eq!(h.set(4), (0, 1, vec![0, 1]));
+    h.complete_maps(4, 1, &["hostC", "hostC"]);
+    assert_eq!(h.set(5), (1, 1, vec![0]));
+    h.complete_maps(5, 1, &["hostC"]);
+    assert_eq!(h.set(6), (2, 1, vec![0]));
+    h.complete_maps(6, 1, &["hostC"]);
+    assert_eq!(h.set(7), (3, 1, vec![0]));
+    h.complete_results(7);
+    assert!(h.succeeded(job));
+    h.assert_empty();
+}
+
+/// Two jobs read an indeterminate stage; the first has begun to.
+fn reader_is_running() -> (Harness, JobId, DatasetId) {
+    let mut plan = PlanBuilder::new();
+    let source = plan.data(NewDataset::source("", 2).indeterminate());
+    let shuffle = plan.hashed(source, 2);
+    let one = plan.data(NewDataset::shuffled("", [shuffle]));
+    let two = plan.data(NewDataset::shuffled("", [shuffle]));
+    let mut h = Harness::new(plan);
+    let job = h.submit(one);
+    h.complete_maps(0, 2, &["hostA", "hostB"]);
+    (h, job, two)
+}
+
+#[test]
+fn a_running_reader_begins_anew_when_another_job_has_its_input_made_again() {
+    let (mut h, job, two) = reader_is_running();
+    h.lose_executor("hostA");
+    let second = h.submit(two);
+    assert_eq!(h.set(2), (0, 1, vec![0, 1]));
+    let cancelled = TaskCommand::CancelStage {
+        stage: StageId(1),
+        reason: "its input is being made anew".into(),
+    };
+    assert!(h.commands.contains(&cancelled));
+    // The task scheduler confirms; that is no failure of the job.
+    h.fail_set(1, "Stage 1 cancelled");
+    h.resubmit_failed();
+    h.complete_maps(2, 2, &["hostC", "hostC"]);
+    for set in 3..5 {
+        h.complete_results(set);
+    }
+    assert!(h.succeeded(job) && h.succeeded(second));
+    h.assert_empty();
+}
+
+#[test]
+fn a_running_reader_with_results_fails_when_its_input_is_made_again() {
+    let (mut h, job, two) = reader_is_running();
+    h.end(1, 0, result());
+    h.lose_executor("hostA");
+    let second = h.submit(two);
+    assert!(h.failure(job).contains("cannot be rolled back"));
+    h.complete_maps(2, 2, &["hostC", "hostC"]);
+    h.complete_results(3);
+    assert!(h.succeeded(second));
+    h.assert_empty();
+}
