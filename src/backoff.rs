@@ -22,11 +22,12 @@ pub struct BackoffPolicy {
 }
 
 impl BackoffPolicy {
-    /// What Mesos's documentation advises schedulers: up to about 15 s, with
-    /// jitter, so that the frameworks of a cluster do not return all at once.
+    /// For peers of a Mesos cluster. Mesos's documentation advises a cap of
+    /// about 15 s; with jitter 4 s spread the frameworks of a cluster well
+    /// enough, and bring each back within 5 s of its master's return.
     pub const MESOS: Self = Self {
         base: Duration::from_millis(500),
-        cap: Duration::from_secs(15),
+        cap: Duration::from_secs(4),
         quiet: Duration::from_secs(30),
     };
 

@@ -11,8 +11,16 @@
 //! 0  ids  clock  backoff  conf                   vocabulary
 //! ```
 
+pub mod backend;
 pub mod backoff;
+pub mod cli;
 pub mod clock;
+pub mod conf;
+pub mod executor;
 pub mod ids;
+pub mod mesos;
+pub mod offers;
 pub mod plan;
+pub mod resources;
 pub mod scheduler;
+mod timer;

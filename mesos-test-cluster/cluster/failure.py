@@ -1,0 +1,40 @@
+"""How things go wrong: one line for people, one documented exit code for scripts."""
+
+import signal
+import sys
+
+FAILED = 1
+USAGE = 2
+MISSING_PACKAGES = 3
+UNSUPPORTED_PLATFORM = 4
+INTERRUPTED = 130
+
+
+class Failure(Exception):
+    """Ends a verb with one line on stderr and an exit code."""
+
+    def __init__(self, message, code=FAILED):
+        super().__init__(message)
+        self.code = code
+
+
+def _interrupt(number, _frame):
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def run(verb):
+    """Runs a verb's main function and exits with what it comes to.
+
+    A signal that would end the script becomes an exception first, so that what
+    was half done can be undone.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        sys.exit(verb() or 0)
+    except Failure as failure:
+        print(f"error: {failure}", file=sys.stderr)
+        sys.exit(failure.code)
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)

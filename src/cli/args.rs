@@ -1,0 +1,157 @@
+//! What can be typed.
+//!
+//! Responsible for the names, values and help of commands and options. What
+//! they mean for the settings is [`settings`](super::settings)'s business. Not
+//! printable by `{:?}`: what is typed may hold secrets.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{ArgAction, Parser, Subcommand};
+
+/// Runs batch jobs on Apache Mesos, scheduled the way Spark does
+#[derive(Parser)]
+#[command(name = "mesquite", version, arg_required_else_help = true)]
+#[command(after_help = "\
+Exit codes: 0 success, 1 failed, 2 bad usage or property, 3 no master or
+registration refused, 4 framework removed, 130 interrupted.
+MESQUITE_LOG sets what is logged, as in mesquite=debug; NO_COLOR turns colours off.")]
+pub struct Args {
+    /// How much to log.
+    #[command(flatten)]
+    pub verbosity: Verbosity,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Registers with a Mesos master, shows what it offers and leaves
+    ///
+    /// Nothing is launched; all offers are declined. Exits with 1 if nothing
+    /// could run on what is offered, with 3 if no master lets us register.
+    Check(SettingsArgs),
+    /// What agents run; not for people
+    #[command(hide = true)]
+    Executor,
+    /// Lists properties: type, unit, default and meaning
+    Conf(ConfArgs),
+}
+
+/// How much is logged to stderr.
+#[derive(Clone, Copy, Default, clap::Args)]
+pub struct Verbosity {
+    /// Log more; twice for everything
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Log warnings only; twice for errors only
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
+    pub quiet: u8,
+}
+
+/// Options that set properties; every command that runs something has them.
+#[derive(Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct SettingsArgs {
+    /// Where to run, such as mesos://host:5050 or zk://h1,h2/mesos
+    #[arg(long, value_name = "URL")]
+    pub master: Option<String>,
+    /// The application's name
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Sets a property; may be repeated
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    pub conf: Vec<Assignment>,
+    /// Sets the properties in a file, which is written as spark-defaults.conf
+    #[arg(long, value_name = "FILE")]
+    pub properties_file: Option<PathBuf>,
+}
+
+/// `mesquite conf`.
+#[derive(Default, clap::Args)]
+pub struct ConfArgs {
+    /// Only those with this text in their name or meaning
+    pub text: Option<String>,
+    /// As a document in Markdown
+    #[arg(long, conflicts_with_all = ["text", "master", "name", "conf", "properties_file"])]
+    pub markdown: bool,
+    /// If any is given, it is checked, and values in effect are shown too.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// `KEY=VALUE`.
+#[derive(Clone)]
+pub struct Assignment {
+    /// The property's name.
+    pub name: String,
+    /// All that follows the first `=`.
+    pub value: String,
+}
+
+impl FromStr for Assignment {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => Ok(Self {
+                name: name.trim().to_owned(),
+                value: value.to_owned(),
+            }),
+            _ => Err("write it as KEY=VALUE"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn conf_args(words: &[&str]) -> Option<ConfArgs> {
+        let words = ["mesquite"].iter().chain(words);
+        match Args::try_parse_from(words).ok()?.command {
+            Command::Conf(args) => Some(args),
+            Command::Check(_) | Command::Executor => None,
+        }
+    }
+
+    #[test]
+    fn the_declaration_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_value_may_hold_an_equals_sign_and_options_repeat() {
+        let args = conf_args(&[
+            "conf", "--conf", "a=b=c", "-c", " d = ", "--master", "local",
+        ])
+        .expect("good arguments");
+        let conf: Vec<_> = args
+            .settings
+            .conf
+            .iter()
+            .map(|set| (set.name.as_str(), set.value.as_str()))
+            .collect();
+        assert_eq!(conf, [("a", "b=c"), ("d", " ")]);
+        assert_eq!(args.settings.master.as_deref(), Some("local"));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for words in [
+            &["conf", "--conf", "novalue"][..],
+            &["conf", "--conf", "=x"],
+            &["conf", "--markdown", "text"],
+            &["conf", "-q", "-v"],
+            &["conf", "a", "b"],
+            &["run"],
+            &[],
+        ] {
+            assert!(conf_args(words).is_none(), "{words:?}");
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The command line: parse, run, show.
+//!
+//! Responsible for what stands between the user and the library: arguments,
+//! settings from files and environment, what is printed, and the exit code.
+//! Called by `main.rs` alone, which hands over the arguments and the
+//! environment; nothing here reads either. Decides nothing about jobs.
+
+pub mod args;
+pub mod check;
+pub mod conf_command;
+pub mod connection;
+pub mod credentials;
+pub mod exit_code;
+pub mod settings;
+pub mod telemetry;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use exit_code::Failure;
+
+/// The environment variables of the process, by name.
+pub type Environment = BTreeMap<String, String>;
+
+/// Runs the command that `arguments` name and reports what failed on stderr.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: &Environment) -> ExitCode {
+    let args = match Args::try_parse_from(arguments) {
+        Ok(args) => args,
+        Err(help_or_error) => return exit_code::of_usage(&help_or_error),
+    };
+    let done = telemetry::start(args.verbosity, environment, io::stderr().is_terminal())
+        .and_then(|()| run(args.command, environment));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => exit_code::report(&failure, &mut io::stderr().lock()),
+    }
+}
+
+fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
+    match command {
+        Command::Check(args) => check::run(&args, environment, &mut io::stdout().lock()),
+        Command::Executor => executor(environment),
+        Command::Conf(args) => conf_command::run(&args, environment, &mut io::stdout().lock()),
+    }
+}
+
+/// Runs as an agent's executor.
+fn executor(environment: &Environment) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::Runtime)?;
+    Ok(runtime.block_on(crate::executor::run(environment))?)
+}

@@ -1,0 +1,105 @@
+//! What is logged, and how.
+//!
+//! Responsible for sending the log to stderr, at the level that `-q`, `-v` or
+//! `MESQUITE_LOG` ask for, in colour only where somebody sees it. Set up once,
+//! before the command runs. Results never go this way.
+
+use std::io;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::ParseError;
+
+use super::Environment;
+use super::args::Verbosity;
+use super::exit_code::Failure;
+
+/// The variable that says what is logged, as `tracing` filters are written:
+/// `mesquite=debug`, `warn,mesquite::mesos=trace`.
+pub const FILTER_VARIABLE: &str = "MESQUITE_LOG";
+
+/// Starts to log.
+///
+/// # Errors
+/// [`FILTER_VARIABLE`] is not a filter, or logging was started before.
+pub fn start(
+    verbosity: Verbosity,
+    environment: &Environment,
+    terminal: bool,
+) -> Result<(), Failure> {
+    let filter = filter(verbosity, environment).map_err(|error| {
+        Failure::Usage(format!(
+            "{FILTER_VARIABLE} is not a filter for logs: {error}"
+        ))
+    })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(terminal && !no_colour(environment))
+        .with_target(verbosity.verbose > 0)
+        .try_init()
+        .map_err(|error| Failure::Usage(format!("cannot start to log: {error}")))
+}
+
+fn filter(verbosity: Verbosity, environment: &Environment) -> Result<EnvFilter, ParseError> {
+    let directives = match environment.get(FILTER_VARIABLE) {
+        Some(directives) if !directives.is_empty() => directives,
+        _ => default_directives(verbosity),
+    };
+    EnvFilter::builder().parse(directives)
+}
+
+/// Libraries are kept a level quieter than we are.
+fn default_directives(verbosity: Verbosity) -> &'static str {
+    match (verbosity.quiet, verbosity.verbose) {
+        (0, 0) => "warn,mesquite=info",
+        (0, 1) => "info,mesquite=debug",
+        (0, _) => "debug,mesquite=trace",
+        (1, _) => "warn",
+        (_, _) => "error",
+    }
+}
+
+/// The convention of `NO_COLOR`: any value but an empty one.
+fn no_colour(environment: &Environment) -> bool {
+    environment
+        .get("NO_COLOR")
+        .is_some_and(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn filter_of(quiet: u8, verbose: u8, variable: Option<&str>) -> Result<String, ParseError> {
+        let environment = variable
+            .map(|value| (FILTER_VARIABLE.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect();
+        filter(Verbosity { verbose, quiet }, &environment).map(|filter| filter.to_string())
+    }
+
+    #[test]
+    fn options_set_the_level_and_the_variable_wins() {
+        for (quiet, verbose, variable, expected) in [
+            (0, 0, None, "mesquite=info,warn"),
+            (0, 0, Some(""), "mesquite=info,warn"),
+            (0, 1, None, "mesquite=debug,info"),
+            (0, 3, None, "mesquite=trace,debug"),
+            (1, 0, None, "warn"),
+            (2, 0, None, "error"),
+            (2, 0, Some("mesquite::mesos=trace"), "mesquite::mesos=trace"),
+        ] {
+            let filter = filter_of(quiet, verbose, variable).expect("a filter");
+            assert_eq!(filter, expected);
+        }
+        assert!(filter_of(0, 0, Some("mesquite=loud")).is_err());
+    }
+
+    #[test]
+    fn an_empty_no_color_means_nothing() {
+        let with = |value: &str| Environment::from([("NO_COLOR".to_owned(), value.to_owned())]);
+        assert!(no_colour(&with("1")));
+        assert!(!no_colour(&with("")));
+        assert!(!no_colour(&Environment::new()));
+    }
+}

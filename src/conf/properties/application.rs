@@ -1,0 +1,19 @@
+//! Properties of the application as a whole.
+
+use crate::conf::master_url::MasterUrl;
+use crate::conf::property::{Property, master, properties, text};
+
+properties! {
+    title: "Application";
+
+    /// Where to run: `local`, `local[N]`, `local[*]`, `local[N,F]`,
+    /// `local-cluster[N,cores,MiB]`, `mesos://host:port`, `mesos://h1:p,h2:p`,
+    /// `zk://[user:password@]h1:p,h2:p/path`, `mesos://zk://...` or
+    /// `http(s)://host:port`. The port of a master is 5050 unless named, that of
+    /// a ZooKeeper server 2181. The option `--master` sets it.
+    pub MASTER: Property<MasterUrl> = master("spark.master").default("local[*]");
+
+    /// The name of the application, by which the Mesos master lists the
+    /// framework. The option `--name` sets it.
+    pub APP_NAME: Property<String> = text("spark.app.name").default("mesquite");
+}

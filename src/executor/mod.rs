@@ -1,0 +1,12 @@
+//! What an agent runs: `mesquite executor`.
+//!
+//! Responsible for running the commands that a framework sends as tasks, one
+//! process group each, and for telling how they went. [`core`] decides, the
+//! event loop waits, [`runner`] has the processes. It knows neither the
+//! scheduler nor offers.
+
+pub mod core;
+mod event_loop;
+pub mod runner;
+
+pub use event_loop::{ExecutorError, run};

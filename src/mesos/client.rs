@@ -1,0 +1,256 @@
+//! A framework's connection to its master: events in, calls out.
+//!
+//! Responsible for carrying out what [`super::subscription`] decides: one
+//! connection for the stream, another for calls in their order, timers, and the
+//! watch on ZooKeeper. It decides nothing itself and keeps no offers or tasks.
+//!
+//! Everything runs in one task that owns the state machine. The connection, the
+//! calls and the detector are tasks of their own that only send it messages, so
+//! that a slow owner never keeps the stream from being read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::answer::SubscribeAnswer;
+use super::call::{Call, FrameworkInfo};
+use super::endpoint::Endpoint;
+use super::http::{Http, HttpConfig, HttpError};
+use super::lane::{Address, Asker, Lane};
+pub use super::lane::{CallError, Pending};
+use super::subscription::{Action, Attempt, Input, Notice, Session, Subscription};
+use super::wire::{decode_event, encode_call};
+use super::zookeeper::{Detected, Group, detect};
+use crate::backoff::BackoffPolicy;
+use crate::clock::SystemClock;
+use crate::ids::FrameworkId;
+use crate::timer::{AbortOnDrop, sleep_until};
+
+/// The path of the scheduler API.
+const PATH: &str = "/api/v1/scheduler";
+
+/// So many messages of the connection wait for the state machine at most; then
+/// the connection waits, which takes microseconds.
+const INPUTS: usize = 64;
+
+/// Where the leading master is to be found.
+#[derive(Clone, Debug)]
+pub enum Masters {
+    /// Among these, by asking and by following redirects.
+    Listed(Vec<Endpoint>),
+    /// In ZooKeeper.
+    ZooKeeper(Group),
+}
+
+/// What a client needs to know.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// Who subscribes; with an id to go on as an earlier framework.
+    pub framework: FrameworkInfo,
+    /// Where the master is.
+    pub masters: Masters,
+    /// How to speak to it.
+    pub http: HttpConfig,
+    /// How long a master may take to grant a subscription.
+    pub answer_within: Duration,
+    /// The pauses between attempts.
+    pub backoff: BackoffPolicy,
+}
+
+/// Sends calls. Dropping it ends the subscription, without a teardown.
+#[derive(Debug)]
+pub struct Client {
+    calls: mpsc::UnboundedSender<(Call, Asker)>,
+}
+
+impl Client {
+    /// Starts to subscribe. What happens arrives at the receiver, which is
+    /// never full: the master's stream is read promptly whatever the owner does.
+    ///
+    /// # Errors
+    /// The settings make no HTTP client.
+    pub fn start(
+        config: ClientConfig,
+        clock: SystemClock,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Notice>), HttpError> {
+        let http = Arc::new(Http::new(config.http.clone())?);
+        let (calls, queue) = mpsc::unbounded_channel();
+        let (notices, receiver) = mpsc::unbounded_channel();
+        let (inputs, inbox) = mpsc::channel(INPUTS);
+        let subscription = Subscription::new(
+            config.framework.id.clone(),
+            config.backoff,
+            seed(),
+            config.answer_within,
+        );
+        let shell = Shell {
+            subscription,
+            framework: config.framework,
+            http,
+            clock,
+            inputs,
+            notices,
+            stream: None,
+            session: None,
+        };
+        tokio::spawn(shell.run(config.masters, queue, inbox));
+        Ok((Self { calls }, receiver))
+    }
+
+    /// Sends a call, after all those sent before it. The order is that of
+    /// calling this; the result may be awaited at any time or not at all.
+    pub fn send(&self, call: Call) -> Pending {
+        let (asker, pending) = Asker::new(call.name());
+        // If the shell is gone the asker is dropped, which says the same.
+        let _ = self.calls.send((call, asker));
+        pending
+    }
+}
+
+/// Jitter is to differ between processes; nothing else is random here.
+fn seed() -> u64 {
+    fastrand::Rng::new().u64(..)
+}
+
+struct Shell {
+    subscription: Subscription,
+    framework: FrameworkInfo,
+    http: Arc<Http>,
+    clock: SystemClock,
+    inputs: mpsc::Sender<Input>,
+    notices: mpsc::UnboundedSender<Notice>,
+    stream: Option<AbortOnDrop>,
+    session: Option<(Session, Lane)>,
+}
+
+impl Shell {
+    async fn run(
+        mut self,
+        masters: Masters,
+        mut queue: mpsc::UnboundedReceiver<(Call, Asker)>,
+        mut inbox: mpsc::Receiver<Input>,
+    ) {
+        let _detector = match masters {
+            Masters::Listed(endpoints) => {
+                self.handle(Input::LeaderKnown(endpoints));
+                None
+            }
+            Masters::ZooKeeper(group) => {
+                Some(AbortOnDrop::spawn(detect_into(group, self.inputs.clone())))
+            }
+        };
+        // Ends when the owner of the client drops it, or with the subscription.
+        while !self.notices.is_closed() {
+            let deadline = self.subscription.next_deadline();
+            tokio::select! {
+                Some(input) = inbox.recv() => self.handle(input),
+                queued = queue.recv() => match queued {
+                    Some((call, asker)) => self.send(&call, asker),
+                    None => return self.handle(Input::Stop),
+                },
+                () = sleep_until(self.clock, deadline) => self.handle(Input::Tick),
+            }
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        for action in self.subscription.handle(self.clock.now(), input) {
+            match action {
+                Action::Connect(attempt, endpoint, framework) => {
+                    self.connect(attempt, &endpoint, framework.as_ref());
+                }
+                Action::Disconnect => self.stream = None,
+                Action::OpenCalls(session) => self.open_calls(session),
+                Action::CloseCalls => self.session = None,
+                // Nobody listens any more: the loop ends by itself.
+                Action::Deliver(notice) => drop(self.notices.send(notice)),
+            }
+        }
+    }
+
+    fn connect(&mut self, attempt: Attempt, endpoint: &Endpoint, id: Option<&FrameworkId>) {
+        let framework = FrameworkInfo {
+            id: id.cloned(),
+            ..self.framework.clone()
+        };
+        let subscribe = Call::Subscribe {
+            framework,
+            suppressed: Vec::new(),
+        };
+        let body = encode_call(self.http.codec(), &subscribe, id);
+        let http = Arc::clone(&self.http);
+        let url = endpoint.url(PATH);
+        let inputs = self.inputs.clone();
+        self.stream = Some(AbortOnDrop::spawn(async move {
+            if let Err(why) = listen(&http, &url, body, attempt, &inputs).await {
+                // Without the shell nobody wants to know.
+                let _ = inputs.send(Input::Broken(attempt, why)).await;
+            }
+        }));
+    }
+
+    fn send(&self, call: &Call, asker: Asker) {
+        match &self.session {
+            Some((session, lane)) => {
+                let body = encode_call(self.http.codec(), call, Some(&session.framework));
+                lane.send(body, asker);
+            }
+            None => asker.answer(Err(CallError::NotSubscribed)),
+        }
+    }
+
+    fn open_calls(&mut self, session: Session) {
+        let inputs = self.inputs.clone();
+        let attempt = session.attempt;
+        let address = Address {
+            url: session.endpoint.url(PATH),
+            stream_id: session.stream_id.clone(),
+        };
+        let lane = Lane::open(Arc::clone(&self.http), address, async move |why| {
+            // Without the shell nobody wants to know.
+            let _ = inputs.send(Input::CallsRefused(attempt, why)).await;
+        });
+        self.session = Some((session, lane));
+    }
+}
+
+async fn detect_into(group: Group, inputs: mpsc::Sender<Input>) {
+    let (sender, mut changes) = mpsc::channel(1);
+    let _detector = AbortOnDrop::spawn(detect(group, sender));
+    while let Some(detected) = changes.recv().await {
+        let input = match detected {
+            Detected::Leader(endpoint) => Input::LeaderKnown(vec![endpoint]),
+            Detected::Nobody(why) => Input::LeaderUnknown(why),
+        };
+        if inputs.send(input).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Subscribes and reads events until the stream breaks, which is the error. It
+/// ends well if there is no stream, which the answer says, or nobody to hear.
+async fn listen(
+    http: &Http,
+    url: &str,
+    body: Bytes,
+    attempt: Attempt,
+    inputs: &mpsc::Sender<Input>,
+) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let (answer, mut stream) = http.subscribe(url, body).await.map_err(|it| text(&it))?;
+    let is_stream = matches!(answer, SubscribeAnswer::Stream { .. });
+    let heard = inputs.send(Input::Answered(attempt, answer)).await;
+    if !is_stream || heard.is_err() {
+        return Ok(());
+    }
+    loop {
+        let record = stream.next_record().await.map_err(|it| text(&it))?;
+        let event = decode_event(http.codec(), record).map_err(|it| text(&it))?;
+        if inputs.send(Input::Arrived(attempt, event)).await.is_err() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! An executor's connection to its agent.
+//!
+//! Responsible for carrying out what [`super::session`] decides: the stream,
+//! the calls in their order, timers. One task owns the state machine; the
+//! connection and the calls only send it messages.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::environment::ExecutorEnvironment;
+use super::session::{Action, Attempt, ExecutorSession, Input, Notice, SessionPolicy};
+use super::wire::{Caller, decode_event};
+use crate::clock::SystemClock;
+use crate::mesos::answer::SubscribeAnswer;
+use crate::mesos::codec::Codec;
+use crate::mesos::http::{Authentication, Http, HttpConfig, HttpError};
+use crate::mesos::lane::{Address, Asker, CallError, Lane};
+use crate::mesos::task::TaskStatus;
+use crate::timer::{AbortOnDrop, sleep_until};
+
+/// The agent is on the same host.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// An agent that is busy recovering answers 503; one that says nothing is stuck.
+const CALL_TIMEOUT: Duration = Duration::from_secs(75);
+/// So many messages of the connection wait for the state machine at most.
+const INPUTS: usize = 64;
+
+/// Sends statuses. Dropping it ends the session.
+#[derive(Debug)]
+pub struct ExecutorClient {
+    statuses: mpsc::UnboundedSender<TaskStatus>,
+}
+
+impl ExecutorClient {
+    /// Starts to subscribe. What happens arrives at the receiver.
+    ///
+    /// # Errors
+    /// No HTTP client can be made.
+    pub fn start(
+        environment: &ExecutorEnvironment,
+        clock: SystemClock,
+    ) -> Result<(Self, mpsc::UnboundedReceiver<Notice>), HttpError> {
+        let http = Http::new(HttpConfig {
+            codec: Codec::Protobuf,
+            authentication: match &environment.token {
+                Some(token) => Authentication::Bearer(token.clone()),
+                None => Authentication::None,
+            },
+            authorities: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            call_timeout: CALL_TIMEOUT,
+            // In a container with a file system of its own it may not be there.
+            unix_socket: environment
+                .domain_socket
+                .clone()
+                .filter(|path| path.exists()),
+        })?;
+        let policy = SessionPolicy {
+            recovery_timeout: environment.recovery_timeout,
+            backoff: environment.subscription_backoff,
+        };
+        let (statuses, outgoing) = mpsc::unbounded_channel();
+        let (notices, receiver) = mpsc::unbounded_channel();
+        let (inputs, inbox) = mpsc::channel(INPUTS);
+        let shell = Shell {
+            session: ExecutorSession::new(clock.now(), policy, fastrand::u64(..)),
+            caller: Caller {
+                framework: environment.framework.clone(),
+                executor: environment.executor.clone(),
+            },
+            url: environment.endpoint.url(&environment.path),
+            http: Arc::new(http),
+            clock,
+            inputs,
+            notices,
+            stream: None,
+            lane: None,
+        };
+        tokio::spawn(shell.run(outgoing, inbox));
+        Ok((Self { statuses }, receiver))
+    }
+
+    /// Sends a status until the agent has it; [`Notice::Settled`] then names its
+    /// uuid. The order of statuses is kept.
+    pub fn send(&self, status: TaskStatus) {
+        // Without the shell there is no session, and the owner has been told.
+        let _ = self.statuses.send(status);
+    }
+}
+
+struct Shell {
+    session: ExecutorSession,
+    caller: Caller,
+    url: String,
+    http: Arc<Http>,
+    clock: SystemClock,
+    inputs: mpsc::Sender<Input>,
+    notices: mpsc::UnboundedSender<Notice>,
+    stream: Option<AbortOnDrop>,
+    lane: Option<Lane>,
+}
+
+impl Shell {
+    async fn run(
+        mut self,
+        mut outgoing: mpsc::UnboundedReceiver<TaskStatus>,
+        mut inbox: mpsc::Receiver<Input>,
+    ) {
+        loop {
+            let deadline = self.session.next_deadline();
+            let input = tokio::select! {
+                Some(input) = inbox.recv() => input,
+                status = outgoing.recv() => match status {
+                    Some(status) => Input::Status(status),
+                    None => return,
+                },
+                () = sleep_until(self.clock, deadline) => Input::Tick,
+            };
+            self.handle(input);
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        for action in self.session.handle(self.clock.now(), input) {
+            match action {
+                Action::Connect(attempt, tasks, statuses) => {
+                    let body = self.caller.subscribe(self.http.codec(), &tasks, &statuses);
+                    self.connect(attempt, body);
+                }
+                Action::Disconnect => {
+                    self.stream = None;
+                    self.lane = None;
+                }
+                Action::OpenCalls(attempt) => self.open_calls(attempt),
+                Action::Send(status) => self.send(&status),
+                // Nobody listens any more: the loop ends by itself.
+                Action::Deliver(notice) => drop(self.notices.send(notice)),
+            }
+        }
+    }
+
+    fn connect(&mut self, attempt: Attempt, body: Bytes) {
+        let http = Arc::clone(&self.http);
+        let url = self.url.clone();
+        let inputs = self.inputs.clone();
+        self.stream = Some(AbortOnDrop::spawn(async move {
+            if let Err(why) = listen(&http, &url, body, attempt, &inputs).await {
+                // Without the shell nobody wants to know.
+                let _ = inputs.send(Input::Broken(attempt, why)).await;
+            }
+        }));
+    }
+
+    fn open_calls(&mut self, attempt: Attempt) {
+        let inputs = self.inputs.clone();
+        let address = Address {
+            url: self.url.clone(),
+            stream_id: None,
+        };
+        self.lane = Some(Lane::open(
+            Arc::clone(&self.http),
+            address,
+            async move |why| {
+                let _ = inputs.send(Input::Broken(attempt, why)).await;
+            },
+        ));
+    }
+
+    fn send(&self, status: &TaskStatus) {
+        let (Some(lane), Some(uuid)) = (&self.lane, status.uuid) else {
+            return;
+        };
+        let (asker, pending) = Asker::new("UPDATE");
+        lane.send(self.caller.update(self.http.codec(), status), asker);
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            if let Err(CallError::Refused(why)) = pending.await {
+                tracing::error!(why, "the agent refused a status");
+                let _ = inputs.send(Input::StatusRefused(uuid)).await;
+            }
+        });
+    }
+}
+
+/// Subscribes and reads events until the stream breaks, which is the error. It
+/// ends well if there is no stream, which the answer says, or nobody to hear.
+async fn listen(
+    http: &Http,
+    url: &str,
+    body: Bytes,
+    attempt: Attempt,
+    inputs: &mpsc::Sender<Input>,
+) -> Result<(), String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let (answer, mut stream) = http.subscribe(url, body).await.map_err(|it| text(&it))?;
+    let is_stream = matches!(answer, SubscribeAnswer::Stream { .. });
+    let heard = inputs.send(Input::Answered(attempt, answer)).await;
+    if !is_stream || heard.is_err() {
+        return Ok(());
+    }
+    loop {
+        let record = stream.next_record().await.map_err(|it| text(&it))?;
+        let event = decode_event(http.codec(), record).map_err(|it| text(&it))?;
+        if inputs.send(Input::Arrived(attempt, event)).await.is_err() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! What an agent tells its executor, in the domain's own types. Pure.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use crate::ids::MesosTaskId;
+use crate::mesos::proto;
+
+/// An event of the executor API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ExecutorEvent {
+    /// The agent knows the executor; tasks may follow.
+    Subscribed,
+    /// Tasks to start.
+    Launch(Vec<LaunchedTask>),
+    /// A task to end. May be repeated, with a shorter time to end in.
+    Kill {
+        /// The task.
+        task: MesosTaskId,
+        /// How long it may take; the executor's own choice if absent.
+        grace_period: Option<Duration>,
+    },
+    /// The agent has a status in its keeping: it need not be sent again.
+    Acknowledged {
+        /// The task.
+        task: MesosTaskId,
+        /// The status's uuid.
+        uuid: Uuid,
+    },
+    /// A message of the framework.
+    Message(Bytes),
+    /// The subscription is over.
+    Error(String),
+    /// End all tasks and then yourself. May be the first event.
+    Shutdown,
+    /// The agent is alive; too rare to tell anything.
+    Heartbeat,
+    /// An event that this version does not know; by its number, if it had one.
+    Unknown(Option<i32>),
+}
+
+/// A task as its executor gets it. It is told to the agent again, whole, until
+/// a status of it is acknowledged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaunchedTask {
+    /// The task.
+    pub task: MesosTaskId,
+    /// For people.
+    pub name: String,
+    /// What the framework attached for the executor.
+    pub data: Bytes,
+    /// How long it may take to end when killed, if the framework said.
+    pub grace_period: Option<Duration>,
+    /// What it came as.
+    pub(super) wire: proto::TaskInfo,
+}
+
+/// A task as the core sees it, for its tests.
+#[cfg(test)]
+pub(crate) fn launched_for_tests(id: &str, data: &str) -> LaunchedTask {
+    LaunchedTask {
+        task: id.into(),
+        name: id.into(),
+        data: Bytes::copy_from_slice(data.as_bytes()),
+        grace_period: None,
+        wire: proto::TaskInfo::default(),
+    }
+}

@@ -1,0 +1,243 @@
+//! The binary from outside: what it prints where, and its exit codes.
+
+use std::fs;
+use std::process::{Command, Output, Stdio};
+
+/// Runs the binary with these arguments, and with nothing of this process's
+/// environment but what is given.
+fn mesquite_with(environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_mesquite"))
+        .args(arguments)
+        .env_clear()
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the binary runs")
+}
+
+fn mesquite(arguments: &[&str]) -> Output {
+    mesquite_with(&[], arguments)
+}
+
+fn stdout(output: &Output) -> &str {
+    std::str::from_utf8(&output.stdout).expect("text")
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).expect("text")
+}
+
+#[test]
+fn without_arguments_it_helps_and_exits_2() {
+    let output = mesquite(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    assert!(
+        stderr(&output).contains("Usage: mesquite"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn help_and_version_are_results() {
+    let output = mesquite(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&output).contains("Exit codes:"),
+        "{}",
+        stdout(&output)
+    );
+    let output = mesquite(&["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(
+        stdout(&output),
+        concat!("mesquite ", env!("CARGO_PKG_VERSION"), "\n")
+    );
+}
+
+#[test]
+fn bad_usage_exits_2_and_says_what_is_wrong() {
+    for (arguments, expected) in [
+        (&["frobnicate"][..], "frobnicate"),
+        (&["conf", "--frobnicate"], "--frobnicate"),
+        (&["conf", "--conf", "spark.mesos.coarse"], "KEY=VALUE"),
+        (&["conf", "-q", "-v"], "--verbose"),
+    ] {
+        let output = mesquite(arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(stdout(&output), "");
+        assert!(stderr(&output).contains(expected), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn an_unknown_property_names_the_nearest_one() {
+    let output = mesquite(&["conf", "--conf", "spark.mesos.corse=true"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    assert_eq!(
+        stderr(&output),
+        "error: unknown property spark.mesos.corse (command line, --conf); \
+         did you mean spark.mesos.coarse?\n"
+    );
+}
+
+#[test]
+fn a_master_that_is_not_supported_exits_2_and_says_what_is() {
+    for master in ["yarn", "spark://host:7077"] {
+        let output = mesquite(&["conf", "--master", master]);
+        assert_eq!(output.status.code(), Some(2));
+        let message = stderr(&output);
+        assert!(
+            message.contains(master) && message.contains("mesos://host:port"),
+            "{message}"
+        );
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_with_their_places() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("defaults.conf");
+    let text = "spark.master mesos://me:hunter2@h\n\nspark.task.cpus\tnone\nspark.yarn.queue a\n";
+    fs::write(&path, text).expect("written");
+    let path = path.to_str().expect("text");
+    let output = mesquite(&[
+        "conf",
+        "--properties-file",
+        path,
+        "-c",
+        "spark.executor.cores=x",
+    ]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = stderr(&output);
+    assert_eq!(message.matches("error: ").count(), 3, "{message}");
+    assert!(message.contains("defaults.conf line 3"), "{message}");
+    assert!(message.contains("defaults.conf line 1"), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[test]
+fn a_properties_file_that_is_not_there_exits_2() {
+    let output = mesquite(&["conf", "--properties-file", "/nowhere/defaults.conf"]);
+    assert_eq!(output.status.code(), Some(2));
+    let message = stderr(&output);
+    assert!(
+        message.starts_with("error: cannot read /nowhere/defaults.conf: "),
+        "{message}"
+    );
+    assert_eq!(message.lines().count(), 1);
+}
+
+#[test]
+fn a_property_without_meaning_here_is_a_warning_unless_quiet() {
+    let arguments = [
+        "conf",
+        "--conf",
+        "spark.driver.extraJavaOptions=-Xmx1g",
+        "coarse",
+    ];
+    let output = mesquite(&arguments);
+    assert_eq!(output.status.code(), Some(0));
+    let message = stderr(&output);
+    assert!(message.contains("WARN spark.driver.extraJavaOptions (command line, --conf) has no effect: it is for the JVM"), "{message}");
+    assert!(!message.contains('\u{1b}'), "no colour in a pipe");
+    for (environment, arguments) in [(&[][..], &["-qq"][..]), (&[("MESQUITE_LOG", "off")], &[])] {
+        let arguments: Vec<&str> =
+            [&["conf", "coarse", "-c", "spark.yarn.queue=a"], arguments].concat();
+        let output = mesquite_with(environment, &arguments);
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(stderr(&output), "");
+    }
+}
+
+#[test]
+fn a_log_filter_that_is_none_exits_2() {
+    let output = mesquite_with(&[("MESQUITE_LOG", "mesquite=loud")], &["conf"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).starts_with("error: MESQUITE_LOG is not a filter"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn conf_lists_every_property_and_filters_by_text() {
+    let output = mesquite(&["conf"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stderr(&output), "");
+    let all = stdout(&output);
+    assert!(
+        all.contains("\nspark.mesos.coarse\n    boolean; default: true\n"),
+        "{all}"
+    );
+
+    let output = mesquite(&["conf", "GPUS"]);
+    let some = stdout(&output);
+    assert!(some.contains("\nspark.mesos.gpus.max\n"), "{some}");
+    assert!(!some.contains("spark.mesos.coarse"), "{some}");
+
+    let output = mesquite(&["conf", "no such text"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(stdout(&output), "");
+    assert!(stderr(&output).contains("`no such text`"));
+}
+
+#[test]
+fn conf_shows_what_is_set_and_where() {
+    let output = mesquite_with(
+        &[
+            ("SPARK_MESOS_PRINCIPAL", "me"),
+            ("SPARK_MESOS_SECRET", "hunter2"),
+        ],
+        &[
+            "conf",
+            "spark.",
+            "--master",
+            "zk://u:hunter2@h/mesos",
+            "-c",
+            "spark.mesos.role=eng",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(0));
+    let page = stdout(&output);
+    for expected in [
+        "    set to: zk://u:***@h:2181/mesos (command line, --master)\n",
+        "    set to: eng (command line, --conf)\n",
+        "    set to: me (environment variable SPARK_MESOS_PRINCIPAL)\n",
+        "    set to: *** (environment variable SPARK_MESOS_SECRET)\n",
+    ] {
+        assert!(page.contains(expected), "{expected}\n--\n{page}");
+    }
+    assert!(!page.contains("hunter2"), "{page}");
+}
+
+#[test]
+fn a_reader_that_leaves_early_is_no_failure() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mesquite"))
+        .args(["conf", "--markdown"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary runs");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn the_document_of_properties_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.md");
+    let written = fs::read_to_string(path).expect("docs/configuration.md");
+    let output = mesquite(&["conf", "--markdown"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        stdout(&output) == written,
+        "docs/configuration.md is out of date: \
+         cargo run -- conf --markdown > docs/configuration.md"
+    );
+}

@@ -1,0 +1,156 @@
+//! A real Mesos for one test: its own folder, ports and processes, all of which
+//! are gone when the value is dropped.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use mesquite::mesos::codec::Codec;
+use mesquite::mesos::http::{Authentication, Http, HttpConfig};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A running cluster.
+pub struct Cluster {
+    folder: TempDir,
+    /// The master's URL, `http://...`.
+    pub url: String,
+    /// What `--master` takes.
+    pub master: String,
+}
+
+impl Cluster {
+    /// Brings up a master and so many agents.
+    pub fn up(agents: usize) -> Self {
+        Self::with(&["--agents", &agents.to_string()])
+    }
+
+    /// Brings up what these options of `mesos-test-cluster/up` say.
+    pub fn with(options: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut cluster = Self {
+            folder,
+            url: String::new(),
+            master: String::new(),
+        };
+        // Should the test be killed, its cluster ends with it.
+        let owner = std::process::id().to_string();
+        cluster.script(
+            "up",
+            &[&["--port", "0", "--owner", &owner], options].concat(),
+        );
+        let state = cluster.state();
+        let text = |key: &str| state[key].as_str().unwrap_or_default().to_owned();
+        cluster.url = text("url");
+        cluster.master = text("master");
+        cluster
+    }
+
+    /// `kill`, `restart`, `pause` or `resume` of `master`, `agent1`, ...
+    pub fn fault(&self, what: &str, node: &str) {
+        self.script("fault", &[what, node]);
+    }
+
+    fn script(&self, name: &str, options: &[&str]) {
+        let output = Command::new(scripts().join(name))
+            .args(options)
+            .arg("--dir")
+            .arg(self.folder.path())
+            .output()
+            .expect("the script can be started");
+        assert!(
+            output.status.success(),
+            "{name} {options:?} failed:\n{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    /// The name of the master that leads, as `fault` takes it, and the URLs of
+    /// the others.
+    pub async fn leader(&self) -> (String, Vec<String>) {
+        let mut leader = None;
+        let mut standing_by = Vec::new();
+        for master in self.masters() {
+            let url = master.url();
+            // A master that stands by answers 307 or 503, and has no such metric.
+            let metrics = get(&format!("{url}/metrics/snapshot")).await;
+            match metrics.is_some_and(|it| it["master/elected"] == 1.0) {
+                true => leader = Some(master.name),
+                false => standing_by.push(url),
+            }
+        }
+        (leader.expect("one of them leads"), standing_by)
+    }
+
+    fn masters(&self) -> Vec<Node> {
+        let state = self.state();
+        let masters = state["masters"].as_array().expect("a list of masters");
+        let node = |it: &Value| Node {
+            name: it["name"].as_str().expect("a name").to_owned(),
+            address: it["address"].as_str().expect("an address").to_owned(),
+            port: it["port"].as_u64().expect("a port"),
+        };
+        masters.iter().map(node).collect()
+    }
+
+    fn state(&self) -> Value {
+        let state = std::fs::read(self.folder.path().join("cluster.json"));
+        serde_json::from_slice(&state.expect("`up` wrote cluster.json")).expect("it is JSON")
+    }
+
+    /// What the master answers to a GET of `path`.
+    pub async fn get(&self, path: &str) -> Value {
+        get(&format!("{}{path}", self.url))
+            .await
+            .expect("the master answers JSON")
+    }
+}
+
+struct Node {
+    name: String,
+    address: String,
+    port: u64,
+}
+
+impl Node {
+    fn url(&self) -> String {
+        format!("http://{}:{}", self.address, self.port)
+    }
+}
+
+async fn get(url: &str) -> Option<Value> {
+    let http = Http::new(http_config()).expect("good settings");
+    serde_json::from_slice(&http.get(url).await.ok()?).ok()
+}
+
+/// Plain HTTP with generous limits.
+pub fn http_config() -> HttpConfig {
+    HttpConfig {
+        codec: Codec::Protobuf,
+        authentication: Authentication::None,
+        authorities: None,
+        connect_timeout: Duration::from_secs(5),
+        call_timeout: Duration::from_secs(10),
+        unix_socket: None,
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let down = Command::new(scripts().join("down"))
+            .arg("--dir")
+            .arg(self.folder.path())
+            .output();
+        if !std::thread::panicking() {
+            assert!(
+                down.is_ok_and(|it| it.status.success()),
+                "the cluster is ended"
+            );
+        }
+    }
+}
+
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("mesos-test-cluster")
+}

@@ -1,0 +1,9 @@
+//! Against a real Mesos, brought up natively by `mesos-test-cluster`. Run by
+//! name, for they need that: `scripts/test` does.
+
+mod check;
+mod cluster;
+mod framework;
+mod leaders;
+mod subscription;
+mod tasks;

@@ -1,0 +1,220 @@
+//! Tasks on the project's own executor: from launch to the last status.
+
+use std::time::Duration;
+
+use mesquite::ids::{AgentId, ExecutorId, MesosTaskId};
+use mesquite::mesos::call::Call;
+use mesquite::mesos::event::Event;
+use mesquite::mesos::task::{Command, ExecutorInfo, TaskInfo, TaskState, TaskStatus};
+use mesquite::resources::{Demand, Scalar};
+
+use crate::cluster::Cluster;
+use crate::framework::{Framework, config};
+
+/// Takes the first offer for one task that runs `command`, on an executor of
+/// its own.
+async fn launch(framework: &mut Framework, id: &str, command: &str) -> (AgentId, ExecutorId) {
+    let mut offers = framework.offers().await;
+    let mut offer = offers.swap_remove(0);
+    let mut take = |cpus, mem| {
+        let demand = Demand::new()
+            .with_cpus(Scalar::from_milli(cpus))
+            .with_mem(Scalar::new(mem));
+        offer.resources.take(&demand).expect("the agent is larger")
+    };
+    let executor = ExecutorId::new(format!("executor-of-{id}"));
+    let task = TaskInfo {
+        name: format!("task {id}"),
+        task: MesosTaskId::new(id),
+        agent: offer.agent_id.clone(),
+        resources: take(100, 32),
+        executor: Some(ExecutorInfo {
+            executor: executor.clone(),
+            name: "mesquite".into(),
+            command: Command {
+                value: format!("exec {} executor", env!("CARGO_BIN_EXE_mesquite")),
+                environment: Vec::new(),
+            },
+            resources: take(100, 32),
+            shutdown_grace_period: None,
+        }),
+        data: command.to_owned().into(),
+    };
+    let agent = offer.agent_id.clone();
+    let accept = Call::Accept {
+        offers: vec![offer.id],
+        launch: vec![task],
+        refuse: Duration::ZERO,
+    };
+    framework.call(accept).await.expect("taken");
+    (agent, executor)
+}
+
+/// The next status of the task, acknowledged if it is to be.
+async fn status(framework: &mut Framework, id: &str) -> TaskStatus {
+    let status = framework
+        .event(&format!("status of {id}"), |event| match event {
+            Event::Update(status) if status.task.as_str() == id => Some(status),
+            _ => None,
+        })
+        .await;
+    if let (Some(uuid), Some(agent)) = (status.uuid, status.agent.clone()) {
+        let task = status.task.clone();
+        let acknowledge = Call::Acknowledge { agent, task, uuid };
+        framework.call(acknowledge).await.expect("taken");
+    }
+    status
+}
+
+/// The states from now to the first one of these.
+async fn states_until(framework: &mut Framework, id: &str, last: TaskState) -> Vec<TaskState> {
+    let mut states = Vec::new();
+    while states.last() != Some(&last) {
+        let status = status(framework, id).await;
+        assert!(
+            !status.state.is_terminal() || status.state == last,
+            "{status:?} instead of {last}"
+        );
+        states.push(status.state);
+    }
+    states
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
+    let cluster = Cluster::up(1);
+    let mut framework = Framework::start(config(&cluster));
+    let id = framework.subscribed().await;
+    launch(&mut framework, "good", "exit 0").await;
+    assert_eq!(
+        states_until(&mut framework, "good", TaskState::Finished).await,
+        [TaskState::Running, TaskState::Finished]
+    );
+    launch(&mut framework, "bad", "echo no such luck >&2; exit 7").await;
+    assert_eq!(
+        status(&mut framework, "bad").await.state,
+        TaskState::Running
+    );
+    let failed = status(&mut framework, "bad").await;
+    assert_eq!(failed.state, TaskState::Failed);
+    assert_eq!(
+        failed.message,
+        "exit code 7; stderr ends with: no such luck"
+    );
+    // Acknowledged tasks are the master's past; others would be its present.
+    loop {
+        let state = cluster.get("/master/state").await;
+        let frameworks = state["frameworks"].as_array().expect("a list");
+        let ours = frameworks
+            .iter()
+            .find(|it| it["id"] == id.as_str())
+            .expect("it is subscribed");
+        if ours["tasks"].as_array().is_some_and(Vec::is_empty) {
+            assert_eq!(ours["completed_tasks"].as_array().expect("a list").len(), 2);
+            break;
+        }
+    }
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn the_executor_shows_its_token_and_keeps_it_from_the_task() {
+    let cluster = Cluster::with(&["--agents", "1", "--authenticate-executors"]);
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    let command = "test -z \"$MESOS_EXECUTOR_AUTHENTICATION_TOKEN\"";
+    launch(&mut framework, "authenticated", command).await;
+    states_until(&mut framework, "authenticated", TaskState::Finished).await;
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn the_executor_speaks_over_the_agents_unix_socket() {
+    let cluster = Cluster::with(&[
+        "--agents",
+        "1",
+        "--agent-flag",
+        "http_executor_domain_sockets=true",
+    ]);
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    launch(&mut framework, "local", "test -S \"$MESOS_DOMAIN_SOCKET\"").await;
+    states_until(&mut framework, "local", TaskState::Finished).await;
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_task_that_ignores_the_signal_is_killed_after_its_grace_period() {
+    let cluster = Cluster::up(1);
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    let (agent, _) = launch(
+        &mut framework,
+        "stubborn",
+        "trap '' TERM; while :; do sleep 1; done",
+    )
+    .await;
+    states_until(&mut framework, "stubborn", TaskState::Running).await;
+    let kill = Call::Kill {
+        task: "stubborn".into(),
+        agent: Some(agent),
+        grace_period: Some(Duration::from_millis(200)),
+    };
+    framework.call(kill).await.expect("taken");
+    assert_eq!(
+        states_until(&mut framework, "stubborn", TaskState::Killed).await,
+        [TaskState::Killing, TaskState::Killed]
+    );
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn the_executor_outlives_the_death_of_its_agent() {
+    let cluster = Cluster::up(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let go = folder.path().join("go");
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    // It ends when it is told to, which is while no agent is there to hear it.
+    let command = format!("while [ ! -e {} ]; do sleep 0.05; done", go.display());
+    launch(&mut framework, "survivor", &command).await;
+    states_until(&mut framework, "survivor", TaskState::Running).await;
+    cluster.fault("kill", "agent1");
+    std::fs::write(&go, "").expect("written");
+    cluster.fault("restart", "agent1");
+    let mut states = Vec::new();
+    // The master may call the agent unreachable in between.
+    while states.last() != Some(&TaskState::Finished) {
+        let status = status(&mut framework, "survivor").await;
+        assert_ne!(status.state, TaskState::Failed, "{status:?}");
+        states.push(status.state);
+    }
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_shutdown_ends_the_executor_and_its_task() {
+    let cluster = Cluster::up(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid_file = folder.path().join("pid");
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    let command = format!("echo $$ > {}; sleep 1000", pid_file.display());
+    let (agent, executor) = launch(&mut framework, "long", &command).await;
+    states_until(&mut framework, "long", TaskState::Running).await;
+    framework
+        .call(Call::Shutdown { executor, agent })
+        .await
+        .expect("taken");
+    let states = states_until(&mut framework, "long", TaskState::Killed).await;
+    assert_eq!(states.last(), Some(&TaskState::Killed));
+    let pid = std::fs::read_to_string(&pid_file).expect("the task wrote it");
+    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
+    framework.call(Call::Teardown).await.expect("taken");
+}
