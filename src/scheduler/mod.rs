@@ -55,6 +55,8 @@ pub mod starvation;
 pub mod task;
 pub mod task_scheduler;
 mod task_set_manager;
+#[cfg(test)]
+mod tests;
 pub mod worker_offer;
 
 pub use action::{Actions, BackendRequest, Notice};
@@ -64,6 +66,3 @@ pub use dag_scheduler::{DagScheduler, DagSchedulerConfig};
 pub use event::{TaskSchedulerEvent, TaskStatus};
 pub use task_scheduler::TaskScheduler;
 pub use worker_offer::WorkerOffer;
-
-#[cfg(test)]
-mod tests;

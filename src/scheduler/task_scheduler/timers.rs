@@ -4,6 +4,7 @@
 use super::TaskScheduler;
 use crate::clock::Timestamp;
 use crate::scheduler::action::{Actions, Notice};
+use crate::scheduler::health::HealthTracker;
 use crate::scheduler::pool::SetIx;
 use crate::scheduler::task_set_manager::TaskSetManager;
 
@@ -17,7 +18,7 @@ impl TaskScheduler {
             .health
             .as_ref()
             .filter(|_| self.waiting > 0)
-            .and_then(|health| health.deadline());
+            .and_then(HealthTracker::deadline);
         [
             self.starvation.deadline(),
             self.next_speculation,

@@ -164,8 +164,12 @@ impl TaskSetManager {
     }
 
     /// The partition was computed by an older attempt of the stage. An attempt
-    /// that runs here runs on.
+    /// that runs here runs on. A barrier set does not care: its tasks need each
+    /// other, so they run together or not at all.
     pub(in crate::scheduler) fn partition_completed(&mut self, partition: Partition) {
+        if self.barrier {
+            return;
+        }
         let Some(index) = self.find(partition) else {
             return;
         };
