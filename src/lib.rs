@@ -20,6 +20,7 @@ pub mod executor;
 pub mod ids;
 pub mod mesos;
 pub mod offers;
+pub mod plan;
 pub mod resources;
 pub mod scheduler;
 mod timer;

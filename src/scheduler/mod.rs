@@ -4,6 +4,17 @@
 //! Nothing in here waits, reads a clock or touches the world: events and the
 //! time go in, actions come out.
 //!
+//! [`Core`] joins two halves and is their one face to the rest.
+//!
+//! The upper half, [`DagScheduler`]:
+//!
+//! - [`dag_scheduler`]: lineage becomes stages, stages become task sets
+//! - [`stage`], [`job`]: what it remembers of each
+//! - [`map_outputs`], with [`block_sizes`]: where the outputs of map stages are
+//! - [`cached_locations`]: where persisted partitions are
+//! - [`commits`]: which attempt may commit its output
+//! - [`partition_set`], `places`: much about partitions in little room
+//!
 //! The lower half, [`TaskScheduler`]:
 //!
 //! - [`task`]: the words between the DAG scheduler and the task scheduler
@@ -18,18 +29,28 @@
 //! - [`config`]: the settings
 
 pub mod action;
+pub mod block_sizes;
+pub mod cached_locations;
 mod cluster;
+pub mod commits;
 pub mod config;
+pub mod core;
+pub mod dag_scheduler;
 mod delay;
 pub mod event;
 mod health;
+pub mod job;
 pub mod locality;
+pub mod map_outputs;
 pub mod ordering;
+pub mod partition_set;
 mod pending;
+mod places;
 pub mod pool;
 pub mod pools_file;
 pub mod snapshot;
 mod speculation;
+pub mod stage;
 pub mod starvation;
 pub mod task;
 pub mod task_scheduler;
@@ -40,6 +61,8 @@ pub mod worker_offer;
 
 pub use action::{Actions, BackendRequest, Notice};
 pub use config::TaskSchedulerConfig;
+pub use core::{Core, CoreActions, Event, Snapshot};
+pub use dag_scheduler::{DagScheduler, DagSchedulerConfig};
 pub use event::{TaskSchedulerEvent, TaskStatus};
 pub use task_scheduler::TaskScheduler;
 pub use worker_offer::WorkerOffer;

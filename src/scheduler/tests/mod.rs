@@ -4,6 +4,8 @@
 //! share: a task scheduler, or one task set manager, with a clock that the test
 //! moves.
 
+mod core_properties;
+mod dag_suite;
 mod health_suite;
 mod pool_suite;
 mod properties;

@@ -1,0 +1,25 @@
+//! What is to be computed: datasets as lineage, and the jobs that ask for them.
+//!
+//! Responsible for the graph of datasets and its shuffles, checked as it is
+//! built, and for the questions that scheduling asks of it. It holds no data,
+//! and nothing here depends on what is running; that is `scheduler`.
+//!
+//! ```text
+//!  lines ──narrow──▶ words ══shuffle══▶ counts ◀── job
+//!  └──────── one stage ─────┘          └ the next ┘
+//! ```
+//!
+//! A [`Plan`] comes from a [`PlanBuilder`] and does not change afterwards.
+//! Datasets only ever refer to earlier ones, so a plan has no cycles.
+
+mod builder;
+mod dataset;
+mod job;
+mod lineage;
+mod partitioner;
+
+pub use builder::{NewDataset, PlanBuilder, PlanError};
+pub use dataset::{Dataset, Dependency, Determinism, NarrowDependency, PartitionMapping, Shuffle};
+pub use job::{JobProperties, JobRequest, JobRequestError, JobTarget, WantedPartitions};
+pub use lineage::{Pipeline, Plan};
+pub use partitioner::{Partitioner, Partitioning};
