@@ -1,6 +1,6 @@
 //! What a framework tells the master, in the domain's own types. Pure.
 //!
-//! Responsible for the words only: [`super::convert`] puts them on the wire.
+//! Responsible for the words only: `convert` puts them on the wire.
 //! All but SUBSCRIBE, TEARDOWN and UPDATE_FRAMEWORK are fire and forget: that
 //! the master took a call does not mean that it did anything.
 
