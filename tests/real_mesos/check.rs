@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use crate::cluster::Cluster;
+use crate::framework::eventually;
 
 fn check(cluster: &Cluster, options: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_mesquite"))
@@ -98,9 +99,11 @@ async fn a_cluster_whose_agent_is_gone_is_explained() {
     let cluster = Cluster::up(1);
     cluster.fault("kill", "agent1");
     // The master gives an agent up after three pings of a second each.
-    while cluster.get("/slaves").await["slaves"][0]["active"] == true {
-        tokio::task::yield_now().await;
-    }
+    eventually("the agent is given up", async || {
+        let agents = cluster.get("/slaves").await;
+        (agents["slaves"][0]["active"] != true).then_some(())
+    })
+    .await;
     let output = check(&cluster, &[]);
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");

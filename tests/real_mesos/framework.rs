@@ -123,3 +123,18 @@ impl Framework {
             .expect("the master answers")
     }
 }
+
+/// Waits until the world is as `look` wants to see it.
+pub async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let seen = async {
+        let mut glances = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            glances.tick().await;
+            if let Some(seen) = look().await {
+                return seen;
+            }
+        }
+    };
+    let seen = timeout(PATIENCE, seen).await;
+    seen.unwrap_or_else(|_| panic!("not within {PATIENCE:?}: {what}"))
+}

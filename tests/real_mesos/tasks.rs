@@ -1,5 +1,6 @@
 //! Tasks on the project's own executor: from launch to the last status.
 
+use std::path::Path;
 use std::time::Duration;
 
 use mesquite::ids::{AgentId, ExecutorId, MesosTaskId};
@@ -9,7 +10,7 @@ use mesquite::mesos::task::{Command, ExecutorInfo, TaskInfo, TaskState, TaskStat
 use mesquite::resources::{Demand, Scalar};
 
 use crate::cluster::Cluster;
-use crate::framework::{Framework, config};
+use crate::framework::{Framework, config, eventually};
 
 /// Takes the first offer for one task that runs `command`, on an executor of
 /// its own.
@@ -80,6 +81,20 @@ async fn states_until(framework: &mut Framework, id: &str, last: TaskState) -> V
     states
 }
 
+/// What a task writes into a file, once it is there.
+async fn written(path: &Path) -> String {
+    let read = async || {
+        let text = std::fs::read_to_string(path).ok()?;
+        text.strip_suffix('\n').map(ToOwned::to_owned)
+    };
+    eventually("the task writes its file", read).await
+}
+
+fn alive(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc").join(pid).join("stat"));
+    stat.is_ok_and(|stat| !stat.contains(") Z "))
+}
+
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
 async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
@@ -103,18 +118,15 @@ async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
         "exit code 7; stderr ends with: no such luck"
     );
     // Acknowledged tasks are the master's past; others would be its present.
-    loop {
+    let completed = eventually("both are acknowledged", async || {
         let state = cluster.get("/master/state").await;
-        let frameworks = state["frameworks"].as_array().expect("a list");
-        let ours = frameworks
-            .iter()
-            .find(|it| it["id"] == id.as_str())
-            .expect("it is subscribed");
-        if ours["tasks"].as_array().is_some_and(Vec::is_empty) {
-            assert_eq!(ours["completed_tasks"].as_array().expect("a list").len(), 2);
-            break;
-        }
-    }
+        let frameworks = state["frameworks"].as_array()?;
+        let ours = frameworks.iter().find(|it| it["id"] == id.as_str())?;
+        let present = ours["tasks"].as_array()?;
+        let past = ours["completed_tasks"].as_array()?;
+        present.is_empty().then(|| past.len())
+    });
+    assert_eq!(completed.await, 2);
     framework.call(Call::Teardown).await.expect("taken");
 }
 
@@ -199,6 +211,40 @@ async fn the_executor_outlives_the_death_of_its_agent() {
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
+async fn an_executor_whose_agent_stays_away_ends_itself_and_its_task() {
+    let cluster = Cluster::with(&["--agents", "1", "--agent-flag", "recovery_timeout=1secs"]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid_file = folder.path().join("pid");
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    let command = format!("echo $$ > {}; sleep 1000", pid_file.display());
+    launch(&mut framework, "orphan", &command).await;
+    states_until(&mut framework, "orphan", TaskState::Running).await;
+    let pid = written(&pid_file).await;
+    cluster.fault("kill", "agent1");
+    eventually("the task ends", async || (!alive(&pid)).then_some(())).await;
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn an_executor_that_is_killed_fails_its_task() {
+    let cluster = Cluster::up(1);
+    let mut framework = Framework::start(config(&cluster));
+    framework.subscribed().await;
+    launch(&mut framework, "bereft", "kill -9 $PPID; sleep 1000").await;
+    let mut status = self::status(&mut framework, "bereft").await;
+    if status.state == TaskState::Running {
+        // It came to tell that before it was killed.
+        status = self::status(&mut framework, "bereft").await;
+    }
+    assert_eq!(status.state, TaskState::Failed);
+    assert_eq!(status.reason.as_deref(), Some("REASON_EXECUTOR_TERMINATED"));
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
 async fn a_shutdown_ends_the_executor_and_its_task() {
     let cluster = Cluster::up(1);
     let folder = tempfile::tempdir().expect("a folder");
@@ -208,13 +254,13 @@ async fn a_shutdown_ends_the_executor_and_its_task() {
     let command = format!("echo $$ > {}; sleep 1000", pid_file.display());
     let (agent, executor) = launch(&mut framework, "long", &command).await;
     states_until(&mut framework, "long", TaskState::Running).await;
+    let pid = written(&pid_file).await;
     framework
         .call(Call::Shutdown { executor, agent })
         .await
         .expect("taken");
     let states = states_until(&mut framework, "long", TaskState::Killed).await;
     assert_eq!(states.last(), Some(&TaskState::Killed));
-    let pid = std::fs::read_to_string(&pid_file).expect("the task wrote it");
-    assert!(!std::path::Path::new("/proc").join(pid.trim()).exists());
+    assert!(!alive(&pid), "nothing of the task is left");
     framework.call(Call::Teardown).await.expect("taken");
 }
