@@ -228,11 +228,17 @@ async fn an_executor_whose_agent_stays_away_ends_itself_and_its_task() {
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
-async fn an_executor_that_is_killed_fails_its_task() {
+async fn an_executor_that_is_killed_fails_its_task_and_leaves_no_process() {
     let cluster = Cluster::up(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid_file = folder.path().join("pid");
     let mut framework = Framework::start(config(&cluster));
     framework.subscribed().await;
-    launch(&mut framework, "bereft", "kill -9 $PPID; sleep 1000").await;
+    let command = format!(
+        "echo $$ > {}; kill -9 $PPID; sleep 1000",
+        pid_file.display()
+    );
+    launch(&mut framework, "bereft", &command).await;
     let mut status = self::status(&mut framework, "bereft").await;
     if status.state == TaskState::Running {
         // It came to tell that before it was killed.
@@ -240,6 +246,8 @@ async fn an_executor_that_is_killed_fails_its_task() {
     }
     assert_eq!(status.state, TaskState::Failed);
     assert_eq!(status.reason.as_deref(), Some("REASON_EXECUTOR_TERMINATED"));
+    let pid = written(&pid_file).await;
+    eventually("the task ends", async || (!alive(&pid)).then_some(())).await;
     framework.call(Call::Teardown).await.expect("taken");
 }
 
