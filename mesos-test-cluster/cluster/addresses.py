@@ -68,9 +68,10 @@ class Claim:
 def claimed(port, wanted):
     """Picks the port (0: any that is free) and keeps it for the claim's folder.
 
-    `wanted` says for a port which addresses will listen on it. It is kept as long as that folder has a cluster.json, which the caller writes
-    before leaving the `with` block: also while nodes are down, so that they find
-    it free when they come back.
+    `wanted` says for a port which addresses will listen on it. The port is kept
+    as long as that folder has a cluster.json, which the caller writes before
+    leaving the `with` block: also while nodes are down, so that they find it
+    free when they come back.
     """
     table = parts.cache() / "ports.json"
     with parts.lock("ports"):

@@ -18,7 +18,12 @@ class Failure(Exception):
         self.code = code
 
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def _interrupt(number, _frame):
+    for each in SIGNALS:  # a second one must not interrupt the tidying up
+        signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
@@ -28,7 +33,7 @@ def run(verb):
     A signal that would end the script becomes an exception first, so that what
     was half done can be undone.
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in SIGNALS:
         signal.signal(number, _interrupt)
     try:
         sys.exit(verb() or 0)

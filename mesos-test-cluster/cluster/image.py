@@ -76,7 +76,8 @@ def _on_base(base, name, say):
         shutil.copytree(FOLDER.parent, context)
         (context / "package").mkdir()
         shutil.copy(package, context / "package")
-        docker("build", "--label", NAME, "--build-arg", f"BASE={base}", "--tag", name, "--file", FOLDER / "Dockerfile", context)
+        docker("build", "--label", NAME, "--build-arg", f"BASE={base}", "--tag", name,
+               "--file", FOLDER / "Dockerfile", context)
 
 
 def _of_packages(name, say):

@@ -10,6 +10,7 @@ from pathlib import Path
 from . import addresses, mesos, nodes, parts, platform, processes, state, zookeeper
 from .failure import Failure
 
+
 def up(options, say):
     """Starts a cluster and returns it once every agent is registered and active."""
     if options.masters:

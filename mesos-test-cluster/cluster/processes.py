@@ -4,6 +4,7 @@ A process is named by its id and the moment it started, so that an id which the
 system gave to another process since is never mistaken for ours.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -38,7 +39,7 @@ def started_at(pid):
 
 def is_alive(pid, start_time):
     """Whether this very process lives; a zombie does not."""
-    return pid is not None and started_at(pid) == start_time
+    return None not in (pid, start_time) and started_at(pid) == start_time
 
 
 def is_paused(pid):
@@ -50,10 +51,8 @@ def is_paused(pid):
 def send(pid, start_time, number):
     """Signals a process if it still is the one that was meant."""
     if is_alive(pid, start_time):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def wait_until(condition, seconds, interval=0.02):

@@ -73,9 +73,15 @@ def fault(folder, what, name):
         where.await_restart(cluster, name)
 
 
-def show_status(cluster, as_json):
-    """Prints how a cluster is; returns an exit code."""
-    lines = (docker if cluster["where"] == "docker" else native).status(cluster)
+def show_status(cluster, as_json, seconds=0):
+    """Prints how a cluster is, once it is well or time is up; returns an exit code."""
+    lines = []
+
+    def well_now():
+        lines[:] = (docker if cluster["where"] == "docker" else native).status(cluster)
+        return all(well for *_, well in lines)
+
+    processes.wait_until(well_now, seconds, interval=0.05)
     for node, process, role, well in lines:
         if as_json:
             print(json.dumps({"name": node["name"], "address": node["address"], "port": node["port"],

@@ -33,7 +33,8 @@ impl Answer {
             .take(MAX_TEXT)
             .map(|char| if char.is_control() { ' ' } else { char })
             .collect();
-        if body.is_empty() {
+        // A page of a server or proxy that is not Mesos's tells people nothing.
+        if body.is_empty() || body.starts_with('<') {
             format!("status {}", self.code)
         } else {
             format!("status {}: {body}", self.code)
@@ -278,5 +279,6 @@ mod tests {
         let text = answer(500, &format!("a\nb\u{1b}[31m{}", "x".repeat(1000))).text();
         assert!(text.starts_with("status 500: a b [31mxxx"));
         assert!(text.len() < 350);
+        assert_eq!(answer(502, "<html><p>Bad").text(), "status 502");
     }
 }

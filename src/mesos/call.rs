@@ -1,6 +1,6 @@
 //! What a framework tells the master, in the domain's own types. Pure.
 //!
-//! Responsible for the words only: [`super::convert`] puts them on the wire.
+//! Responsible for the words only: `convert` puts them on the wire.
 //! All but SUBSCRIBE, TEARDOWN and UPDATE_FRAMEWORK are fire and forget: that
 //! the master took a call does not mean that it did anything.
 
@@ -20,7 +20,7 @@ pub struct FrameworkInfo {
     pub user: String,
     /// For people.
     pub name: String,
-    /// Its id; `None` at the first subscription, when the master gives it one.
+    /// Its id; without one the client gives it one before it first subscribes.
     pub id: Option<FrameworkId>,
     /// How long its tasks live on when its connection breaks. Zero ends them
     /// at once.

@@ -79,12 +79,9 @@ impl Client {
         let (calls, queue) = mpsc::unbounded_channel();
         let (notices, receiver) = mpsc::unbounded_channel();
         let (inputs, inbox) = mpsc::channel(INPUTS);
-        let subscription = Subscription::new(
-            config.framework.id.clone(),
-            config.backoff,
-            seed(),
-            config.answer_within,
-        );
+        let framework = config.framework.id.clone().unwrap_or_else(fresh_id);
+        let subscription =
+            Subscription::new(framework, config.backoff, seed(), config.answer_within);
         let shell = Shell {
             subscription,
             framework: config.framework,
@@ -107,6 +104,18 @@ impl Client {
         let _ = self.calls.send((call, asker));
         pending
     }
+}
+
+/// An id for a framework that has none.
+///
+/// Masters give out ids, but take those of frameworks that they do not know: it
+/// is how a framework survives the loss of all masters. With an id from the
+/// start a SUBSCRIBE can be repeated safely. Without one each repetition makes a
+/// new framework, and if the answer was lost (a master that hung was seen to do
+/// this) the old one stays, connected as the master believes, and keeps the
+/// cluster's offers from everybody.
+fn fresh_id() -> FrameworkId {
+    format!("mesquite-{}", uuid::Uuid::new_v4()).into()
 }
 
 /// Jitter is to differ between processes; nothing else is random here.
@@ -159,7 +168,7 @@ impl Shell {
         for action in self.subscription.handle(self.clock.now(), input) {
             match action {
                 Action::Connect(attempt, endpoint, framework) => {
-                    self.connect(attempt, &endpoint, framework.as_ref());
+                    self.connect(attempt, &endpoint, &framework);
                 }
                 Action::Disconnect => self.stream = None,
                 Action::OpenCalls(session) => self.open_calls(session),
@@ -170,9 +179,9 @@ impl Shell {
         }
     }
 
-    fn connect(&mut self, attempt: Attempt, endpoint: &Endpoint, id: Option<&FrameworkId>) {
+    fn connect(&mut self, attempt: Attempt, endpoint: &Endpoint, id: &FrameworkId) {
         let framework = FrameworkInfo {
-            id: id.cloned(),
+            id: Some(id.clone()),
             ..self.framework.clone()
         };
         let subscribe = Call::Subscribe {
@@ -194,7 +203,7 @@ impl Shell {
     fn send(&self, call: &Call, asker: Asker) {
         match &self.session {
             Some((session, lane)) => {
-                let body = encode_call(self.http.codec(), call, Some(&session.framework));
+                let body = encode_call(self.http.codec(), call, &session.framework);
                 lane.send(body, asker);
             }
             None => asker.answer(Err(CallError::NotSubscribed)),

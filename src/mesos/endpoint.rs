@@ -134,6 +134,11 @@ impl Candidates {
             .or_else(|| self.configured.get(self.next))
     }
 
+    /// Whether the current one is known by a redirect only.
+    pub const fn is_redirected(&self) -> bool {
+        self.redirected.is_some()
+    }
+
     /// How many masters are configured.
     pub const fn count(&self) -> usize {
         self.configured.len()
@@ -167,10 +172,13 @@ impl Candidates {
 
     /// The current one cannot be reached or does not lead: try the next.
     pub fn failed(&mut self) {
+        let known_by_redirect = self.redirected.take().is_some();
+        let led = self.redirects == 0;
         self.redirects = 0;
-        // The one redirected to may have died since; those configured may
-        // know its successor, beginning with the one that knew it.
-        if self.redirected.take().is_none() && !self.configured.is_empty() {
+        // One that led since it was redirected to may have died: whoever knew it
+        // may know its successor. One that never led was no help to be sent to.
+        let ask_again = known_by_redirect && led;
+        if !ask_again && !self.configured.is_empty() {
             self.next = (self.next + 1) % self.configured.len();
         }
     }
@@ -248,6 +256,14 @@ mod tests {
         assert_eq!(current(&candidates), "http://m2:5050");
         candidates.failed();
         assert_eq!(current(&candidates), "http://m1:5050");
+    }
+
+    #[test]
+    fn a_master_that_redirects_to_one_that_does_not_lead_is_passed_over() {
+        let mut candidates = candidates(&["http://m1:5050", "http://m2:5050"]);
+        candidates.redirect("//m3:5050").unwrap();
+        candidates.failed();
+        assert_eq!(current(&candidates), "http://m2:5050");
     }
 
     #[test]

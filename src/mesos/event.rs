@@ -1,6 +1,6 @@
 //! What the master tells a framework, in the domain's own types. Pure.
 //!
-//! Responsible for the words only: [`super::convert`] makes these from the
+//! Responsible for the words only: `convert` makes these from the
 //! wire, [`super::subscription`] reads those that concern the subscription, and
 //! the driver the others.
 

@@ -1,6 +1,6 @@
 //! The messages of the Mesos v1 APIs, generated from `proto/mesos/v1`.
 //!
-//! Nothing outside `mesos` names these types: [`super::convert`] turns them
+//! Nothing outside `mesos` names these types: `convert` turns them
 //! into the domain's own and refuses nonsense there, once.
 
 #![expect(

@@ -78,7 +78,7 @@ pub enum Input {
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// Send SUBSCRIBE and report the answer and the events under this attempt.
-    Connect(Attempt, Endpoint, Option<FrameworkId>),
+    Connect(Attempt, Endpoint, FrameworkId),
     /// Drop the connection of the current attempt.
     Disconnect,
     /// Calls can be sent from now on, by this session.
@@ -182,10 +182,10 @@ enum State {
 pub struct Subscription {
     state: State,
     candidates: Candidates,
-    /// How many candidates were asked since the last pause.
+    /// How many of the configured candidates were asked since the last pause.
     asked: usize,
     attempt: Attempt,
-    framework: Option<FrameworkId>,
+    framework: FrameworkId,
     backoff: Backoff,
     answer_within: Duration,
     /// The failures already told since the last subscription, so that a
@@ -198,7 +198,7 @@ impl Subscription {
     /// the id of an earlier run, `answer_within` how long a master may take to
     /// grant a subscription.
     pub fn new(
-        framework: Option<FrameworkId>,
+        framework: FrameworkId,
         policy: BackoffPolicy,
         seed: u64,
         answer_within: Duration,
@@ -375,7 +375,7 @@ impl Subscription {
         self.candidates.succeeded();
         self.asked = 0;
         self.told.clear();
-        self.framework = Some(subscribed.framework);
+        self.framework = subscribed.framework;
         self.state = State::Subscribed {
             endpoint,
             silence: subscribed
@@ -447,7 +447,9 @@ impl Subscription {
             self.state = State::Leaderless;
             return;
         };
-        self.asked += 1;
+        if !self.candidates.is_redirected() {
+            self.asked += 1;
+        }
         self.attempt.0 += 1;
         actions.push(Action::Connect(
             self.attempt,

@@ -2,7 +2,7 @@
 //!
 //! Responsible for what a framework says when it launches a task and for what
 //! it hears of it. Which fields Mesos demands is checked here and in
-//! [`super::convert`]; what a state means for a job is not decided here.
+//! `convert`; what a state means for a job is not decided here.
 
 use std::fmt;
 use std::time::Duration;

@@ -33,6 +33,6 @@ pub fn decode_event(codec: Codec, record: Bytes) -> Result<Event, WireError> {
 }
 
 /// Writes a call of the scheduler API for the framework of that id.
-pub fn encode_call(codec: Codec, call: &Call, framework: Option<&FrameworkId>) -> Bytes {
+pub fn encode_call(codec: Codec, call: &Call, framework: &FrameworkId) -> Bytes {
     codec.encode(&convert::call_to_wire(call, framework))
 }

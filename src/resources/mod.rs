@@ -21,7 +21,6 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod text;
-mod validate;
 
 pub use bundle::{NotContained, Resources};
 pub use demand::{Demand, Shortage, Tenure};
@@ -31,4 +30,3 @@ pub use resource::{Resource, ResourceName, Value};
 pub use scalar::{Scalar, ScalarError};
 pub use sets::{Set, SetError};
 pub use text::ResourcesTextError;
-pub use validate::InvalidResource;

@@ -23,6 +23,18 @@ pub const NESTING: char = '/';
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SetIx(pub(super) u32);
 
+impl SetIx {
+    /// The place with this number.
+    pub const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    /// The place as an index into a list.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// A pool as the allocation file defines it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolDefinition {

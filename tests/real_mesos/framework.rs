@@ -86,6 +86,13 @@ impl Framework {
         .await;
     }
 
+    pub async fn failing(&mut self) {
+        self.wait_for("failure", |notice| {
+            matches!(notice, Notice::Failing { .. }).then_some(())
+        })
+        .await;
+    }
+
     pub async fn ended(&mut self) -> End {
         self.wait_for("end", |notice| match notice {
             Notice::Ended(end) => Some(end),

@@ -144,6 +144,28 @@ async fn a_second_scheduler_with_the_same_id_takes_over() {
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
+async fn subscribing_again_with_a_master_that_hung_leaves_no_second_framework() {
+    let cluster = Cluster::up(1);
+    cluster.fault("pause", "master");
+    let mut config = config(&cluster);
+    config.answer_within = Duration::from_millis(300);
+    let mut framework = Framework::start(config);
+    // The next attempt is made after the first was told to have failed.
+    framework.failing().await;
+    cluster.fault("resume", "master");
+    framework.subscribed().await;
+    framework.offers().await;
+    let frameworks = cluster.get("/master/frameworks").await;
+    assert_eq!(
+        frameworks["frameworks"].as_array().map(Vec::len),
+        Some(1),
+        "{frameworks}"
+    );
+    framework.call(Call::Teardown).await.expect("taken");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
 async fn a_framework_that_was_removed_is_told_so() {
     let cluster = Cluster::up(1);
     let mut framework = Framework::start(config(&cluster));

@@ -10,15 +10,11 @@ use super::resource::resources_to_wire;
 use super::task::{agent_id, duration_to_wire, executor_id, task_id, task_to_wire};
 use crate::ids::{FrameworkId, OfferId, Role};
 
-/// The message of a call. `framework` is the id of the subscription, absent at
-/// the first SUBSCRIBE only.
-pub(in super::super) fn call_to_wire(
-    call: &Call,
-    framework: Option<&FrameworkId>,
-) -> scheduler::Call {
+/// The message of a call of the framework of that id.
+pub(in super::super) fn call_to_wire(call: &Call, framework: &FrameworkId) -> scheduler::Call {
     use scheduler::call::{self, Type};
     let mut wire = scheduler::Call {
-        framework_id: framework.map(framework_id),
+        framework_id: Some(framework_id(framework)),
         ..scheduler::Call::default()
     };
     let kind = match call {
@@ -226,7 +222,7 @@ mod tests {
     use crate::mesos::codec::Codec;
 
     fn json(call: &Call) -> String {
-        let wire = call_to_wire(call, Some(&"f".into()));
+        let wire = call_to_wire(call, &"f".into());
         String::from_utf8(Codec::Json.encode(&wire).to_vec()).unwrap()
     }
 

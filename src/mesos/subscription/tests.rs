@@ -12,8 +12,8 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(framework: Option<&str>) -> Self {
-        let framework = framework.map(FrameworkId::from);
+    fn new(framework: &str) -> Self {
+        let framework = framework.into();
         Self {
             subscription: Subscription::new(framework, BackoffPolicy::MESOS, 1, ANSWER_WITHIN),
             now: Timestamp::from_millis(1000),
@@ -106,14 +106,14 @@ fn connects_to(actions: &[Action]) -> Option<String> {
 
 #[test]
 fn a_granted_subscription_opens_the_calls_before_the_owner_hears_of_it() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     let actions = bench.leaders(&["http://m1:5050"]);
     assert_eq!(
         actions,
         [Action::Connect(
             bench.attempt,
             endpoint("http://m1:5050"),
-            None
+            "f".into()
         )]
     );
     assert_eq!(bench.stream(), []);
@@ -132,7 +132,7 @@ fn a_granted_subscription_opens_the_calls_before_the_owner_hears_of_it() {
 
 #[test]
 fn headers_alone_are_no_subscription() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     bench.stream();
     let actions = bench.event(Event::Error("role x is not whitelisted".into()));
@@ -144,23 +144,23 @@ fn headers_alone_are_no_subscription() {
 
 #[test]
 fn the_id_is_kept_for_the_next_subscription() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     bench.broken("end of stream");
     let actions = bench.wait();
-    assert!(matches!(&actions[..], [Action::Connect(_, _, Some(id))] if id.as_str() == "f"));
+    assert!(matches!(&actions[..], [Action::Connect(_, _, id)] if id.as_str() == "f"));
 }
 
 #[test]
 fn an_id_of_an_earlier_run_is_sent_at_once() {
-    let mut bench = Bench::new(Some("old"));
+    let mut bench = Bench::new("old");
     let actions = bench.leaders(&["http://m1:5050"]);
-    assert!(matches!(&actions[..], [Action::Connect(_, _, Some(id))] if id.as_str() == "old"));
+    assert!(matches!(&actions[..], [Action::Connect(_, _, id)] if id.as_str() == "old"));
 }
 
 #[test]
 fn a_silent_master_is_given_up_after_five_heartbeats() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     bench.now += Duration::from_secs(70);
     bench.event(Event::Heartbeat);
@@ -182,7 +182,7 @@ fn a_silent_master_is_given_up_after_five_heartbeats() {
 
 #[test]
 fn without_promised_heartbeats_silence_means_nothing() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     bench.stream();
     bench.event(Event::Subscribed(Subscribed {
@@ -195,7 +195,7 @@ fn without_promised_heartbeats_silence_means_nothing() {
 
 #[test]
 fn a_master_that_accepts_and_says_nothing_is_given_up() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     let actions = bench.wait();
     assert!(failing(&actions).unwrap().contains("no answer within 10s"));
@@ -209,7 +209,7 @@ fn a_master_that_accepts_and_says_nothing_is_given_up() {
 
 #[test]
 fn a_late_answer_of_a_connection_given_up_is_ignored() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     let old = bench.attempt;
     bench.wait();
@@ -227,7 +227,7 @@ fn a_late_answer_of_a_connection_given_up_is_ignored() {
 
 #[test]
 fn a_redirect_is_followed_at_once_and_remembered() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     let answer = SubscribeAnswer::Redirect {
         location: "//m2:5050/api/v1/scheduler".into(),
@@ -245,7 +245,7 @@ fn a_redirect_is_followed_at_once_and_remembered() {
 
 #[test]
 fn a_redirect_loop_ends_in_a_pause_and_is_told_once() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     let mut told = 0;
     for _ in 0..40 {
@@ -262,7 +262,7 @@ fn a_redirect_loop_ends_in_a_pause_and_is_told_once() {
 
 #[test]
 fn all_masters_of_a_list_are_asked_before_a_pause() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050", "http://m2:5050", "http://m3:5050"]);
     assert_eq!(
         connects_to(&bench.broken("x")).as_deref(),
@@ -280,8 +280,23 @@ fn all_masters_of_a_list_are_asked_before_a_pause() {
 }
 
 #[test]
+fn a_redirect_is_no_candidate_that_was_asked() {
+    let mut bench = Bench::new("f");
+    bench.leaders(&["http://m1:5050", "http://m2:5050"]);
+    let answer = SubscribeAnswer::Redirect {
+        location: "//m3:5050".into(),
+    };
+    let _ = bench.handle(Input::Answered(bench.attempt, answer));
+    assert_eq!(
+        connects_to(&bench.broken("refused")).as_deref(),
+        Some("http://m2:5050")
+    );
+    assert_eq!(connects_to(&bench.broken("refused")), None);
+}
+
+#[test]
 fn the_same_failure_is_told_once_until_it_was_mended() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     assert!(failing(&bench.broken("refused")).is_some());
     for _ in 0..1000 {
@@ -300,7 +315,7 @@ fn the_same_failure_is_told_once_until_it_was_mended() {
 
 #[test]
 fn failures_that_never_repeat_are_not_told_for_ever() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     let mut told = 0;
     for number in 0..1000 {
@@ -312,7 +327,7 @@ fn failures_that_never_repeat_are_not_told_for_ever() {
 
 #[test]
 fn pauses_are_short_enough_to_be_back_soon_after_the_master() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     bench.broken("killed");
     for _ in 0..100 {
@@ -330,7 +345,7 @@ fn refusals_end_it() {
         Refusal::Forbidden("403".into()),
         Refusal::Invalid("400".into()),
     ] {
-        let mut bench = Bench::new(None);
+        let mut bench = Bench::new("f");
         bench.leaders(&["http://m1:5050", "http://m2:5050"]);
         let answer = SubscribeAnswer::Refused(refusal.clone());
         let actions = bench.handle(Input::Answered(bench.attempt, answer));
@@ -345,7 +360,7 @@ fn another_scheduler_or_a_removal_ends_it() {
         ("Framework failed over", End::FailedOver),
         ("Framework has been removed", End::Removed),
     ] {
-        let mut bench = Bench::new(None);
+        let mut bench = Bench::new("f");
         bench.subscribe();
         let actions = bench.event(Event::Error(message.into()));
         assert_eq!(actions.first(), Some(&Action::CloseCalls));
@@ -355,7 +370,7 @@ fn another_scheduler_or_a_removal_ends_it() {
 
 #[test]
 fn any_other_error_of_a_subscription_in_force_is_survived() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     let actions = bench.event(Event::Error("something".into()));
     assert!(matches!(
@@ -367,7 +382,7 @@ fn any_other_error_of_a_subscription_in_force_is_survived() {
 
 #[test]
 fn a_call_that_finds_no_subscription_leads_to_a_new_one() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     let actions = bench.handle(Input::CallsRefused(bench.attempt, "status 403".into()));
     assert_eq!(actions[0], Action::CloseCalls);
@@ -376,7 +391,7 @@ fn a_call_that_finds_no_subscription_leads_to_a_new_one() {
 
 #[test]
 fn a_new_leader_is_gone_to_and_the_old_one_left() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     let actions = bench.leaders(&["http://m2:5050"]);
     assert!(matches!(
@@ -385,14 +400,14 @@ fn a_new_leader_is_gone_to_and_the_old_one_left() {
             Action::CloseCalls,
             Action::Deliver(Notice::Disconnected { .. }),
             Action::Disconnect,
-            Action::Connect(_, to, Some(_))
+            Action::Connect(_, to, _)
         ] if to.host == "m2"
     ));
 }
 
 #[test]
 fn a_working_stream_outlives_the_loss_of_zookeeper() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.subscribe();
     let actions = bench.handle(Input::LeaderUnknown("session expired".into()));
     assert!(matches!(
@@ -411,7 +426,7 @@ fn a_working_stream_outlives_the_loss_of_zookeeper() {
 
 #[test]
 fn an_event_before_subscribed_breaks_the_attempt() {
-    let mut bench = Bench::new(None);
+    let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
     bench.stream();
     let actions = bench.event(Event::Offers(Vec::new()));
@@ -420,13 +435,13 @@ fn an_event_before_subscribed_breaks_the_attempt() {
 
 #[test]
 fn stopping_ends_it_in_every_state() {
-    let mut leaderless = Bench::new(None);
+    let mut leaderless = Bench::new("f");
     assert_eq!(end(&leaderless.handle(Input::Stop)), Some(&End::Stopped));
-    let mut asking = Bench::new(None);
+    let mut asking = Bench::new("f");
     asking.leaders(&["http://m1:5050"]);
     let actions = asking.handle(Input::Stop);
     assert_eq!(actions[0], Action::Disconnect);
-    let mut subscribed = Bench::new(None);
+    let mut subscribed = Bench::new("f");
     subscribed.subscribe();
     let actions = subscribed.handle(Input::Stop);
     assert_eq!(actions[..2], [Action::CloseCalls, Action::Disconnect]);
@@ -465,7 +480,7 @@ proptest! {
     fn calls_are_open_exactly_while_subscribed_and_one_connection_lives(
         inputs in prop::collection::vec((any::<u8>(), 0u64..40_000), 1..200),
     ) {
-        let mut bench = Bench::new(None);
+        let mut bench = Bench::new("f");
         let (mut connected, mut open, mut ended) = (false, false, false);
         for (number, millis) in inputs {
             bench.now += Duration::from_millis(millis);

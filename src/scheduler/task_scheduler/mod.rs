@@ -201,7 +201,7 @@ impl TaskScheduler {
             actions.notices.push(Notice::PoolCreated { pool });
         }
         self.waiting += u64::from(manager.waiting());
-        self.sets[index.0 as usize] = Some(Box::new(manager));
+        self.sets[index.index()] = Some(Box::new(manager));
         self.by_stage.entry(stage).or_default().push(index);
         // A set without tasks is done at once.
         self.with_set(now, index, actions, |manager, _| {
@@ -227,7 +227,7 @@ impl TaskScheduler {
     // --- the table of task sets
 
     pub(super) fn set(&self, set: SetIx) -> &TaskSetManager {
-        self.sets[set.0 as usize]
+        self.sets[set.index()]
             .as_deref()
             .expect("referred to sets are in the table")
     }
@@ -251,7 +251,7 @@ impl TaskScheduler {
         actions: &mut Actions,
         happen: impl FnOnce(&mut TaskSetManager, &mut Context<'_>) -> T,
     ) -> Option<T> {
-        let manager = self.sets[set.0 as usize].as_deref_mut()?;
+        let manager = self.sets[set.index()].as_deref_mut()?;
         let before = Counts::of(manager);
         let mut context = Context {
             now,
@@ -281,7 +281,7 @@ impl TaskScheduler {
 
     /// Takes a task set away.
     fn finish(&mut self, now: Timestamp, set: SetIx, actions: &mut Actions) {
-        let Some(manager) = self.sets[set.0 as usize].take() else {
+        let Some(manager) = self.sets[set.index()].take() else {
             return;
         };
         if manager.is_complete()

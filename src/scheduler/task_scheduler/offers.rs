@@ -123,13 +123,13 @@ impl TaskScheduler {
             placed: vec![Vec::new(); count],
         };
         let order = self.pools.order(|set| {
-            self.sets[set.0 as usize]
+            self.sets[set.index()]
                 .as_ref()
                 .map_or(0, |manager| manager.running())
         });
         if new_executor {
             for set in &order {
-                if let Some(manager) = &mut self.sets[set.0 as usize] {
+                if let Some(manager) = &mut self.sets[set.index()] {
                     manager.recompute_levels(&self.cluster);
                 }
             }
@@ -237,7 +237,7 @@ impl TaskScheduler {
         all_free: bool,
         actions: &mut Actions,
     ) -> bool {
-        let Some(mut manager) = self.sets[set.0 as usize].take() else {
+        let Some(mut manager) = self.sets[set.index()].take() else {
             return false;
         };
         let before = Counts::of(&manager);
@@ -274,7 +274,7 @@ impl TaskScheduler {
             self.watch_unschedulable(round.now, set, &mut manager, outcome.launched > 0, actions);
         }
         let (after, done) = (Counts::of(&manager), manager.is_done());
-        self.sets[set.0 as usize] = Some(manager);
+        self.sets[set.index()] = Some(manager);
         self.count(set, before, after);
         if done {
             self.finish(round.now, set, actions);
@@ -481,7 +481,7 @@ impl TaskScheduler {
     fn note_declined(&mut self, order: &[SetIx], round: &Round) {
         let Some(manager) = order
             .iter()
-            .filter_map(|set| self.sets[set.0 as usize].as_deref())
+            .filter_map(|set| self.sets[set.index()].as_deref())
             .find(|manager| manager.waiting() > 0)
         else {
             return;

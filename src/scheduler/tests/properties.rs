@@ -554,7 +554,7 @@ proptest! {
                 assert_eq!(created, None);
                 tree.running_changed(index, 0, running[*set]);
             }
-            tree.order(|set| running[set.0 as usize])
+            tree.order(|set| running[set.index()])
         };
         let forwards: Vec<usize> = (0..sets.len()).collect();
         let backwards: Vec<usize> = (0..sets.len()).rev().collect();
