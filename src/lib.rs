@@ -6,7 +6,7 @@
 //! 4  cli                                         parse, run, show
 //! 3  executor                                    loops that wait and act (async)
 //! 2  mesos::{http, client, zookeeper, ...}       sockets (async)
-//! 1  resources  offers  scheduler  backend       decisions: pure
+//! 1  resources  offers  plan  scheduler  backend  decisions: pure
 //!    mesos::{recordio, codec, subscription, ...} protocol: pure
 //! 0  ids  clock  backoff  conf                   vocabulary
 //! ```

@@ -3,11 +3,17 @@
 //! Responsible for their types, defaults and limits. Where they are written and
 //! what wins is the business of the configuration; nothing here reads a file.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::conf::Conf;
+use crate::conf::master_url::MasterUrl;
+use crate::conf::properties::application::MASTER;
+use crate::conf::properties::executor::EXECUTOR_CORES;
+use crate::conf::properties::scheduler as property;
+use crate::ids::ResourceProfileId;
 pub use crate::scheduler::ordering::SchedulingMode;
+use crate::scheduler::task::TaskNeeds;
 
 /// Everything the task scheduler can be told at its start.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,9 +23,6 @@ pub struct TaskSchedulerConfig {
     pub local: bool,
     /// How task sets share the cluster (`spark.scheduler.mode`).
     pub mode: SchedulingMode,
-    /// The file that defines pools (`spark.scheduler.allocation.file`). The
-    /// shell reads it; the core is given what it says.
-    pub pools_file: Option<PathBuf>,
     /// A task that failed so often fails its set (`spark.task.maxFailures`).
     pub max_task_failures: u32,
     /// How long to wait for a nearer place (`spark.locality.wait`...).
@@ -61,7 +64,6 @@ impl Default for TaskSchedulerConfig {
         Self {
             local: false,
             mode: SchedulingMode::Fifo,
-            pools_file: None,
             max_task_failures: 4,
             locality_wait: LocalityWait::all(Duration::from_secs(3)),
             legacy_locality_reset: false,
@@ -80,6 +82,40 @@ impl Default for TaskSchedulerConfig {
 }
 
 impl TaskSchedulerConfig {
+    /// The settings that are in effect. Dynamic allocation and outputs that
+    /// outlive their executors are the backend's to switch on.
+    pub fn from_conf(conf: &Conf) -> Self {
+        let local_failures = match conf.get(&MASTER) {
+            MasterUrl::Local { max_failures, .. } => Some(max_failures.get()),
+            MasterUrl::LocalCluster { .. } | MasterUrl::Mesos(_) => None,
+        };
+        Self {
+            local: local_failures.is_some(),
+            mode: conf.get(&property::SCHEDULER_MODE),
+            max_task_failures: local_failures
+                .unwrap_or_else(|| conf.get(&property::TASK_MAX_FAILURES)),
+            locality_wait: LocalityWait {
+                process: conf.get(&property::LOCALITY_WAIT_PROCESS),
+                node: conf.get(&property::LOCALITY_WAIT_NODE),
+                rack: conf.get(&property::LOCALITY_WAIT_RACK),
+            },
+            legacy_locality_reset: conf.get(&property::LOCALITY_LEGACY_RESET),
+            starvation_timeout: conf.get(&property::STARVATION_TIMEOUT),
+            max_result_bytes: conf.get(&property::MAX_RESULT_SIZE).0,
+            unschedulable_timeout: conf.get(&property::UNSCHEDULABLE_TIMEOUT),
+            executor_cores: conf.get(&EXECUTOR_CORES),
+            retained_removed_decommissioned: conf.get(&property::RETAINED_REMOVED_DECOMMISSIONED)
+                as usize,
+            speculation: conf
+                .get(&property::SPECULATION)
+                .then(|| SpeculationConfig::from_conf(conf)),
+            // The one executor of a local master has no other to stand in for it.
+            exclusion: (conf.get(&property::EXCLUDE) && local_failures.is_none())
+                .then(|| ExclusionConfig::from_conf(conf)),
+            ..Self::default()
+        }
+    }
+
     /// Whether these settings can work together; all that is wrong at once.
     pub fn check(&self) -> Result<(), Vec<ConfigProblem>> {
         let mut problems = Vec::new();
@@ -206,6 +242,20 @@ impl Default for SpeculationConfig {
 }
 
 impl SpeculationConfig {
+    fn from_conf(conf: &Conf) -> Self {
+        Self {
+            interval: conf.get(&property::SPECULATION_INTERVAL),
+            multiplier: conf.get(&property::SPECULATION_MULTIPLIER),
+            quantile: conf.get(&property::SPECULATION_QUANTILE),
+            min_task_runtime: conf.get(&property::SPECULATION_MIN_RUNTIME),
+            task_duration_threshold: conf.get(&property::SPECULATION_THRESHOLD),
+            efficiency: conf.get(&property::SPECULATION_EFFICIENCY),
+            process_rate_multiplier: conf.get(&property::SPECULATION_RATE_MULTIPLIER),
+            long_run_task_factor: conf.get(&property::SPECULATION_LONG_RUN_FACTOR),
+            decommission_kill_interval: conf.get(&property::DECOMMISSION_KILL_INTERVAL),
+        }
+    }
+
     fn check(&self, problems: &mut Vec<ConfigProblem>) {
         if self.interval.is_zero() {
             problems.push(ConfigProblem::TooSmall {
@@ -304,6 +354,28 @@ impl Default for ExclusionConfig {
 }
 
 impl ExclusionConfig {
+    fn from_conf(conf: &Conf) -> Self {
+        Self {
+            task_attempts_per_executor: conf.get(&property::EXCLUDE_TASK_EXECUTOR),
+            task_attempts_per_node: conf.get(&property::EXCLUDE_TASK_NODE),
+            stage_failed_tasks_per_executor: conf.get(&property::EXCLUDE_STAGE_EXECUTOR),
+            stage_failed_executors_per_node: conf.get(&property::EXCLUDE_STAGE_NODE),
+            application_failed_tasks_per_executor: conf
+                .get(&property::EXCLUDE_APPLICATION_EXECUTOR),
+            application_failed_executors_per_node: conf.get(&property::EXCLUDE_APPLICATION_NODE),
+            timeout: conf.get(&property::EXCLUDE_TIMEOUT),
+            kill: match (
+                conf.get(&property::EXCLUDE_KILL),
+                conf.get(&property::EXCLUDE_DECOMMISSION),
+            ) {
+                (false, _) => KillExcluded::No,
+                (true, false) => KillExcluded::Kill,
+                (true, true) => KillExcluded::Decommission,
+            },
+            on_fetch_failure: conf.get(&property::EXCLUDE_FETCH_FAILURE),
+        }
+    }
+
     fn check(&self, max_task_failures: u32, problems: &mut Vec<ConfigProblem>) {
         for (property, value) in [
             (
@@ -350,5 +422,114 @@ impl ExclusionConfig {
                 max_failures: max_task_failures,
             });
         }
+    }
+}
+
+impl TaskNeeds {
+    /// What a task of the default profile needs.
+    pub fn from_conf(conf: &Conf) -> Self {
+        Self {
+            profile: ResourceProfileId::default(),
+            cpus: conf.get(&property::TASK_CPUS),
+            resources: conf
+                .family(&property::TASK_RESOURCE_AMOUNT)
+                .into_iter()
+                .map(|(name, amount)| (name.into(), amount))
+                .collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::Source;
+
+    fn conf(settings: &[(&str, &str)]) -> Result<Conf, String> {
+        settings
+            .iter()
+            .fold(Conf::builder(), |builder, (name, value)| {
+                builder.set(Source::ConfOption, *name, *value)
+            })
+            .build()
+            .map_err(|error| error.to_string())
+    }
+
+    fn read(settings: &[(&str, &str)]) -> TaskSchedulerConfig {
+        TaskSchedulerConfig::from_conf(&conf(settings).expect("sound settings"))
+    }
+
+    const MESOS: (&str, &str) = ("spark.master", "mesos://m:5050");
+
+    #[test]
+    fn the_defaults_of_the_properties_are_those_of_the_core() {
+        assert_eq!(read(&[MESOS]), TaskSchedulerConfig::default());
+        let on = read(&[
+            MESOS,
+            ("spark.speculation", "true"),
+            ("spark.excludeOnFailure.enabled", "true"),
+        ]);
+        assert_eq!(on.speculation, Some(SpeculationConfig::default()));
+        assert_eq!(on.exclusion, Some(ExclusionConfig::default()));
+        assert_eq!(on.check(), Ok(()));
+    }
+
+    #[test]
+    fn a_local_master_says_how_often_a_task_may_fail() {
+        for (master, failures) in [("local", 1), ("local[2]", 1), ("local[2,3]", 3)] {
+            let config = read(&[
+                ("spark.master", master),
+                ("spark.task.maxFailures", "7"),
+                ("spark.excludeOnFailure.enabled", "true"),
+            ]);
+            assert!(config.local);
+            assert_eq!(config.max_task_failures, failures, "{master}");
+            assert_eq!(config.check(), Ok(()));
+        }
+        let config = read(&[MESOS, ("spark.task.maxFailures", "7")]);
+        assert!(!config.local);
+        assert_eq!(config.max_task_failures, 7);
+    }
+
+    #[test]
+    fn the_waits_of_the_levels_follow_the_common_one() {
+        let config = read(&[
+            ("spark.locality.wait", "1s"),
+            ("spark.locality.wait.rack", "0"),
+        ]);
+        assert_eq!(
+            config.locality_wait,
+            LocalityWait {
+                rack: Duration::ZERO,
+                ..LocalityWait::all(Duration::from_secs(1))
+            }
+        );
+    }
+
+    #[test]
+    fn limits_of_exclusion_are_checked_with_the_properties() {
+        let on = ("spark.excludeOnFailure.enabled", "true");
+        let per_node = "spark.excludeOnFailure.task.maxTaskAttemptsPerNode";
+        let error = conf(&[on, (per_node, "4")]).expect_err("too many");
+        assert!(error.contains("one bad host could fail a job"), "{error}");
+        assert!(conf(&[(per_node, "4")]).is_ok(), "it is off");
+        assert!(conf(&[on, (per_node, "0")]).is_err());
+    }
+
+    #[test]
+    fn what_a_task_needs_is_read_with_its_resources() {
+        let conf = conf(&[
+            ("spark.task.cpus", "2"),
+            ("spark.task.resource.gpu.amount", "1"),
+        ])
+        .expect("sound settings");
+        assert_eq!(
+            TaskNeeds::from_conf(&conf),
+            TaskNeeds {
+                profile: ResourceProfileId(0),
+                cpus: 2,
+                resources: vec![("gpu".into(), 1)],
+            }
+        );
     }
 }

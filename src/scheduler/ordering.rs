@@ -1,35 +1,9 @@
 //! Who comes first: the comparison of FIFO and of FAIR, and nothing else.
 
 use std::cmp::Ordering;
-use std::fmt;
 use std::str::FromStr;
 
-/// How the members of a pool are ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
-pub enum SchedulingMode {
-    /// Earlier jobs first, then earlier stages.
-    #[default]
-    Fifo,
-    /// By shares: first whoever has less than its minimum share, then by the
-    /// running tasks for each unit of weight.
-    Fair,
-}
-
-impl SchedulingMode {
-    /// The mode's name as Spark writes it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Fifo => "FIFO",
-            Self::Fair => "FAIR",
-        }
-    }
-}
-
-impl fmt::Display for SchedulingMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+pub use crate::conf::properties::scheduler::SchedulingMode;
 
 /// The text names no mode; Spark's `NONE` is none either.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -27,6 +27,7 @@ pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
     [
         mesos::secret_without_principal(conf),
         scheduler::task_larger_than_executor(conf),
+        scheduler::host_may_fail_a_task(conf),
     ]
     .into_iter()
     .flatten()

@@ -146,3 +146,16 @@ fn an_aborted_stage_whose_output_is_complete_fails_nobody() {
     h.complete_results(1);
     assert!(h.succeeded(job));
 }
+
+#[test]
+fn a_stage_runs_in_the_name_of_the_oldest_job_that_needs_it() {
+    let (mut h, _, [one, two]) = shared_shuffle(2, 1);
+    let first = h.submit(one);
+    h.submit(two);
+    let old = h.dag.map_outputs().epoch();
+    h.lose_executor("hostA");
+    h.end_with_epoch(0, 0, map_output("hostA", 1), old);
+    h.end_with_epoch(0, 1, map_output("hostB", 1), old);
+    assert_eq!(h.set(1), (0, 1, vec![0]));
+    assert_eq!(h.sets[1].job, first);
+}
