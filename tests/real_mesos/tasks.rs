@@ -124,7 +124,7 @@ async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
         let ours = frameworks.iter().find(|it| it["id"] == id.as_str())?;
         let present = ours["tasks"].as_array()?;
         let past = ours["completed_tasks"].as_array()?;
-        present.is_empty().then(|| past.len())
+        present.is_empty().then_some(past.len())
     });
     assert_eq!(completed.await, 2);
     framework.call(Call::Teardown).await.expect("taken");
