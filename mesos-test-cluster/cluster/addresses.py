@@ -7,6 +7,7 @@ other port P are in 127.(P / 256).(P % 256), so that what their tasks listen on
 cannot meet what another cluster's tasks listen on either.
 """
 
+import argparse
 import contextlib
 import json
 import random
@@ -25,6 +26,17 @@ MOST_ZOOKEEPERS = 7
 FREE_PORTS = range(10_000, 30_000)
 
 
+# The servers of a ZooKeeper ensemble use the two ports after the cluster's too.
+HIGHEST_PORT = 65_533
+
+
+def port(text):
+    """A port as an argument."""
+    if not text.isdigit() or int(text) > HIGHEST_PORT:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to {HIGHEST_PORT}")
+    return int(text)
+
+
 def master(port, number):
     """The address of a master, counted from 1."""
     return "127.0.0.1" if number == 1 else f"{_network(port)}.{200 + number}"
@@ -41,10 +53,7 @@ def zookeeper(port, number, alone):
 
 
 def zookeepers_among_themselves(port, count):
-    """The addresses that the servers of an ensemble find each other on.
-
-    There they also use the two ports after the cluster's.
-    """
+    """The addresses that the servers of an ensemble find each other on."""
     return [_zookeeper(port, number) for number in range(1, count + 1)]
 
 

@@ -40,6 +40,9 @@ def run(verb):
     except Failure as failure:
         print(f"error: {failure}", file=sys.stderr)
         sys.exit(failure.code)
+    except OSError as error:  # a folder that cannot be written, say
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(FAILED)
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

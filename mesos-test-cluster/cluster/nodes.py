@@ -17,7 +17,7 @@ MASTER_FLAGS = {
     "max_agent_ping_timeouts": "3",
     "allocation_interval": "1secs",
     "hostname_lookup": "false",
-    "zk_session_timeout": "2secs",
+    "zk_session_timeout": "3secs",
 }
 AGENT_FLAGS = {
     "registration_backoff_factor": "10ms",
@@ -25,7 +25,7 @@ AGENT_FLAGS = {
     "launcher": "posix",
     "isolation": "posix/cpu,posix/mem",
     "systemd_enable_support": "false",
-    "zk_session_timeout": "2secs",
+    "zk_session_timeout": "3secs",
 }
 
 

@@ -55,6 +55,7 @@ def write(cluster):
     """Replaces the file in one step, so that a reader never sees half of it."""
     file = Path(cluster["dir"]) / FILE
     partial = file.with_name(f".{FILE}.{os.getpid()}")
+    partial.touch(mode=0o600)  # it names secrets
     partial.write_text(json.dumps(cluster, indent=2) + "\n")
     partial.rename(file)
 

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from . import docker, native, processes, state
+from . import addresses, docker, native, processes, state
 from .failure import Failure
 
 GUARD = Path(__file__).resolve().parent.parent / "guard"
@@ -20,7 +20,7 @@ def say(line):
 def add_place(parser, usual_port):
     """The options by which a verb finds its cluster."""
     parser.add_argument("--dir", metavar="D", help="the cluster's folder")
-    parser.add_argument("--port", type=int, default=usual_port, metavar="P",
+    parser.add_argument("--port", type=addresses.port, default=usual_port, metavar="P",
                         help=f"in place of --dir, for a cluster that was started without one (default: {usual_port})")
     parser.add_argument("--docker", action="store_true",
                         help="likewise, for a cluster in Docker that was started without --dir")
