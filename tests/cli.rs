@@ -241,3 +241,82 @@ fn the_document_of_properties_is_up_to_date() {
          cargo run -- conf --markdown > docs/configuration.md"
     );
 }
+
+/// Runs `check` with a short time limit and gives its exit code and the one
+/// line that it has to say.
+fn failed_check(arguments: &[&str]) -> (Option<i32>, String) {
+    let limit = "mesquite.mesos.registrationTimeout=300ms";
+    let output = mesquite(&[&["check", "--conf", limit], arguments].concat());
+    assert_eq!(stdout(&output), "");
+    let said = stderr(&output).to_owned();
+    assert_eq!(said.lines().count(), 1, "{said}");
+    (output.status.code(), said)
+}
+
+#[test]
+fn a_check_without_a_master_exits_3_in_one_clear_line() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let silent = format!("mesos://{}", silent.local_addr().expect("its address"));
+    for (master, expected) in [
+        ("mesos://127.0.0.1:1", "Connection refused"),
+        ("mesos://127.0.0.1:1,127.0.0.1:2", "Connection refused"),
+        ("https://127.0.0.1:1", "Connection refused"),
+        ("zk://127.0.0.1:1/mesos", "ZooKeeper at 127.0.0.1:1"),
+        ("mesos://no-such-host.invalid:5050", "no-such-host.invalid"),
+        (&silent, "no success within 300ms"),
+    ] {
+        let (code, said) = failed_check(&["--master", master]);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains(expected), "{said}");
+        assert!(
+            said.starts_with("error: cannot register with Mesos"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_check_of_what_is_not_mesos_exits_2() {
+    for (arguments, expected) in [
+        (&["--master", "yarn"][..], "mesos://host:port"),
+        (&["--master", "local[2]"], "--master mesos://host:5050"),
+        (&[], "--master mesos://host:5050"),
+        (
+            &["--master", "mesos://h", "--conf", "spark.mesos.corse=true"],
+            "did you mean spark.mesos.coarse?",
+        ),
+        (
+            &[
+                "--master",
+                "mesos://h",
+                "--conf",
+                "spark.mesos.constraints=os",
+            ],
+            "constraint 'os' has no colon",
+        ),
+        (
+            &[
+                "--master",
+                "https://h",
+                "--conf",
+                "mesquite.mesos.tls.caFile=/absent.pem",
+            ],
+            "/absent.pem",
+        ),
+    ] {
+        let (code, said) = failed_check(arguments);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn an_executor_started_by_hand_says_who_starts_executors() {
+    let output = mesquite(&["executor"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("started by a Mesos agent"),
+        "{}",
+        stderr(&output)
+    );
+}

@@ -49,7 +49,10 @@ impl Failure {
     /// The documented exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) | Self::Executor(_) => 1,
+            Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) => 1,
+            // Started by hand, and not by an agent.
+            Self::Executor(ExecutorError::Environment(_)) => 2,
+            Self::Executor(_) => 1,
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::NoMaster(_) => 3,
             Self::FrameworkRemoved(_) => 4,
