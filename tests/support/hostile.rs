@@ -105,7 +105,7 @@ fn consider(offer: &Offer) {
         refuse: Duration::ZERO,
     };
     for codec in [Codec::Protobuf, Codec::Json] {
-        let body = encode_call(codec, &accept, None);
+        let body = encode_call(codec, &accept, &"f".into());
         codec.decode::<scheduler::Call>(body).expect("a call");
     }
 }
@@ -113,10 +113,7 @@ fn consider(offer: &Offer) {
 /// Offers in the account that is kept of them.
 fn collect(offers: &[Offer]) {
     let mut ledger = OfferLedger::new();
-    for offer in offers {
-        ledger.receive(Timestamp::ZERO, offer.clone());
-    }
-    for group in ledger.groups() {
+    for group in ledger.receive(Timestamp::ZERO, offers.to_vec()) {
         drop(format!("{group:?}"));
     }
     ledger.expire_all();
@@ -126,7 +123,7 @@ fn collect(offers: &[Offer]) {
 /// The event as the first of a subscription, and as a later one.
 fn follow(event: Event) {
     let within = Duration::from_secs(10);
-    let mut subscription = Subscription::new(None, BackoffPolicy::MESOS, 1, within);
+    let mut subscription = Subscription::new("f".into(), BackoffPolicy::MESOS, 1, within);
     let master: Endpoint = "http://m:5050".parse().expect("an endpoint");
     let mut now = Timestamp::ZERO;
     let actions = subscription.handle(now, Input::LeaderKnown(vec![master]));
