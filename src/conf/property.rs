@@ -188,7 +188,9 @@ impl<T: Setting> Undecided<T> {
     /// Is a family; the name has [`PLACEHOLDER`] in it.
     pub const fn family(self) -> Family<T> {
         Family {
-            declaration: self.with::<T>(DefaultValue::Unset("")).declaration,
+            declaration: self
+                .with::<T>(DefaultValue::Unset("no member exists"))
+                .declaration,
             value: PhantomData,
         }
     }

@@ -68,13 +68,17 @@ struct Executor {
     presence: Presence,
     running: u32,
     decommission: Option<Decommission>,
+    /// The registered executor on the same host that follows this one.
+    next_on_host: Option<ExecutorIx>,
 }
 
 #[derive(Debug)]
 struct HostEntry {
     name: Host,
     rack: Option<RackIx>,
-    registered: Vec<ExecutorIx>,
+    /// The first of its registered executors. A chain, since a list for each
+    /// of 10,000 hosts would take longer to make than the tasks to place.
+    first_registered: Option<ExecutorIx>,
 }
 
 /// See the module.
@@ -103,6 +107,16 @@ impl Cluster {
 
     // --- names
 
+    /// Makes room for the names of so many offers.
+    pub(super) fn expect(&mut self, offers: usize) {
+        if offers > self.executors.len() {
+            self.host_by_name.reserve(offers);
+            self.hosts.reserve(offers);
+            self.executor_by_id.reserve(offers);
+            self.executors.reserve(offers);
+        }
+    }
+
     pub(super) fn host(&mut self, name: &Host) -> HostIx {
         if let Some(known) = self.host_by_name.get(name) {
             return *known;
@@ -111,7 +125,7 @@ impl Cluster {
         self.hosts.push(HostEntry {
             name: name.clone(),
             rack: None,
-            registered: Vec::new(),
+            first_registered: None,
         });
         self.host_by_name.insert(name.clone(), host);
         host
@@ -129,6 +143,7 @@ impl Cluster {
             presence: Presence::Absent,
             running: 0,
             decommission: None,
+            next_on_host: None,
         });
         self.executor_by_id.insert(id.clone(), executor);
         executor
@@ -185,8 +200,8 @@ impl Cluster {
         entry.presence = Presence::Registered;
         entry.host = host;
         entry.decommission = None;
+        entry.next_on_host = self.hosts[host.index()].first_registered.replace(executor);
         self.removed_decommissioned.retain(|gone| *gone != executor);
-        self.hosts[host.index()].registered.push(executor);
         self.registered += 1;
         true
     }
@@ -203,13 +218,11 @@ impl Cluster {
     /// Takes a registered executor out. With `reason_pending` it stays on
     /// record until it is removed for good.
     pub(super) fn remove(&mut self, executor: ExecutorIx, reason_pending: bool) {
-        let entry = &mut self.executors[executor.index()];
-        if entry.presence == Presence::Registered {
+        if self.is_registered(executor) {
             self.registered -= 1;
-            self.hosts[entry.host.index()]
-                .registered
-                .retain(|other| *other != executor);
+            self.unchain(executor);
         }
+        let entry = &mut self.executors[executor.index()];
         entry.presence = if reason_pending {
             Presence::ReasonPending
         } else {
@@ -224,6 +237,25 @@ impl Cluster {
                 self.executors[oldest.index()].decommission = None;
             }
         }
+    }
+
+    /// Takes an executor out of the chain of its host.
+    fn unchain(&mut self, executor: ExecutorIx) {
+        let host = self.host_of(executor);
+        let next = self.executors[executor.index()].next_on_host.take();
+        let before = self
+            .registered_on(host)
+            .find(|other| self.executors[other.index()].next_on_host == Some(executor));
+        match before {
+            Some(before) => self.executors[before.index()].next_on_host = next,
+            None => self.hosts[host.index()].first_registered = next,
+        }
+    }
+
+    fn registered_on(&self, host: HostIx) -> impl Iterator<Item = ExecutorIx> {
+        std::iter::successors(self.hosts[host.index()].first_registered, |executor| {
+            self.executors[executor.index()].next_on_host
+        })
     }
 
     // --- decommissioning
@@ -253,19 +285,16 @@ impl Cluster {
     }
 
     pub(super) fn alive_on(&self, host: HostIx) -> impl Iterator<Item = ExecutorIx> {
-        self.hosts[host.index()]
-            .registered
-            .iter()
-            .copied()
+        self.registered_on(host)
             .filter(|executor| self.is_alive(*executor))
     }
 
     pub(super) fn has_alive_host(&self, rack: RackIx) -> bool {
         self.racks[rack.index()].iter().any(|host| {
-            let registered = &self.hosts[host.index()].registered;
-            !registered.is_empty()
-                && !registered.iter().any(|executor| {
-                    self.decommission_of(*executor)
+            let mut registered = self.registered_on(*host).peekable();
+            registered.peek().is_some()
+                && !registered.any(|executor| {
+                    self.decommission_of(executor)
                         .is_some_and(|state| state.whole_host)
                 })
         })

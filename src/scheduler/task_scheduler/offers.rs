@@ -156,6 +156,7 @@ impl TaskScheduler {
     /// Registers executors; true if one was not known.
     fn register(&mut self, now: Timestamp, offers: &[WorkerOffer], actions: &mut Actions) -> bool {
         let mut new = false;
+        self.cluster.expect(offers.len());
         for offer in offers {
             if let Some(known) = self.cluster.find_executor(&offer.executor)
                 && self.cluster.is_registered(known)

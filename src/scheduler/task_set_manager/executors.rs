@@ -94,6 +94,10 @@ impl TaskSetManager {
         entry.state = AttemptState::Ended;
         self.change(index, |task| task.successful = false);
         self.successful -= 1;
+        if self.barrier {
+            // Its tasks only run together, so the stage must start over.
+            self.zombie = true;
+        }
         self.list(index, context.cluster);
         self.rewatch(index);
         let report = self.ended_report(attempt, context.cluster, TaskEndReason::Resubmitted);

@@ -928,6 +928,21 @@ fn one_failed_task_makes_a_barrier_set_a_zombie() {
     assert_eq!(fixture.offer(&[("e0", "h0", 3)]).len(), 0);
 }
 
+#[test]
+fn a_lost_output_makes_a_barrier_set_a_zombie() {
+    let mut fixture = Fixture::new();
+    fixture.submit(shuffle_map(barrier(0, 2, needs(1))));
+    let tasks = fixture.offer(&[("e0", "h0", 1), ("e1", "h1", 1)]);
+    let done = &tasks[0];
+    fixture.finish_map(done, "h");
+    fixture.lose(done.executor.as_str(), process_lost(true));
+    assert_eq!(
+        fixture.ends().last(),
+        Some(&(done.task, &TaskEndReason::Resubmitted))
+    );
+    assert!(fixture.set(0, 0).expect("the other runs on").zombie);
+}
+
 // --- cancelling
 
 #[test]
