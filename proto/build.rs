@@ -24,6 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .bytes(["."])
         .btree_map(["."])
         .enable_type_names()
+        // Large and rare, within a message that is small and comes in masses.
+        .boxed(".mesos.v1.Resource.disk")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::event::{Event, ExitStatus, Master, OperationStatus, Subscribed};
 use super::super::proto::{self, scheduler};
-use super::offer::{inverse_offers_from_wire, offers_from_wire};
+use super::offer::{OfferReader, inverse_offers_from_wire};
 use super::{ConvertError, required, status_from_wire};
 use crate::ids::{AgentId, ExecutorId, FrameworkId, OfferId, OperationId};
 
@@ -29,9 +29,12 @@ pub(in super::super) fn event_from_wire(event: scheduler::Event) -> Result<Event
             let content = event.subscribed.ok_or_else(missing("SUBSCRIBED"))?;
             Event::Subscribed(subscribed(content)?)
         }
-        Type::Offers => Event::Offers(offers_from_wire(
-            event.offers.ok_or_else(missing("OFFERS"))?.offers,
-        )?),
+        Type::Offers => {
+            let content = event.offers.ok_or_else(missing("OFFERS"))?;
+            let mut reader = OfferReader::default();
+            let offers = content.offers.iter().map(|offer| reader.read(offer));
+            Event::Offers(offers.collect::<Result<_, _>>()?)
+        }
         Type::InverseOffers => Event::InverseOffers(inverse_offers_from_wire(
             event
                 .inverse_offers
@@ -40,12 +43,12 @@ pub(in super::super) fn event_from_wire(event: scheduler::Event) -> Result<Event
         )?),
         Type::Rescind => {
             let content = event.rescind.ok_or_else(missing("RESCIND"))?;
-            Event::Rescind(offer_id("RESCIND", content.offer_id)?)
+            Event::Rescind(offer_id("RESCIND", &content.offer_id)?)
         }
         Type::RescindInverseOffer => {
             let message = "RESCIND_INVERSE_OFFER";
             let content = event.rescind_inverse_offer.ok_or_else(missing(message))?;
-            Event::RescindInverseOffer(offer_id(message, content.inverse_offer_id)?)
+            Event::RescindInverseOffer(offer_id(message, &content.inverse_offer_id)?)
         }
         Type::Update => {
             let content = event.update.ok_or_else(missing("UPDATE"))?;
@@ -69,8 +72,8 @@ pub(in super::super) fn event_from_wire(event: scheduler::Event) -> Result<Event
     })
 }
 
-fn offer_id(message: &'static str, id: proto::OfferId) -> Result<OfferId, ConvertError> {
-    required(message, "offer_id", id.value)
+fn offer_id(message: &'static str, id: &proto::OfferId) -> Result<OfferId, ConvertError> {
+    required(message, "offer_id", &id.value)
 }
 
 fn subscribed(content: scheduler::event::Subscribed) -> Result<Subscribed, ConvertError> {
@@ -78,7 +81,7 @@ fn subscribed(content: scheduler::event::Subscribed) -> Result<Subscribed, Conve
         framework: required::<FrameworkId>(
             "SUBSCRIBED",
             "framework_id",
-            content.framework_id.value,
+            &content.framework_id.value,
         )?,
         // An interval that is no length of time promises nothing.
         heartbeat_interval: content

@@ -12,6 +12,7 @@ mod task;
 
 pub(super) use call::call_to_wire;
 pub(super) use event::event_from_wire;
+pub(super) use offer::OfferReader;
 pub(super) use task::{status_from_wire, status_to_wire, uuid_from_wire};
 
 /// A message that lacks what it must have.
@@ -25,10 +26,10 @@ pub struct ConvertError {
 }
 
 /// An id of the domain from an id of the wire, which must not be empty.
-pub(super) fn required<T: From<String>>(
+pub(super) fn required<'a, T: From<&'a str>>(
     message: &'static str,
     field: &'static str,
-    value: String,
+    value: &'a str,
 ) -> Result<T, ConvertError> {
     if value.is_empty() {
         return Err(ConvertError { message, field });

@@ -9,52 +9,75 @@ use super::{ConvertError, required};
 use crate::ids::{AgentId, ExecutorId, OfferId, Role};
 use crate::offers::{AgentAddress, FaultDomain, InverseOffer, Offer, Unavailability};
 
-pub(super) fn offers_from_wire(offers: Vec<proto::Offer>) -> Result<Vec<Offer>, ConvertError> {
-    let mut resources = ResourceReader::default();
-    offers
-        .into_iter()
-        .map(|offer| offer_from_wire(offer, &mut resources))
-        .collect()
+/// Turns the offers of one event into the domain's, which share what is alike.
+#[derive(Default)]
+pub(in super::super) struct OfferReader {
+    resources: ResourceReader,
+    names: Names,
 }
 
-fn offer_from_wire(
-    offer: proto::Offer,
-    resources: &mut ResourceReader,
-) -> Result<Offer, ConvertError> {
-    Ok(Offer {
-        id: required::<OfferId>("an offer", "id", offer.id.value)?,
-        agent_id: required::<AgentId>("an offer", "agent_id", offer.agent_id.value)?,
-        hostname: offer.hostname.into(),
-        address: offer.url.and_then(address_from_wire),
-        resources: resources.read(offer.resources),
-        attributes: offer
-            .attributes
-            .into_iter()
-            .filter_map(attribute_from_wire)
-            .collect(),
-        executor_ids: offer
-            .executor_ids
-            .into_iter()
-            .map(|id| ExecutorId::from(id.value))
-            .collect(),
-        role: offer
-            .allocation_info
-            .and_then(|info| info.role)
-            .map(Role::from),
-        unavailability: offer.unavailability.map(|it| unavailability_from_wire(&it)),
-        fault_domain: offer
-            .domain
-            .and_then(|domain| domain.fault_domain)
-            .map(|domain| FaultDomain {
-                region: domain.region.name.into(),
-                zone: domain.zone.name.into(),
-            }),
-    })
+impl OfferReader {
+    pub(in super::super) fn read(&mut self, offer: &proto::Offer) -> Result<Offer, ConvertError> {
+        Ok(Offer {
+            id: required::<OfferId>("an offer", "id", &offer.id.value)?,
+            agent_id: required::<AgentId>("an offer", "agent_id", &offer.agent_id.value)?,
+            hostname: offer.hostname.as_str().into(),
+            address: offer.url.as_ref().and_then(address_from_wire),
+            resources: self.resources.read(&offer.resources),
+            attributes: offer
+                .attributes
+                .iter()
+                .filter_map(|attribute| attribute_from_wire(attribute, &mut self.names))
+                .collect(),
+            executor_ids: offer
+                .executor_ids
+                .iter()
+                .map(|id| ExecutorId::from(id.value.as_str()))
+                .collect(),
+            role: offer
+                .allocation_info
+                .as_ref()
+                .and_then(|info| info.role.as_deref())
+                .map(|role| Role::new(self.names.shared(role))),
+            unavailability: offer.unavailability.as_ref().map(unavailability_from_wire),
+            fault_domain: offer
+                .domain
+                .as_ref()
+                .and_then(|domain| domain.fault_domain.as_ref())
+                .map(|domain| FaultDomain {
+                    region: self.names.shared(&domain.region.name),
+                    zone: self.names.shared(&domain.zone.name),
+                }),
+        })
+    }
 }
 
-fn address_from_wire(url: proto::Url) -> Option<AgentAddress> {
-    let host: Arc<str> = url.address.ip.or(url.address.hostname)?.into();
-    let port = u16::try_from(url.address.port).ok()?;
+/// Names that most offers of an event have in common, kept once each.
+#[derive(Default)]
+pub(super) struct Names(Vec<Arc<str>>);
+
+/// So many names are remembered: enough for a cluster's roles and attributes,
+/// and few enough to be searched for each.
+const REMEMBERED: usize = 16;
+
+impl Names {
+    pub(super) fn shared(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.iter().find(|known| &***known == name) {
+            return Arc::clone(known);
+        }
+        let name = Arc::from(name);
+        if self.0.len() < REMEMBERED {
+            self.0.push(Arc::clone(&name));
+        }
+        name
+    }
+}
+
+fn address_from_wire(url: &proto::Url) -> Option<AgentAddress> {
+    let address = &url.address;
+    let host = address.ip.as_deref().or(address.hostname.as_deref())?;
+    let port = u16::try_from(address.port).ok()?;
+    let host = host.into();
     Some(AgentAddress { host, port })
 }
 
@@ -76,7 +99,7 @@ pub(super) fn inverse_offers_from_wire(
         .into_iter()
         .map(|offer| {
             Ok(InverseOffer {
-                id: required::<OfferId>("an inverse offer", "id", offer.id.value)?,
+                id: required::<OfferId>("an inverse offer", "id", &offer.id.value)?,
                 agent_id: offer.agent_id.map(|id| AgentId::from(id.value)),
                 unavailability: unavailability_from_wire(&offer.unavailability),
             })

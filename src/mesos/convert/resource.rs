@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::super::proto::{self, resource, value};
+use super::offer::Names;
 use crate::ids::Role;
 use crate::offers::{Attribute, AttributeValue};
 use crate::resources::{
@@ -16,7 +17,7 @@ use crate::resources::{
 /// are alike but for their values, so equal metadata is made once and shared.
 #[derive(Default)]
 pub(super) struct ResourceReader {
-    seen: Vec<Arc<Metadata>>,
+    seen: Vec<(proto::Resource, Arc<Metadata>)>,
 }
 
 /// So many kinds of metadata are remembered; an event has few.
@@ -25,61 +26,47 @@ const REMEMBERED: usize = 8;
 impl ResourceReader {
     /// A resource that makes no sense is left out: nothing can be made of it,
     /// and what is not used of an offer goes back with the rest.
-    pub(super) fn read(&mut self, resources: Vec<proto::Resource>) -> Resources {
+    pub(super) fn read(&mut self, resources: &[proto::Resource]) -> Resources {
         resources
-            .into_iter()
+            .iter()
             .filter_map(|resource| {
-                let value = read_value(&resource);
+                let value = read_value(resource);
                 if value.is_none() {
                     tracing::debug!(?resource, "left out a resource that makes no sense");
                 }
-                let value = value?;
-                let name = resource.name.as_str().into();
                 Some(Resource {
-                    name,
-                    value,
+                    value: value?,
+                    name: resource.name.as_str().into(),
                     metadata: self.metadata(resource),
                 })
             })
             .collect()
     }
 
-    fn metadata(&mut self, resource: proto::Resource) -> Arc<Metadata> {
-        if let Some(seen) = self.seen.iter().find(|seen| is_of(seen, &resource)) {
-            return Arc::clone(seen);
+    fn metadata(&mut self, resource: &proto::Resource) -> Arc<Metadata> {
+        let seen = self.seen.iter().find(|(seen, _)| are_alike(seen, resource));
+        if let Some((_, metadata)) = seen {
+            return Arc::clone(metadata);
         }
-        let metadata = Arc::new(read_metadata(resource));
+        let metadata = Arc::new(read_metadata(resource.clone()));
         if self.seen.len() < REMEMBERED {
-            self.seen.push(Arc::clone(&metadata));
+            self.seen.push((resource.clone(), Arc::clone(&metadata)));
         }
         metadata
     }
 }
 
-/// Whether a resource without reservations or a disk has exactly this metadata;
-/// nearly all are such, and this allocates nothing.
+/// Whether two resources differ in nothing but their names and values.
 #[expect(deprecated, reason = "the old format is what older frameworks get")]
-fn is_of(metadata: &Metadata, resource: &proto::Resource) -> bool {
-    let same_role =
-        |ours: &Option<Role>, theirs: Option<&str>| ours.as_ref().map(Role::as_str) == theirs;
-    resource.provider_id.is_none()
-        && resource.reservation.is_none()
-        && resource.reservations.is_empty()
-        && resource.disk.is_none()
-        && metadata.provider_id.is_none()
-        && metadata.reservation.is_none()
-        && metadata.reservations.is_empty()
-        && metadata.disk.is_none()
-        && metadata.revocable == resource.revocable.is_some()
-        && metadata.shared == resource.shared.is_some()
-        && same_role(&metadata.role, resource.role.as_deref())
-        && same_role(
-            &metadata.allocation_role,
-            resource
-                .allocation_info
-                .as_ref()
-                .and_then(|info| info.role.as_deref()),
-        )
+fn are_alike(one: &proto::Resource, other: &proto::Resource) -> bool {
+    one.allocation_info == other.allocation_info
+        && one.reservations == other.reservations
+        && one.disk == other.disk
+        && one.revocable == other.revocable
+        && one.shared == other.shared
+        && one.provider_id == other.provider_id
+        && one.role == other.role
+        && one.reservation == other.reservation
 }
 
 fn read_value(resource: &proto::Resource) -> Option<Value> {
@@ -111,7 +98,7 @@ fn read_metadata(resource: proto::Resource) -> Metadata {
             .into_iter()
             .map(read_reservation)
             .collect(),
-        disk: resource.disk.map(read_disk),
+        disk: resource.disk.map(|disk| read_disk(*disk)),
         revocable: resource.revocable.is_some(),
         shared: resource.shared.is_some(),
         allocation_role: resource
@@ -183,7 +170,8 @@ fn resource_to_wire(resource: &Resource) -> proto::Resource {
             .map(reservation_to_wire)
             .collect(),
         disk: metadata.disk.as_ref().map(|disk| {
-            resource::DiskInfo::decode(disk.encoded.clone()).expect("we encoded it ourselves")
+            let disk = resource::DiskInfo::decode(disk.encoded.clone());
+            Box::new(disk.expect("we encoded it ourselves"))
         }),
         revocable: metadata.revocable.then(resource::RevocableInfo::default),
         shared: metadata.shared.then(resource::SharedInfo::default),
@@ -236,14 +224,17 @@ fn reservation_to_wire(reservation: &Reservation) -> resource::ReservationInfo {
 }
 
 /// An attribute; `None` if it makes no sense, as it then can match nothing.
-pub(super) fn attribute_from_wire(attribute: proto::Attribute) -> Option<Attribute> {
+pub(super) fn attribute_from_wire(
+    attribute: &proto::Attribute,
+    names: &mut Names,
+) -> Option<Attribute> {
     let value = match value::Type::try_from(attribute.r#type).ok()? {
-        value::Type::Scalar => AttributeValue::Scalar(attribute.scalar?.value),
-        value::Type::Ranges => AttributeValue::Ranges(read_ranges(&attribute.ranges?)?),
-        value::Type::Set => AttributeValue::Set(attribute.set?.item.into_iter().collect()),
-        value::Type::Text => AttributeValue::Text(attribute.text?.value.into()),
+        value::Type::Scalar => AttributeValue::Scalar(attribute.scalar.as_ref()?.value),
+        value::Type::Ranges => AttributeValue::Ranges(read_ranges(attribute.ranges.as_ref()?)?),
+        value::Type::Set => AttributeValue::Set(attribute.set.as_ref()?.item.iter().collect()),
+        value::Type::Text => AttributeValue::Text(attribute.text.as_ref()?.value.as_str().into()),
     };
-    Some(Attribute::new(attribute.name, value))
+    Some(Attribute::new(names.shared(&attribute.name), value))
 }
 
 #[cfg(test)]
@@ -278,7 +269,7 @@ mod tests {
                 labels: vec![label],
             }),
         }];
-        resource.disk = Some(resource::DiskInfo {
+        resource.disk = Some(Box::new(resource::DiskInfo {
             persistence: Some(resource::disk_info::Persistence {
                 id: "volume".into(),
                 principal: None,
@@ -288,7 +279,7 @@ mod tests {
                 ..proto::Volume::default()
             }),
             source: None,
-        });
+        }));
         resource.shared = Some(resource::SharedInfo::default());
         resource
     }
@@ -313,14 +304,13 @@ mod tests {
             item: vec!["a".into(), "b".into()],
         });
         let wire = vec![scalar("cpus", 0.1), ornate(), ports, revocable, zones];
-        let resources = ResourceReader::default().read(wire.clone());
+        let resources = ResourceReader::default().read(&wire);
         assert_eq!(resources_to_wire(&resources), wire);
     }
 
     #[test]
     fn alike_resources_share_their_metadata() {
-        let resources =
-            ResourceReader::default().read(vec![scalar("cpus", 1.0), scalar("mem", 2.0)]);
+        let resources = ResourceReader::default().read(&[scalar("cpus", 1.0), scalar("mem", 2.0)]);
         let mut each = resources.iter().map(|resource| &resource.metadata);
         assert!(Arc::ptr_eq(each.next().unwrap(), each.next().unwrap()));
     }
@@ -338,7 +328,7 @@ mod tests {
             scalar("", 1.0),
             scalar("mem", 1.0),
         ];
-        let resources = ResourceReader::default().read(wire);
+        let resources = ResourceReader::default().read(&wire);
         assert_eq!(resources.len(), 1);
     }
 
@@ -356,13 +346,14 @@ mod tests {
             }),
             text: Some(value::Text { value: "t".into() }),
         };
-        let printed = |kind| attribute_from_wire(attribute(kind)).unwrap().to_string();
+        let read = |it: &_| attribute_from_wire(it, &mut Names::default());
+        let printed = |kind| read(&attribute(kind)).unwrap().to_string();
         assert_eq!(printed(value::Type::Scalar), "a:1.5");
         assert_eq!(printed(value::Type::Ranges), "a:[1-2]");
         assert_eq!(printed(value::Type::Set), "a:{x}");
         assert_eq!(printed(value::Type::Text), "a:t");
         let mut empty = attribute(value::Type::Text);
         empty.text = None;
-        assert_eq!(attribute_from_wire(empty), None);
+        assert_eq!(read(&empty), None);
     }
 }

@@ -49,7 +49,7 @@ pub(in super::super) fn status_from_wire(
             field: "state",
         })?;
     Ok(TaskStatus {
-        task: required::<MesosTaskId>(message, "task_id", status.task_id.value)?,
+        task: required::<MesosTaskId>(message, "task_id", &status.task_id.value)?,
         state,
         message: status.message.unwrap_or_default(),
         // The first reason of the enumeration is an obsolete one: only its

@@ -47,7 +47,7 @@ fn event_from_wire(event: executor::Event) -> Result<ExecutorEvent, ConvertError
         Type::Kill => {
             let content = event.kill.ok_or_else(missing("KILL"))?;
             ExecutorEvent::Kill {
-                task: required("KILL", "task_id", content.task_id.value)?,
+                task: required("KILL", "task_id", &content.task_id.value)?,
                 grace_period: grace_period(content.kill_policy.as_ref()),
             }
         }
@@ -55,7 +55,7 @@ fn event_from_wire(event: executor::Event) -> Result<ExecutorEvent, ConvertError
             let message = "ACKNOWLEDGED";
             let content = event.acknowledged.ok_or_else(missing(message))?;
             ExecutorEvent::Acknowledged {
-                task: required(message, "task_id", content.task_id.value)?,
+                task: required(message, "task_id", &content.task_id.value)?,
                 uuid: uuid_from_wire(&content.uuid).ok_or(ConvertError {
                     message,
                     field: "uuid",
@@ -69,7 +69,7 @@ fn event_from_wire(event: executor::Event) -> Result<ExecutorEvent, ConvertError
 
 fn launched(task: proto::TaskInfo) -> Result<LaunchedTask, ConvertError> {
     Ok(LaunchedTask {
-        task: required::<MesosTaskId>("a task", "task_id", task.task_id.value.clone())?,
+        task: required::<MesosTaskId>("a task", "task_id", &task.task_id.value)?,
         name: task.name.clone(),
         data: task.data.clone().unwrap_or_default(),
         grace_period: grace_period(task.kill_policy.as_ref()),
