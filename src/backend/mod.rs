@@ -41,11 +41,7 @@ pub trait SchedulerBackend {
     /// [`Actions::launches`] after offers of this backend, as they are.
     ///
     /// [`Actions::launches`]: crate::scheduler::action::Actions::launches
-    fn launch(
-        &mut self,
-        now: Timestamp,
-        launches: Vec<Vec<TaskDescription>>,
-    ) -> Vec<Self::Action>;
+    fn launch(&mut self, now: Timestamp, launches: Vec<Vec<TaskDescription>>) -> Vec<Self::Action>;
 
     /// Does what the task scheduler asks for.
     fn request(&mut self, now: Timestamp, request: BackendRequest) -> Vec<Self::Action>;

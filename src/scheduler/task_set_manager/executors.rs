@@ -94,6 +94,9 @@ impl TaskSetManager {
         entry.state = AttemptState::Ended;
         self.change(index, |task| task.successful = false);
         self.successful -= 1;
+        // Tasks that start together cannot start one by one: the DAG scheduler
+        // has the whole stage tried again.
+        self.zombie |= self.barrier;
         self.list(index, context.cluster);
         self.rewatch(index);
         let report = self.ended_report(attempt, context.cluster, TaskEndReason::Resubmitted);

@@ -928,6 +928,26 @@ fn one_failed_task_makes_a_barrier_set_a_zombie() {
     assert_eq!(fixture.offer(&[("e0", "h0", 3)]).len(), 0);
 }
 
+#[test]
+fn one_lost_output_makes_a_barrier_set_a_zombie() {
+    let mut fixture = Fixture::new();
+    fixture.submit(shuffle_map(barrier(0, 2, needs(1))));
+    let tasks = fixture.offer(&[("e0", "h0", 1), ("e1", "h1", 1)]);
+    let (lost, left) = (&tasks[0], &tasks[1]);
+    fixture.finish_map(lost, "h");
+    fixture.lose(lost.executor.as_str(), process_lost(false));
+    assert!(
+        fixture
+            .ends()
+            .contains(&(lost.task, &TaskEndReason::Resubmitted))
+    );
+    // Its task alone will never start: the stage is tried again as a whole.
+    assert!(fixture.set(0, 0).expect("one runs on").zombie);
+    assert_eq!(fixture.scheduler.waiting(), 0);
+    fixture.finish_map(left, "h");
+    assert_eq!(fixture.set(0, 0), None);
+}
+
 // --- cancelling
 
 #[test]
