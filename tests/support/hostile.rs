@@ -60,7 +60,7 @@ pub fn event(codec: Codec, record: &[u8]) {
                 offers.iter().for_each(consider);
                 collect(offers);
             }
-            follow(event);
+            follow(&event);
         }
         Err(error) => assert!(!error.to_string().contains('\n')),
     }
@@ -121,7 +121,7 @@ fn collect(offers: &[Offer]) {
 }
 
 /// The event as the first of a subscription, and as a later one.
-fn follow(event: Event) {
+fn follow(event: &Event) {
     let within = Duration::from_secs(10);
     let mut subscription = Subscription::new("f".into(), BackoffPolicy::MESOS, 1, within);
     let master: Endpoint = "http://m:5050".parse().expect("an endpoint");

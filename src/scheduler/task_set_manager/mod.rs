@@ -16,7 +16,8 @@
 //!         the map output went with its executor
 //!
 //!   active --> zombie (all successful, aborted, a fetch failed, a newer
-//!              attempt of the stage) --> done, once nothing runs
+//!              attempt of the stage, a barrier set lost a task or an output)
+//!          --> done, once nothing runs
 //! ```
 //!
 //! - this file: the state, and starting attempts
