@@ -1,0 +1,8 @@
+#![no_main]
+//! A record of the event stream in JSON.
+
+use libfuzzer_sys::fuzz_target;
+use mesquite::mesos::codec::Codec;
+use mesquite_fuzz::hostile;
+
+fuzz_target!(|record: &[u8]| hostile::event(Codec::Json, record));
