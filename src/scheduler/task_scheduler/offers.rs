@@ -301,6 +301,15 @@ impl TaskScheduler {
     ) -> Outcome {
         let needs = Arc::clone(manager.needs());
         let mut outcome = Outcome::default();
+        if manager.waiting() + manager.waiting_copies() == 0 {
+            // Most sets of a busy application: all that is left of the rounds
+            // is that the delay finds nothing waiting at any level.
+            let fits = |room: &u32| round.rooms[*room as usize].fits(&needs);
+            if round.open.iter().any(fits) {
+                manager.delay_mut().exhaust(round.now);
+            }
+            return outcome;
+        }
         let mut usable: Vec<u32> = round
             .open
             .iter()
@@ -451,7 +460,7 @@ impl TaskScheduler {
                     manager.attempt()
                 );
                 manager.abort(&reason, actions);
-            } else {
+            } else if manager.postponed_is_news(round.now) {
                 actions.notices.push(Notice::BarrierPostponed {
                     stage: manager.stage(),
                     stage_attempt: manager.attempt(),

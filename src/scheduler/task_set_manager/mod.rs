@@ -35,12 +35,13 @@ mod slow;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::action::{Actions, BackendRequest};
 use super::cluster::{Cluster, ExecutorIx};
-use super::config::TaskSchedulerConfig;
+use super::config::{LocalityWait, TaskSchedulerConfig};
 use super::delay::DelaySchedule;
 use super::health::{HealthTracker, TaskSetExclusions};
 use super::locality::{Levels, LocalityLevel};
@@ -99,7 +100,13 @@ pub(super) struct TaskSetManager {
     speculation: Option<Speculation>,
     result_bytes: u64,
     results: u64,
+    /// When people were last told that the barrier set could not start.
+    told_postponed: Option<Timestamp>,
 }
+
+/// People are told so often at most that a barrier set cannot start, as by
+/// Spark.
+const POSTPONED_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
 impl TaskSetManager {
     /// Takes a task set in: all of its tasks wait.
@@ -159,7 +166,7 @@ impl TaskSetManager {
         if set.barrier && config.legacy_locality_reset {
             // The old rule would reset the clock with every task parked, and
             // the set would never start together.
-            waits = super::config::LocalityWait::all(std::time::Duration::ZERO);
+            waits = LocalityWait::all(Duration::ZERO);
         }
         let speculation = config
             .speculation
@@ -198,6 +205,7 @@ impl TaskSetManager {
             speculation,
             result_bytes: 0,
             results: 0,
+            told_postponed: None,
         }
     }
 
@@ -388,6 +396,17 @@ impl TaskSetManager {
             self.parked -= 1;
             self.list(index, cluster);
         }
+    }
+
+    /// Whether people should be told that not all had room; not too often.
+    pub(super) fn postponed_is_news(&mut self, now: Timestamp) -> bool {
+        let news = self
+            .told_postponed
+            .is_none_or(|last| now - last >= POSTPONED_NOTICE_INTERVAL);
+        if news {
+            self.told_postponed = Some(now);
+        }
+        news
     }
 
     // --- ending

@@ -105,6 +105,14 @@ fn a_barrier_set_that_waits_for_locality_puts_everything_back() {
             wanted: 2,
         }]
     );
+    assert_eq!(
+        fixture
+            .offer(&[("exec0", "host0", 1), ("exec1", "host1", 1)])
+            .len(),
+        1,
+        "what was left of the next set"
+    );
+    assert_eq!(fixture.notices.len(), 1, "told again after a minute only");
     fixture.advance(WAIT * 2);
     let tasks = fixture.offer(&[("exec0", "host0", 1), ("exec1", "host1", 1)]);
     assert_eq!(tasks.len(), 2);
