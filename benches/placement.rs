@@ -52,7 +52,7 @@ fn misfits(criterion: &mut Criterion) {
 fn constrained(criterion: &mut Criterion) {
     criterion.bench_function("200 tasks with constraints on 10,000 offers", |bencher| {
         bencher.iter_batched(
-            support::constrained,
+            || support::constrained(false),
             |(mut scheduler, offers)| {
                 let actions = support::offer(&mut scheduler, NOW, offers);
                 (scheduler, actions)

@@ -1,5 +1,7 @@
 //! The situations that the benches of the scheduling core measure.
 
+use std::sync::Arc;
+
 use mesquite::clock::Timestamp;
 use mesquite::ids::{JobId, Partition, ResourceProfileId, StageAttempt, StageId};
 use mesquite::scheduler::ordering::SchedulingMode;
@@ -97,12 +99,13 @@ pub(crate) fn with_preferences(tasks: u32, hosts: u32) -> TaskSet {
 
 /// Offers of so many cores from so many hosts; every second has GPUs if any.
 pub(crate) fn offers(count: u32, cores: u32, gpus: u32) -> Vec<WorkerOffer> {
+    let gpu: Arc<str> = "gpu".into();
     (0..count)
         .map(|number| {
             let mut offer = WorkerOffer::new(executor(number), host(number), cores);
             if gpus > 0 && number % 2 == 0 {
                 let addresses = (0..gpus).map(|gpu| gpu.to_string().into()).collect();
-                offer.resources = vec![("gpu".into(), addresses)];
+                offer.resources = vec![(Arc::clone(&gpu), addresses)];
             }
             offer
         })
@@ -166,9 +169,13 @@ pub(crate) fn misfits() -> (TaskScheduler, [WorkerOffer; 2]) {
 }
 
 /// 200 tasks that need two cores and a GPU and prefer three hosts, and 10,000
-/// offers of which half have GPUs.
-pub(crate) fn constrained() -> (TaskScheduler, Vec<WorkerOffer>) {
+/// offers of which half have GPUs, from executors never seen before or all
+/// known.
+pub(crate) fn constrained(known: bool) -> (TaskScheduler, Vec<WorkerOffer>) {
     let mut scheduler = scheduler();
+    if known {
+        done(offer(&mut scheduler, NOW, offers(10_000, 0, 0)));
+    }
     let set = task_set(needs(2, 1), (0..200).map(|task| three_hosts(task, 10_000)));
     submit(&mut scheduler, set);
     (scheduler, offers(10_000, 4, 1))

@@ -11,15 +11,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::answer::SubscribeAnswer;
 use super::call::{Call, FrameworkInfo};
 use super::endpoint::Endpoint;
 use super::http::{Http, HttpConfig, HttpError};
 use super::lane::{Address, Asker, Lane};
 pub use super::lane::{CallError, Pending};
+use super::listen::{Heard, listen};
 use super::subscription::{Action, Attempt, Input, Notice, Session, Subscription};
 use super::wire::{decode_event, encode_call};
 use super::zookeeper::{Detected, Group, detect};
@@ -192,11 +191,13 @@ impl Shell {
         let http = Arc::clone(&self.http);
         let url = endpoint.url(PATH);
         let inputs = self.inputs.clone();
+        let input = move |heard| match heard {
+            Heard::Answered(answer) => Input::Answered(attempt, answer),
+            Heard::Event(event) => Input::Arrived(attempt, event),
+            Heard::Broken(why) => Input::Broken(attempt, why),
+        };
         self.stream = Some(AbortOnDrop::spawn(async move {
-            if let Err(why) = listen(&http, &url, body, attempt, &inputs).await {
-                // Without the shell nobody wants to know.
-                let _ = inputs.send(Input::Broken(attempt, why)).await;
-            }
+            listen(&http, &url, body, decode_event, input, &inputs).await;
         }));
     }
 
@@ -235,31 +236,6 @@ async fn detect_into(group: Group, inputs: mpsc::Sender<Input>) {
         };
         if inputs.send(input).await.is_err() {
             return;
-        }
-    }
-}
-
-/// Subscribes and reads events until the stream breaks, which is the error. It
-/// ends well if there is no stream, which the answer says, or nobody to hear.
-async fn listen(
-    http: &Http,
-    url: &str,
-    body: Bytes,
-    attempt: Attempt,
-    inputs: &mpsc::Sender<Input>,
-) -> Result<(), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let (answer, mut stream) = http.subscribe(url, body).await.map_err(|it| text(&it))?;
-    let is_stream = matches!(answer, SubscribeAnswer::Stream { .. });
-    let heard = inputs.send(Input::Answered(attempt, answer)).await;
-    if !is_stream || heard.is_err() {
-        return Ok(());
-    }
-    loop {
-        let record = stream.next_record().await.map_err(|it| text(&it))?;
-        let event = decode_event(http.codec(), record).map_err(|it| text(&it))?;
-        if inputs.send(Input::Arrived(attempt, event)).await.is_err() {
-            return Ok(());
         }
     }
 }

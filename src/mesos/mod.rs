@@ -5,10 +5,12 @@
 //! the scheduler. The files marked pure neither wait nor touch the world.
 //!
 //! ```text
-//! client -> subscription (pure)      who is asked, when, and what an answer means
-//!    |  \-> endpoint, answer (pure)
-//!    |-> zookeeper -> leader (pure)   who leads
-//!    `-> http -> recordio, codec, convert (pure)   bytes -> records -> messages -> events
+//! client -> subscription -> endpoint, answer (pure)   whom to ask, when, what answers mean
+//!   |-> zookeeper -> leader (pure)                     who leads
+//!   |-> listen --\
+//!   `-> lane -----> http                               the stream, the calls in their order
+//!                    `-> recordio, wire = codec + convert (pure)   bytes to events and back
+//! executor/client -> executor/session (pure)           the same for an executor and its agent
 //! ```
 
 pub mod answer;
@@ -22,6 +24,7 @@ pub mod executor;
 pub mod http;
 mod lane;
 pub mod leader;
+mod listen;
 pub mod operator;
 pub mod proto;
 pub mod recordio;

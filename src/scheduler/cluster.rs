@@ -133,9 +133,14 @@ impl Cluster {
 
     /// The executor of this name, made up as absent on `host` if unknown.
     pub(super) fn executor(&mut self, id: &ExecutorId, host: HostIx) -> ExecutorIx {
-        if let Some(known) = self.executor_by_id.get(id) {
-            return *known;
+        match self.executor_by_id.get(id) {
+            Some(known) => *known,
+            None => self.add_executor(id, host),
         }
+    }
+
+    /// Makes an executor known that is not.
+    pub(super) fn add_executor(&mut self, id: &ExecutorId, host: HostIx) -> ExecutorIx {
         let executor = ExecutorIx::of(self.executors.len());
         self.executors.push(Executor {
             id: id.clone(),

@@ -14,10 +14,10 @@ use super::environment::ExecutorEnvironment;
 use super::session::{Action, Attempt, ExecutorSession, Input, Notice, SessionPolicy};
 use super::wire::{Caller, decode_event};
 use crate::clock::SystemClock;
-use crate::mesos::answer::SubscribeAnswer;
 use crate::mesos::codec::Codec;
 use crate::mesos::http::{Authentication, Http, HttpConfig, HttpError};
 use crate::mesos::lane::{Address, Asker, CallError, Lane};
+use crate::mesos::listen::{Heard, listen};
 use crate::mesos::task::TaskStatus;
 use crate::timer::{AbortOnDrop, sleep_until};
 
@@ -146,11 +146,13 @@ impl Shell {
         let http = Arc::clone(&self.http);
         let url = self.url.clone();
         let inputs = self.inputs.clone();
+        let input = move |heard| match heard {
+            Heard::Answered(answer) => Input::Answered(attempt, answer),
+            Heard::Event(event) => Input::Arrived(attempt, event),
+            Heard::Broken(why) => Input::Broken(attempt, why),
+        };
         self.stream = Some(AbortOnDrop::spawn(async move {
-            if let Err(why) = listen(&http, &url, body, attempt, &inputs).await {
-                // Without the shell nobody wants to know.
-                let _ = inputs.send(Input::Broken(attempt, why)).await;
-            }
+            listen(&http, &url, body, decode_event, input, &inputs).await;
         }));
     }
 
@@ -182,30 +184,5 @@ impl Shell {
                 let _ = inputs.send(Input::StatusRefused(uuid)).await;
             }
         });
-    }
-}
-
-/// Subscribes and reads events until the stream breaks, which is the error. It
-/// ends well if there is no stream, which the answer says, or nobody to hear.
-async fn listen(
-    http: &Http,
-    url: &str,
-    body: Bytes,
-    attempt: Attempt,
-    inputs: &mpsc::Sender<Input>,
-) -> Result<(), String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let (answer, mut stream) = http.subscribe(url, body).await.map_err(|it| text(&it))?;
-    let is_stream = matches!(answer, SubscribeAnswer::Stream { .. });
-    let heard = inputs.send(Input::Answered(attempt, answer)).await;
-    if !is_stream || heard.is_err() {
-        return Ok(());
-    }
-    loop {
-        let record = stream.next_record().await.map_err(|it| text(&it))?;
-        let event = decode_event(http.codec(), record).map_err(|it| text(&it))?;
-        if inputs.send(Input::Arrived(attempt, event)).await.is_err() {
-            return Ok(());
-        }
     }
 }

@@ -16,6 +16,7 @@ use super::{AttemptRef, Counts, TaskScheduler};
 use crate::clock::Timestamp;
 use crate::ids::ResourceProfileId;
 use crate::scheduler::action::{Actions, Notice};
+use crate::scheduler::cluster::ExecutorIx;
 use crate::scheduler::locality::LocalityLevel;
 use crate::scheduler::pool::SetIx;
 use crate::scheduler::starvation::{Decline, DeclineReason};
@@ -109,12 +110,12 @@ impl TaskScheduler {
         actions: &mut Actions,
     ) {
         let count = offers.len();
-        let new_executor = self.register(now, &offers, actions);
+        let (executors, new_executor) = self.register(now, &offers, actions);
         if let Some(health) = &mut self.health {
             health.apply_timeout(now, &self.cluster, actions);
         }
         self.starvation.count_offers(count);
-        let mut rooms = self.rooms(offers);
+        let mut rooms = self.rooms(offers, executors);
         self.random.shuffle(&mut rooms);
         let mut round = Round {
             now,
@@ -153,47 +154,53 @@ impl TaskScheduler {
         actions.launches = round.placed;
     }
 
-    /// Registers executors; true if one was not known.
-    fn register(&mut self, now: Timestamp, offers: &[WorkerOffer], actions: &mut Actions) -> bool {
+    /// The executors of the offers, in their order, registered by now; and
+    /// whether one was not before.
+    fn register(
+        &mut self,
+        now: Timestamp,
+        offers: &[WorkerOffer],
+        actions: &mut Actions,
+    ) -> (Vec<ExecutorIx>, bool) {
         let mut new = false;
         self.cluster.expect(offers.len());
-        for offer in offers {
-            if let Some(known) = self.cluster.find_executor(&offer.executor)
-                && self.cluster.is_registered(known)
-            {
-                continue;
-            }
-            if let Some(known) = self.cluster.find_executor(&offer.executor)
-                && self.cluster.is_reason_pending(known)
-            {
-                // Back before it was known why it went: what it ran is gone.
-                let reason = ExecutorLossReason::ProcessLost {
-                    message: "it registered anew".into(),
-                    host: None,
-                    caused_by_app: false,
-                };
-                self.executor_lost(now, &offer.executor, reason, actions);
-            }
-            let host = self.cluster.host(&offer.host);
-            let executor = self.cluster.executor(&offer.executor, host);
-            self.cluster.register(executor, host);
-            new = true;
-            actions.reports.push(TaskReport::ExecutorAdded {
-                executor: offer.executor.clone(),
-                host: offer.host.clone(),
-            });
-        }
-        new
+        let executors = offers
+            .iter()
+            .map(|offer| {
+                let known = self.cluster.find_executor(&offer.executor);
+                match known {
+                    Some(known) if self.cluster.is_registered(known) => return known,
+                    Some(known) if self.cluster.is_reason_pending(known) => {
+                        // Back before it was known why it went: what it ran is
+                        // gone.
+                        let reason = ExecutorLossReason::ProcessLost {
+                            message: "it registered anew".into(),
+                            host: None,
+                            caused_by_app: false,
+                        };
+                        self.executor_lost(now, &offer.executor, reason, actions);
+                    }
+                    _ => {}
+                }
+                let host = self.cluster.host(&offer.host);
+                let executor =
+                    known.unwrap_or_else(|| self.cluster.add_executor(&offer.executor, host));
+                self.cluster.register(executor, host);
+                new = true;
+                actions.reports.push(TaskReport::ExecutorAdded {
+                    executor: offer.executor.clone(),
+                    host: offer.host.clone(),
+                });
+                executor
+            })
+            .collect();
+        (executors, new)
     }
 
     /// The offers that are not excluded, as rooms.
-    fn rooms(&mut self, offers: Vec<WorkerOffer>) -> Vec<Room> {
+    fn rooms(&mut self, offers: Vec<WorkerOffer>, executors: Vec<ExecutorIx>) -> Vec<Room> {
         let mut rooms = Vec::with_capacity(offers.len());
-        for (place, offer) in (0..).zip(offers) {
-            let executor = self
-                .cluster
-                .find_executor(&offer.executor)
-                .expect("just registered");
+        for ((place, offer), executor) in (0..).zip(offers).zip(executors) {
             let host = self.cluster.host_of(executor);
             if let Some(health) = &self.health {
                 let reason = if health.is_host_excluded(host) {
@@ -294,6 +301,15 @@ impl TaskScheduler {
     ) -> Outcome {
         let needs = Arc::clone(manager.needs());
         let mut outcome = Outcome::default();
+        if manager.waiting() + manager.waiting_copies() == 0 {
+            // Most sets of a busy application: all that is left of the rounds
+            // is that the delay finds nothing waiting at any level.
+            let fits = |room: &u32| round.rooms[*room as usize].fits(&needs);
+            if round.open.iter().any(fits) {
+                manager.delay_mut().exhaust(round.now);
+            }
+            return outcome;
+        }
         let mut usable: Vec<u32> = round
             .open
             .iter()
@@ -312,6 +328,9 @@ impl TaskScheduler {
                 }
                 let launched_before = outcome.launched;
                 for room in &usable {
+                    if manager.waiting() + manager.waiting_copies() == 0 {
+                        break;
+                    }
                     self.offer_one(
                         round,
                         *room,
@@ -441,7 +460,7 @@ impl TaskScheduler {
                     manager.attempt()
                 );
                 manager.abort(&reason, actions);
-            } else {
+            } else if manager.postponed_is_news(round.now) {
                 actions.notices.push(Notice::BarrierPostponed {
                     stage: manager.stage(),
                     stage_attempt: manager.attempt(),

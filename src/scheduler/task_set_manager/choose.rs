@@ -1,6 +1,7 @@
 //! Which task of the set an executor gets, if any.
 
-use super::{TaskSetManager, chain};
+use super::TaskSetManager;
+use super::records::chain;
 use crate::clock::Timestamp;
 use crate::scheduler::cluster::{Cluster, ExecutorIx, HostIx, RackIx};
 use crate::scheduler::locality::LocalityLevel;

@@ -1,6 +1,7 @@
 //! What it means for the set that executors and hosts come and go.
 
-use super::{AttemptState, Context, TaskSetManager};
+use super::records::AttemptState;
+use super::{Context, TaskSetManager};
 use crate::ids::TaskId;
 use crate::scheduler::cluster::{Cluster, ExecutorIx, HostIx, RackIx};
 use crate::scheduler::task::{ExecutorLossReason, StageKind, TaskEndReason};

@@ -25,20 +25,23 @@
 //! - `outcome`: ends of attempts
 //! - `executors`: executors come and go
 //! - `slow`: copies of slow attempts
+//! - `records`: what is kept of a task and of an attempt
 
 mod choose;
 mod executors;
 mod outcome;
+mod records;
 mod slow;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use super::action::{Actions, BackendRequest};
-use super::cluster::{Cluster, ExecutorIx, HostIx};
-use super::config::TaskSchedulerConfig;
+use super::cluster::{Cluster, ExecutorIx};
+use super::config::{LocalityWait, TaskSchedulerConfig};
 use super::delay::DelaySchedule;
 use super::health::{HealthTracker, TaskSetExclusions};
 use super::locality::{Levels, LocalityLevel};
@@ -48,10 +51,9 @@ use super::task::{StageKind, TaskDescription, TaskEndReason, TaskNeeds, TaskRepo
 use crate::clock::Timestamp;
 use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
 
-pub(super) use choose::{Choice, Spot};
+use records::{Attempt, AttemptState, NO_ATTEMPT, Task, chain};
 
-/// No attempt: the end of a chain.
-const NO_ATTEMPT: u32 = u32::MAX;
+pub(super) use choose::{Choice, Spot};
 
 /// What a task set manager may touch while it handles something.
 pub(super) struct Context<'a> {
@@ -60,75 +62,6 @@ pub(super) struct Context<'a> {
     pub(super) cluster: &'a mut Cluster,
     pub(super) health: Option<&'a mut HealthTracker>,
     pub(super) actions: &'a mut Actions,
-}
-
-/// One task, in 20 bytes.
-#[derive(Clone, Copy, Debug)]
-struct Task {
-    partition: Partition,
-    /// The head of the chain of its attempts.
-    last_attempt: u32,
-    /// How many attempts it had.
-    attempts: u32,
-    /// Failures that count, since it last succeeded.
-    failures: u16,
-    /// Attempts that run.
-    copies: u8,
-    successful: bool,
-    /// Where it is in the speculative lists, waiting for a copy.
-    marked: bool,
-    /// Chosen in this round for a barrier set that may yet not start.
-    parked: bool,
-    /// The levels it is listed at.
-    listed: Levels,
-}
-
-impl Task {
-    fn waits(&self) -> bool {
-        self.copies == 0 && !self.successful
-    }
-}
-
-/// How far an attempt is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum AttemptState {
-    /// Sent to its executor, which has not been heard of yet.
-    Launching,
-    /// Running there.
-    Running,
-    /// Done; its result is being fetched.
-    Fetching,
-    /// Succeeded.
-    Succeeded,
-    /// Ended in any other way, or its output was lost afterwards.
-    Ended,
-}
-
-/// One attempt of a task.
-#[derive(Clone, Debug)]
-struct Attempt {
-    task: TaskId,
-    launched: Timestamp,
-    index: u32,
-    number: u32,
-    executor: ExecutorIx,
-    /// Where the executor stood at that time.
-    host: HostIx,
-    /// The attempt of the same task before it.
-    previous_of_task: u32,
-    /// The attempt on the same executor before it.
-    previous_on_executor: u32,
-    state: AttemptState,
-    /// Asked to die since another attempt of the task succeeded.
-    killed_by_other: bool,
-    /// Its result counts towards the size of the set's results.
-    result_counted: bool,
-}
-
-impl Attempt {
-    fn is_running(&self) -> bool {
-        !matches!(self.state, AttemptState::Succeeded | AttemptState::Ended)
-    }
 }
 
 /// See the module.
@@ -167,7 +100,13 @@ pub(super) struct TaskSetManager {
     speculation: Option<Speculation>,
     result_bytes: u64,
     results: u64,
+    /// When people were last told that the barrier set could not start.
+    told_postponed: Option<Timestamp>,
 }
+
+/// People are told so often at most that a barrier set cannot start, as by
+/// Spark.
+const POSTPONED_NOTICE_INTERVAL: Duration = Duration::from_secs(60);
 
 impl TaskSetManager {
     /// Takes a task set in: all of its tasks wait.
@@ -227,7 +166,7 @@ impl TaskSetManager {
         if set.barrier && config.legacy_locality_reset {
             // The old rule would reset the clock with every task parked, and
             // the set would never start together.
-            waits = super::config::LocalityWait::all(std::time::Duration::ZERO);
+            waits = LocalityWait::all(Duration::ZERO);
         }
         let speculation = config
             .speculation
@@ -266,6 +205,7 @@ impl TaskSetManager {
             speculation,
             result_bytes: 0,
             results: 0,
+            told_postponed: None,
         }
     }
 
@@ -458,6 +398,17 @@ impl TaskSetManager {
         }
     }
 
+    /// Whether people should be told that not all had room; not too often.
+    pub(super) fn postponed_is_news(&mut self, now: Timestamp) -> bool {
+        let news = self
+            .told_postponed
+            .is_none_or(|last| now - last >= POSTPONED_NOTICE_INTERVAL);
+        if news {
+            self.told_postponed = Some(now);
+        }
+        news
+    }
+
     // --- ending
 
     /// No more attempts are started.
@@ -608,11 +559,6 @@ impl fmt::Display for TaskSetManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TaskSet_{}.{}", self.stage, self.attempt)
     }
-}
-
-fn chain(first: u32, next: impl Fn(u32) -> u32) -> impl Iterator<Item = u32> {
-    let some = |attempt: u32| (attempt != NO_ATTEMPT).then_some(attempt);
-    std::iter::successors(some(first), move |attempt| some(next(*attempt)))
 }
 
 /// How many tasks one executor runs at once; 1 if its size is not fixed.

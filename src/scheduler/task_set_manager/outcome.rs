@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{AttemptState, Context, TaskSetManager};
+use super::records::AttemptState;
+use super::{Context, TaskSetManager};
 use crate::ids::Partition;
 use crate::scheduler::action::{BackendRequest, Notice};
 use crate::scheduler::task::{StageKind, TaskEndReason, TaskOutput};
