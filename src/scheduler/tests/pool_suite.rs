@@ -68,6 +68,15 @@ fn fifo_serves_earlier_jobs_before_earlier_stages() {
 }
 
 #[test]
+fn fifo_serves_the_stages_of_a_job_by_number_whichever_came_first() {
+    let mut fixture = Fixture::new();
+    for stage in [2, 0, 1] {
+        fixture.submit(task_set(stage, 0, 1));
+    }
+    assert_eq!(stages_launched(&mut fixture, 3), [0, 1, 2]);
+}
+
+#[test]
 fn fair_pools_share_by_minimum_share_then_weight() {
     // Spark's "Fair Scheduler Test": pool1 (2, 1), pool2 (3, 1), both FIFO.
     let mut fixture = fair(Some(&[
@@ -83,6 +92,28 @@ fn fair_pools_share_by_minimum_share_then_weight() {
         stages_launched(&mut fixture, 10),
         [0, 3, 3, 0, 3, 0, 1, 3, 1, 4]
     );
+}
+
+#[test]
+fn a_pool_has_its_minimum_share_before_others_get_more() {
+    let mut fixture = fair(Some(&[
+        pool("1", SchedulingMode::Fifo, 0, 100),
+        pool("2", SchedulingMode::Fifo, 2, 1),
+    ]));
+    fixture.submit(in_pool(0, 2, "1"));
+    fixture.submit(in_pool(1, 3, "2"));
+    assert_eq!(stages_launched(&mut fixture, 5), [1, 1, 0, 0, 1]);
+}
+
+#[test]
+fn a_pool_of_twice_the_weight_runs_twice_as_much() {
+    let mut fixture = fair(Some(&[
+        pool("1", SchedulingMode::Fifo, 0, 1),
+        pool("2", SchedulingMode::Fifo, 0, 2),
+    ]));
+    fixture.submit(in_pool(0, 6, "1"));
+    fixture.submit(in_pool(1, 6, "2"));
+    assert_eq!(stages_launched(&mut fixture, 6), [0, 1, 1, 0, 1, 1]);
 }
 
 #[test]

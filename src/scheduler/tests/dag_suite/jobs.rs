@@ -69,6 +69,17 @@ fn a_trivial_shuffle_registers_its_outputs_before_the_reducers_run() {
 }
 
 #[test]
+fn reducers_run_under_a_newer_epoch_than_the_maps_they_read() {
+    let mut plan = PlanBuilder::new();
+    let (_, reduce) = plan.map_reduce(1, 1);
+    let mut h = Harness::new(plan);
+    h.submit(reduce);
+    h.complete_maps(0, 1, &["hostA"]);
+    // By that their executors notice that they know too little.
+    assert_eq!((h.sets[0].epoch, h.sets[1].epoch), (0, 1));
+}
+
+#[test]
 fn a_job_over_no_partitions_succeeds_at_once() {
     let mut plan = PlanBuilder::new();
     let empty = plan.data(NewDataset::source("", 0));

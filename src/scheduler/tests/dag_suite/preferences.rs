@@ -115,6 +115,17 @@ fn a_reducer_prefers_every_host_with_a_fifth_of_its_input() {
 }
 
 #[test]
+fn exactly_a_fifth_of_its_input_is_enough_to_be_preferred() {
+    let mut plan = PlanBuilder::new();
+    let (_, reduce) = plan.map_reduce(5, 1);
+    let mut h = Harness::new(plan);
+    h.submit(reduce);
+    let hosts = ["hostA", "hostB", "hostC", "hostD", "hostE"];
+    h.complete_maps(0, 1, &hosts);
+    assert_eq!(h.locations(1), [hosts]);
+}
+
+#[test]
 fn reducers_of_large_shuffles_have_no_preference() {
     for (maps, reducers) in [(1000, 1), (1, 1000)] {
         let mut plan = PlanBuilder::new();

@@ -74,9 +74,8 @@ fn outputs_of_a_released_shuffle_are_forgotten_unless_a_job_needs_them() {
     assert_eq!(h.set(2), (2, 0, vec![0]));
 }
 
-/// Two jobs over one shuffle in different pools; the first is cancelled once
-/// the shared stage has begun.
-fn first_job_cancelled() -> (Harness, ShuffleId, JobId) {
+/// Two jobs over one shuffle in different pools.
+fn two_jobs_in_pools() -> (Harness, ShuffleId, [JobId; 2]) {
     let (mut h, shuffle, datasets) = shared_shuffle(2, 2);
     let mut submit = |dataset, pool: &str| {
         let properties = JobProperties {
@@ -90,11 +89,29 @@ fn first_job_cancelled() -> (Harness, ShuffleId, JobId) {
     let second = submit(datasets[1], "second");
     assert_eq!(h.sets[0].pool.as_deref(), Some("first"));
     assert_eq!(h.sets[0].job, first);
+    (h, shuffle, [first, second])
+}
+
+/// As [`two_jobs_in_pools`]; the first is cancelled once the shared stage has
+/// begun.
+fn first_job_cancelled() -> (Harness, ShuffleId, JobId) {
+    let (mut h, shuffle, [first, second]) = two_jobs_in_pools();
     h.send(DagEvent::JobCancelled {
         job: first,
         reason: "".into(),
     });
     (h, shuffle, second)
+}
+
+#[test]
+fn a_stage_that_two_jobs_need_runs_in_the_name_of_the_older() {
+    let (mut h, shuffle, [first, _]) = two_jobs_in_pools();
+    h.complete_maps(0, 2, &["hostA", "hostB"]);
+    h.end(1, 0, fetch_failed("hostA", shuffle, 0, 0));
+    h.resubmit_failed();
+    assert_eq!(h.set(3), (0, 1, vec![0]));
+    assert_eq!(h.sets[3].pool.as_deref(), Some("first"));
+    assert_eq!(h.sets[3].job, first);
 }
 
 #[test]

@@ -71,6 +71,27 @@ fn an_attempt_that_finishes_after_the_copy_counts_as_killed() {
 }
 
 #[test]
+fn the_result_of_an_attempt_that_lost_to_its_copy_is_not_counted() {
+    let mut set = Surroundings::default()
+        .speculating(|speculation| {
+            speculation.multiplier = 0.0;
+            speculation.quantile = 0.5;
+        })
+        .configure(|config| config.max_result_bytes = 40)
+        .manage(task_set(0, 0, 4));
+    let tasks = all_but(&mut set, 4, 2);
+    set.now += Duration::from_millis(1);
+    assert!(set.mark_slow());
+    let copy = set.offer("exec1", "host1", Any).expect("a copy");
+    assert_eq!(copy.index, 3);
+    for attempt in [copy, tasks[3], tasks[2]] {
+        set.succeed_with(attempt, 10);
+    }
+    assert_eq!(set.failed_reason(), None, "four results of 10 bytes each");
+    assert!(set.manager.is_done());
+}
+
+#[test]
 fn the_output_of_the_winner_is_made_again_and_not_that_of_the_killed_copy() {
     let mut set = Surroundings::executors(&[("exec1", "host1"), ("exec3", "host3")])
         .speculating(|speculation| speculation.multiplier = 0.0)
