@@ -20,6 +20,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["proto"],
     )?;
     fs::write(out.join("mesos.bin"), descriptors.encode_to_vec())?;
+    let ours = protox::compile(["mesquite/v1/rpc.proto"], ["proto"])?;
+    prost_build::Config::new()
+        .bytes(["."])
+        .btree_map(["."])
+        .compile_fds(ours)?;
     prost_build::Config::new()
         .bytes(["."])
         .btree_map(["."])

@@ -22,5 +22,7 @@ pub mod mesos;
 pub mod offers;
 pub mod plan;
 pub mod resources;
+pub mod rpc;
 pub mod scheduler;
+pub mod task;
 mod timer;

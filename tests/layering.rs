@@ -35,7 +35,9 @@ const LAYERS: &[(&str, u8)] = &[
     // 1: messages generated from proto/
     ("mesos::proto", 1),
     // 2: sockets and files
+    ("rpc::message", 1),
     ("timer", 2),
+    ("task", 2),
     ("mesos", 2),
     ("rpc", 2),
     ("storage", 2),

@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{DatasetId, Host, Partition, ShuffleId};
 use crate::plan::Partitioner;
 use crate::scheduler::task::TaskNeeds;
@@ -33,7 +35,7 @@ impl Dependency {
 }
 
 /// A dependency within a stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NarrowDependency {
     /// The parent dataset.
     pub parent: DatasetId,
@@ -60,7 +62,7 @@ impl NarrowDependency {
 }
 
 /// Which partition of the parent a partition of the child needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartitionMapping {
     /// The one of the same number.
     OneToOne,

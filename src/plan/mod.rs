@@ -16,6 +16,7 @@ mod builder;
 mod dataset;
 mod job;
 mod lineage;
+pub mod operation;
 mod partitioner;
 
 pub use builder::{NewDataset, PlanBuilder, PlanError};

@@ -4,8 +4,10 @@
 //! there are, and whether a record's place depends on its key or on the order
 //! of the records before it.
 
+use serde::{Deserialize, Serialize};
+
 /// What decides a record's reduce partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Partitioning {
     /// The hash of its key.
     Hash,
