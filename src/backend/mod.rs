@@ -16,6 +16,7 @@
 //! ```
 
 pub mod executor_size;
+pub mod executors;
 
 use crate::clock::Timestamp;
 use crate::scheduler::action::BackendRequest;

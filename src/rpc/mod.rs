@@ -4,4 +4,6 @@
 //! secret, and the two ends of the connection. What the messages lead to is
 //! decided by `driver` and `executor`.
 
+pub mod connection;
+pub mod frame;
 pub mod message;
