@@ -16,6 +16,7 @@ pub mod backoff;
 pub mod cli;
 pub mod clock;
 pub mod conf;
+pub mod driver;
 pub mod executor;
 pub mod ids;
 pub mod mesos;

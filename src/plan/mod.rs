@@ -12,6 +12,7 @@
 //! A [`Plan`] comes from a [`PlanBuilder`] and does not change afterwards.
 //! Datasets only ever refer to earlier ones, so a plan has no cycles.
 
+pub mod application;
 mod builder;
 mod dataset;
 mod job;

@@ -1,0 +1,7 @@
+//! The driver: runs an application's jobs to their end.
+//!
+//! Responsible for the loop that owns the scheduling core and a backend: it
+//! waits, feeds them what happened and carries out what they say. It decides
+//! nothing about where and when tasks run.
+
+pub mod report;
