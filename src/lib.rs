@@ -25,5 +25,6 @@ pub mod plan;
 pub mod resources;
 pub mod rpc;
 pub mod scheduler;
+pub mod storage;
 pub mod task;
 mod timer;

@@ -4,4 +4,7 @@
 //! waits, feeds them what happened and carries out what they say. It decides
 //! nothing about where and when tasks run.
 
+pub mod board;
+pub mod outcome;
 pub mod report;
+pub mod work;

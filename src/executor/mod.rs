@@ -7,6 +7,7 @@
 
 pub mod core;
 mod event_loop;
+pub mod pool;
 pub mod runner;
 
 pub use event_loop::{ExecutorError, run};

@@ -98,8 +98,8 @@ pub async fn accept<In: Message + Default, Out: Message>(
         let challenge = nonce();
         greeting.send(Bytes::copy_from_slice(&challenge)).await?;
         let answer = receive(&mut greeting).await?;
-        let other = frame::check_answer(secret, &challenge, &answer)
-            .ok_or(ConnectionError::NotProved)?;
+        let other =
+            frame::check_answer(secret, &challenge, &answer).ok_or(ConnectionError::NotProved)?;
         let proof = secret.proof(Side::Driver, other, &challenge);
         greeting.send(Bytes::from(proof)).await?;
         split(greeting)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::DagScheduler;
 use crate::ids::{JobId, ShuffleId, StageAttempt, StageId};
 use crate::plan::Plan;
+use crate::scheduler::cached_locations::CachedLocations;
 use crate::scheduler::job::JobGoal;
 use crate::scheduler::map_outputs::MapOutputs;
 use crate::scheduler::stage::{Stage, StageGoal, StagePhase};
@@ -63,6 +64,11 @@ impl DagScheduler {
     /// Where the map outputs are.
     pub fn map_outputs(&self) -> &MapOutputs {
         &self.outputs
+    }
+
+    /// Where persisted partitions are.
+    pub fn cached_locations(&self) -> &CachedLocations {
+        &self.cached
     }
 
     /// Whether no job is active.

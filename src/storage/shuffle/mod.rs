@@ -1,0 +1,26 @@
+//! Map outputs: written by map tasks, read by reducers.
+//!
+//! Responsible for the files of a shuffle and for what each side does to
+//! records on the way: spread and combine, bring together, sort and join.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `files` | names and index of a map output |
+//! | `spread` | records gathered by reduce partition, within memory |
+//! | `writer` | a map task's side |
+//! | `reader` | a reducer's side: blocks from disk or from other executors |
+//! | `merge` | what becomes of what a reducer read |
+//! | `join` | two shuffles matched by key |
+
+pub mod files;
+mod join;
+mod merge;
+mod reader;
+mod spread;
+mod writer;
+
+pub use files::remove_shuffle;
+pub use join::join;
+pub use merge::merged;
+pub use reader::{Fetch, FetchBlocks, NoNetwork, ShuffleReader, WantedBlock};
+pub use writer::ShuffleWriter;

@@ -1,0 +1,251 @@
+//! A reducer's side of a shuffle: the blocks that it needs, from wherever they
+//! are.
+//!
+//! Responsible for finding each block, on this host's disk or at another
+//! executor, and for telling precisely which output cannot be read: that one is
+//! made anew. What becomes of the records is decided by `merge` and `join`.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::files::{OutputId, find};
+use crate::ids::{ExecutorId, Host, Partition, ShuffleId, TaskId};
+use crate::rpc::message::{ShuffleInput, shuffle_input};
+use crate::storage::block::{BLOCK, Blocks};
+use crate::task::{Metrics, Records, TaskContext, TaskError};
+
+/// One block to be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WantedBlock {
+    /// The output it is part of.
+    pub output: OutputId,
+    /// For which reduce partition.
+    pub reduce: Partition,
+}
+
+/// The bytes of one wanted block, or why it cannot be had.
+pub type Fetch = Result<Box<dyn Read + Send>, String>;
+
+/// Fetches blocks of other executors.
+pub trait FetchBlocks: Send + Sync {
+    /// The blocks of one executor, in the order asked for: as many as wanted.
+    fn fetch(
+        &self,
+        address: &str,
+        wanted: Vec<WantedBlock>,
+        context: &TaskContext,
+    ) -> Box<dyn Iterator<Item = Fetch> + Send>;
+}
+
+/// Where there is no network: all blocks are on this host.
+pub struct NoNetwork;
+
+impl FetchBlocks for NoNetwork {
+    fn fetch(
+        &self,
+        _: &str,
+        wanted: Vec<WantedBlock>,
+        _: &TaskContext,
+    ) -> Box<dyn Iterator<Item = Fetch> + Send> {
+        let nothing = || Err("its executor cannot be reached".to_owned());
+        Box::new(wanted.into_iter().map(move |_| nothing()))
+    }
+}
+
+/// Reads the input of reducers on one host.
+#[derive(Clone)]
+pub struct ShuffleReader {
+    /// The host; what is on it is read from disk.
+    pub host: Host,
+    /// Fetches the rest.
+    pub network: Arc<dyn FetchBlocks>,
+}
+
+/// Some blocks of one executor that lie together.
+enum Part {
+    Local(PathBuf, VecDeque<shuffle_input::Block>),
+    Remote(
+        Box<dyn Iterator<Item = Fetch> + Send>,
+        VecDeque<shuffle_input::Block>,
+    ),
+}
+
+/// The records of a reduce partition as they come, in no order that matters.
+pub struct Arriving {
+    shuffle: ShuffleId,
+    reduce: Partition,
+    reader: ShuffleReader,
+    sources: VecDeque<shuffle_input::Source>,
+    source: Option<(shuffle_input::Source, Part)>,
+    blocks: Option<(Blocks<Box<dyn Read + Send>>, Partition)>,
+    context: TaskContext,
+}
+
+impl ShuffleReader {
+    /// The records of `reduce` in all outputs of a shuffle.
+    pub fn read(&self, input: &ShuffleInput, reduce: Partition, context: &TaskContext) -> Arriving {
+        Arriving {
+            shuffle: ShuffleId(input.shuffle),
+            reduce,
+            reader: self.clone(),
+            sources: input.sources.iter().cloned().collect(),
+            source: None,
+            blocks: None,
+            context: context.clone(),
+        }
+    }
+}
+
+impl Arriving {
+    fn output(&self, block: &shuffle_input::Block) -> OutputId {
+        OutputId {
+            shuffle: self.shuffle,
+            map: Partition(block.map),
+            task: TaskId(block.task),
+        }
+    }
+
+    fn failure(
+        &self,
+        source: &shuffle_input::Source,
+        map: Option<Partition>,
+        message: String,
+    ) -> TaskError {
+        TaskError::Fetch {
+            executor: ExecutorId::from(source.executor.as_str()),
+            host: Host::from(source.host.as_str()),
+            shuffle: self.shuffle,
+            map,
+            message,
+        }
+    }
+
+    /// Begins to read the next block; false if there is none.
+    fn next_block(&mut self) -> Result<bool, TaskError> {
+        loop {
+            self.context.cancel.check()?;
+            let Some((source, mut part)) = self.source.take() else {
+                let Some(source) = self.sources.pop_front() else {
+                    return Ok(false);
+                };
+                let part = self.open(&source);
+                self.source = Some((source, part));
+                continue;
+            };
+            let (block, opened) = match &mut part {
+                Part::Local(folder, blocks) => {
+                    let Some(block) = blocks.pop_front() else {
+                        continue;
+                    };
+                    let opened = open_block(folder, self.output(&block), self.reduce)
+                        .map(|file| Box::new(file) as Box<dyn Read + Send>)
+                        .map_err(|error| error.to_string());
+                    (block, opened)
+                }
+                Part::Remote(fetched, blocks) => {
+                    let Some(block) = blocks.pop_front() else {
+                        continue;
+                    };
+                    let fetched = fetched.next();
+                    let missing = || Err("the answer has too few blocks".to_owned());
+                    if fetched.is_some() {
+                        let metrics = &self.context.metrics;
+                        Metrics::add(&metrics.shuffle_bytes_fetched, block.bytes);
+                    }
+                    (block, fetched.unwrap_or_else(missing))
+                }
+            };
+            let map = Partition(block.map);
+            let opened = opened.map_err(|message| self.failure(&source, Some(map), message))?;
+            Metrics::add(&self.context.metrics.shuffle_bytes_read, block.bytes);
+            self.blocks = Some((Blocks::new(opened), map));
+            self.source = Some((source, part));
+            return Ok(true);
+        }
+    }
+
+    fn open(&self, source: &shuffle_input::Source) -> Part {
+        let blocks: VecDeque<_> = source.blocks.iter().copied().collect();
+        let folder = Path::new(&source.folder);
+        // Another host may have a folder of this name.
+        if source.host == self.reader.host.as_str() && folder.is_dir() {
+            return Part::Local(folder.to_owned(), blocks);
+        }
+        let wanted = blocks
+            .iter()
+            .map(|block| WantedBlock {
+                output: self.output(block),
+                reduce: self.reduce,
+            })
+            .collect();
+        let fetched = self
+            .reader
+            .network
+            .fetch(&source.address, wanted, &self.context);
+        Part::Remote(fetched, blocks)
+    }
+}
+
+/// The bytes of one reduce partition in an output on this host.
+///
+/// # Errors
+/// The output is not there, or damaged.
+pub fn open_block(
+    folder: &Path,
+    output: OutputId,
+    reduce: Partition,
+) -> io::Result<impl Read + Send + use<>> {
+    let (start, length) = find(&output.index(folder), reduce)?;
+    let mut file = File::open(output.data(folder))?;
+    file.seek(SeekFrom::Start(start))?;
+    let read = Whole {
+        from: BufReader::with_capacity(BLOCK, file).take(length),
+    };
+    Ok(read)
+}
+
+/// As many bytes as there must be: fewer are an error, and no end.
+struct Whole<R> {
+    from: io::Take<R>,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.from.read(buffer)?;
+        if count == 0 && self.from.limit() > 0 && !buffer.is_empty() {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file is cut off",
+            ));
+        }
+        Ok(count)
+    }
+}
+
+impl Records for Arriving {
+    fn next(&mut self, chunk: &mut Vec<u8>) -> Result<bool, TaskError> {
+        loop {
+            if let Some((blocks, map)) = &mut self.blocks {
+                match blocks.next(chunk) {
+                    Ok(true) => {
+                        let count = memchr::memchr_iter(b'\n', chunk).count();
+                        Metrics::add(&self.context.metrics.records_read, count as u64);
+                        return Ok(true);
+                    }
+                    Ok(false) => self.blocks = None,
+                    Err(error) => {
+                        let map = *map;
+                        let (source, _) = self.source.take().expect("a block is of a source");
+                        return Err(self.failure(&source, Some(map), error.to_string()));
+                    }
+                }
+            } else if !self.next_block()? {
+                chunk.clear();
+                return Ok(false);
+            }
+        }
+    }
+}
