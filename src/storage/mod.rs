@@ -8,5 +8,8 @@ pub mod block;
 pub mod combine;
 pub mod number;
 pub mod order;
+pub mod persisted;
 pub mod shuffle;
+pub mod sink;
 pub mod sorter;
+pub mod source;
