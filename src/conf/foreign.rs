@@ -143,7 +143,6 @@ pub static FOREIGN: &[Foreign] = &[
             "spark.blockManager.port",
             "spark.buffer.*",
             "spark.decommission.enabled",
-            "spark.default.parallelism",
             "spark.diskStore.*",
             "spark.driver.bindAddress",
             "spark.driver.blockManager.port",

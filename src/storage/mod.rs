@@ -6,6 +6,7 @@
 
 pub mod block;
 pub mod combine;
+pub mod listing;
 pub mod number;
 pub mod order;
 pub mod persisted;
