@@ -5,6 +5,7 @@
 //! scheduling nor Mesos. Synchronous but for the block server.
 
 pub mod block;
+pub mod blocks;
 pub mod combine;
 pub mod number;
 pub mod order;
