@@ -11,3 +11,5 @@ pub mod number;
 pub mod order;
 pub mod shuffle;
 pub mod sorter;
+pub mod table;
+pub mod value;
