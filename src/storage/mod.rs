@@ -5,6 +5,7 @@
 //! scheduling nor Mesos. Synchronous but for the block server.
 
 pub mod block;
+pub mod blocks;
 pub mod combine;
 pub mod listing;
 pub mod number;
@@ -14,3 +15,5 @@ pub mod shuffle;
 pub mod sink;
 pub mod sorter;
 pub mod source;
+pub mod table;
+pub mod value;

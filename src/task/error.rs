@@ -10,7 +10,8 @@ use crate::ids::{ExecutorId, Host, Partition, ShuffleId};
 pub enum TaskError {
     /// A map output could not be read: it is made anew.
     #[error(
-        "cannot read the output of map {map:?} of shuffle {shuffle} from executor {executor}: {message}"
+        "cannot read {} of shuffle {shuffle} from executor {executor}: {message}",
+        output(*map)
     )]
     Fetch {
         /// Who should have served it.
@@ -43,4 +44,11 @@ impl TaskError {
     pub fn io(what: impl std::fmt::Display, error: &io::Error) -> Self {
         Self::Failed(format!("cannot {what}: {error}"))
     }
+}
+
+fn output(map: Option<Partition>) -> String {
+    map.map_or_else(
+        || "the outputs".to_owned(),
+        |map| format!("the output of map {map}"),
+    )
 }

@@ -17,10 +17,12 @@ mod join;
 mod merge;
 mod reader;
 mod spread;
+#[cfg(test)]
+pub(in crate::storage) mod tests;
 mod writer;
 
 pub use files::remove_shuffle;
 pub use join::join;
 pub use merge::merged;
-pub use reader::{Fetch, FetchBlocks, NoNetwork, ShuffleReader, WantedBlock};
+pub use reader::{Fetch, FetchBlocks, NoNetwork, ShuffleReader, WantedBlock, open_block};
 pub use writer::ShuffleWriter;

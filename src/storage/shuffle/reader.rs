@@ -24,6 +24,8 @@ pub struct WantedBlock {
     pub output: OutputId,
     /// For which reduce partition.
     pub reduce: Partition,
+    /// About so many bytes.
+    pub bytes: u64,
 }
 
 /// The bytes of one wanted block, or why it cannot be had.
@@ -141,7 +143,7 @@ impl Arriving {
                         continue;
                     };
                     let opened = open_block(folder, self.output(&block), self.reduce)
-                        .map(|file| Box::new(file) as Box<dyn Read + Send>)
+                        .map(|(_, file)| Box::new(file) as Box<dyn Read + Send>)
                         .map_err(|error| error.to_string());
                     (block, opened)
                 }
@@ -159,7 +161,14 @@ impl Arriving {
                 }
             };
             let map = Partition(block.map);
-            let opened = opened.map_err(|message| self.failure(&source, Some(map), message))?;
+            let opened = match opened {
+                Ok(opened) => opened,
+                Err(message) => {
+                    // Fetching stops with the task, which is no fault of the source.
+                    self.context.cancel.check()?;
+                    return Err(self.failure(&source, Some(map), message));
+                }
+            };
             Metrics::add(&self.context.metrics.shuffle_bytes_read, block.bytes);
             self.blocks = Some((Blocks::new(opened), map));
             self.source = Some((source, part));
@@ -179,6 +188,7 @@ impl Arriving {
             .map(|block| WantedBlock {
                 output: self.output(block),
                 reduce: self.reduce,
+                bytes: block.bytes,
             })
             .collect();
         let fetched = self
@@ -189,7 +199,8 @@ impl Arriving {
     }
 }
 
-/// The bytes of one reduce partition in an output on this host.
+/// The bytes of one reduce partition in an output on this host, and how many
+/// they are.
 ///
 /// # Errors
 /// The output is not there, or damaged.
@@ -197,14 +208,21 @@ pub fn open_block(
     folder: &Path,
     output: OutputId,
     reduce: Partition,
-) -> io::Result<impl Read + Send + use<>> {
+) -> io::Result<(u64, impl Read + Send + use<>)> {
     let (start, length) = find(&output.index(folder), reduce)?;
     let mut file = File::open(output.data(folder))?;
+    if file.metadata()?.len() < start.saturating_add(length) {
+        return Err(cut_off());
+    }
     file.seek(SeekFrom::Start(start))?;
     let read = Whole {
         from: BufReader::with_capacity(BLOCK, file).take(length),
     };
-    Ok(read)
+    Ok((length, read))
+}
+
+fn cut_off() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "the file is cut off")
 }
 
 /// As many bytes as there must be: fewer are an error, and no end.
@@ -216,10 +234,7 @@ impl<R: Read> Read for Whole<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.from.read(buffer)?;
         if count == 0 && self.from.limit() > 0 && !buffer.is_empty() {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the file is cut off",
-            ));
+            return Err(cut_off());
         }
         Ok(count)
     }

@@ -16,8 +16,9 @@ use super::spread::Spread;
 use crate::ids::{Partition, ShuffleId};
 use crate::plan::Partitioning;
 use crate::plan::operation::{Combine, Exchange, SortOrder};
-use crate::storage::combine::{Side, Table};
 use crate::storage::order::range_of;
+use crate::storage::table::Table;
+use crate::storage::value::Side;
 use crate::task::{Metrics, TaskContext, TaskError, key_of, lines};
 
 /// See the module. Dropped before [`finish`](Self::finish), it leaves nothing.
@@ -116,16 +117,15 @@ impl ShuffleWriter {
     pub fn write(&mut self, chunk: &[u8]) -> Result<(), TaskError> {
         self.context.cancel.check()?;
         let mut count = 0;
-        for record in lines(chunk) {
-            count += 1;
-            match &mut self.table {
-                Some(table) => {
-                    table.add(record)?;
-                    if table.is_full() {
-                        self.empty_table()?;
-                    }
-                }
-                None => self.spread.push(self.place.of(record), record)?,
+        if let Some(table) = &mut self.table {
+            count = table.add(chunk)?;
+            if table.is_full() {
+                self.empty_table()?;
+            }
+        } else {
+            for record in lines(chunk) {
+                count += 1;
+                self.spread.push(self.place.of(record), record)?;
             }
         }
         Metrics::add(&self.context.metrics.records_written, count);
