@@ -17,6 +17,7 @@
 
 pub mod executor_size;
 pub mod executors;
+pub mod mesos_coarse;
 
 use crate::clock::Timestamp;
 use crate::scheduler::action::BackendRequest;
