@@ -19,6 +19,7 @@ use super::download::{Question, Received, cause};
 use super::token::Token;
 use super::wire;
 use crate::ids::{DatasetId, Partition, TaskId};
+use crate::rpc::frame::Secret;
 use crate::storage::shuffle::{Fetch, FetchBlocks, WantedBlock};
 use crate::task::{TaskContext, WakerGuard};
 use crate::timer::AbortOnDrop;
@@ -67,7 +68,7 @@ impl BlockClient {
     ///
     /// # Errors
     /// The system lacks something that HTTP needs.
-    pub fn new(secret: &str, runtime: Handle) -> Result<Self, BlockError> {
+    pub fn new(secret: &Secret, runtime: Handle) -> Result<Self, BlockError> {
         // Of several users in one process the first to come installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()

@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 use super::token::Token;
 use super::{pump, result_file, wire};
 use crate::ids::{DatasetId, Partition, TaskId};
+use crate::rpc::frame::Secret;
 use crate::timer::AbortOnDrop;
 
 /// No more connections at once: more wait to be accepted.
@@ -83,7 +84,7 @@ impl BlockServer {
     pub fn start(
         listener: TcpListener,
         folder: PathBuf,
-        secret: &str,
+        secret: &Secret,
         persisted: Arc<dyn Persisted>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {

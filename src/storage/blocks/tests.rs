@@ -14,6 +14,7 @@ use super::*;
 use crate::ids::{DatasetId, Host, Partition};
 use crate::plan::Partitioning;
 use crate::plan::operation::Merge;
+use crate::rpc::frame::Secret;
 use crate::rpc::message::shuffle_input::Block;
 use crate::storage::shuffle::tests::{exchange, input, write};
 use crate::storage::shuffle::{ShuffleReader, merged, remove_shuffle};
@@ -37,12 +38,13 @@ fn start(runtime: &Runtime, folder: &Path) -> BlockServer {
     let folder = folder.to_owned();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        BlockServer::start(listener, folder, "secret", Arc::new(One)).expect("serving")
+        BlockServer::start(listener, folder, &Secret::new("secret"), Arc::new(One))
+            .expect("serving")
     })
 }
 
 fn client(runtime: &Runtime, secret: &str) -> BlockClient {
-    BlockClient::new(secret, runtime.handle().clone()).expect("a client")
+    BlockClient::new(&Secret::new(secret), runtime.handle().clone()).expect("a client")
 }
 
 /// Reads over the network, for the reader is on another host.
@@ -188,7 +190,7 @@ fn strange_requests_are_refused() {
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let server = start(&runtime, folder.path());
-    let header = token::Token::new("secret").header();
+    let header = token::Token::new(&Secret::new("secret")).header();
     let ask = |first: &str, authorization: &str, body: &[u8]| {
         let mut peer = TcpStream::connect(server.address()).expect("a connection");
         write!(
