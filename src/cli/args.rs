@@ -13,7 +13,7 @@ use clap::{ArgAction, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "mesquite", version, arg_required_else_help = true)]
 #[command(after_help = "\
-Exit codes: 0 success, 1 failed, 2 bad usage or property, 3 no master or
+Exit codes: 0 success, 1 failed, 2 bad usage, job file or property, 3 no master or
 registration refused, 4 framework removed, 130 interrupted.
 MESQUITE_LOG sets what is logged, as in mesquite=debug; NO_COLOR turns colours off.")]
 pub struct Args {
@@ -33,6 +33,11 @@ pub enum Command {
     /// Nothing is launched; all offers are declined. Exits with 1 if nothing
     /// could run on what is offered, with 3 if no master lets us register.
     Check(SettingsArgs),
+    /// Runs the jobs of a job file
+    ///
+    /// Results of `count` and `collect` go to stdout, all else to stderr.
+    /// Ctrl-C cancels the jobs; a second one ends at once.
+    Run(RunArgs),
     /// What agents run; not for people
     #[command(hide = true)]
     Executor,
@@ -67,6 +72,20 @@ pub struct SettingsArgs {
     /// Sets the properties in a file, which is written as spark-defaults.conf
     #[arg(long, value_name = "FILE")]
     pub properties_file: Option<PathBuf>,
+}
+
+/// `mesquite run`.
+#[derive(Default, clap::Args)]
+pub struct RunArgs {
+    /// The job file
+    #[arg(value_name = "JOB.toml")]
+    pub job: PathBuf,
+    /// Prints a summary for programs as the last line of stdout
+    #[arg(long)]
+    pub json: bool,
+    /// Where to run, and how.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
 }
 
 /// `mesquite conf`.
@@ -115,7 +134,7 @@ mod tests {
         let words = ["mesquite"].iter().chain(words);
         match Args::try_parse_from(words).ok()?.command {
             Command::Conf(args) => Some(args),
-            Command::Check(_) | Command::Executor => None,
+            Command::Check(_) | Command::Executor | Command::Run(_) => None,
         }
     }
 

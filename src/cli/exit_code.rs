@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::settings::SettingsError;
+use crate::driver::run::RunError;
 use crate::executor::ExecutorError;
 
 /// Any error, of which only its text and causes matter from here on.
@@ -40,6 +41,15 @@ pub enum Failure {
     /// The master removed the framework.
     #[error("the framework was removed")]
     FrameworkRemoved(#[source] Cause),
+    /// The job file has mistakes.
+    #[error("{0}")]
+    JobFile(String),
+    /// A run could not begin.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// Jobs failed, each for its reason.
+    #[error("{}", .0.join("; "))]
+    Jobs(Vec<String>),
     /// The user or the system asked to stop.
     #[error("interrupted")]
     Interrupted,
@@ -49,7 +59,9 @@ impl Failure {
     /// The documented exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) => 1,
+            Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) | Self::Jobs(_) => 1,
+            Self::Run(RunError::WorkFolder { .. } | RunError::System(_)) => 1,
+            Self::Run(_) | Self::JobFile(_) => 2,
             // Started by hand, and not by an agent.
             Self::Executor(ExecutorError::Environment(_)) => 2,
             Self::Executor(_) => 1,
@@ -64,6 +76,12 @@ impl Failure {
     fn lines(&self) -> Vec<String> {
         if let Self::Settings(SettingsError::Conf(error)) = self {
             return error.problems().iter().map(ToString::to_string).collect();
+        }
+        match self {
+            // It has its own form, with places.
+            Self::JobFile(problems) => return problems.lines().map(str::to_owned).collect(),
+            Self::Jobs(errors) => return errors.clone(),
+            _ => {}
         }
         let mut line = self.to_string();
         let mut source = self.source();
@@ -90,7 +108,10 @@ pub fn report(failure: &Failure, stderr: &mut dyn Write) -> ExitCode {
     }
     for line in failure.lines() {
         // With stderr gone there is nobody left to tell.
-        let _ = writeln!(stderr, "error: {line}");
+        let _ = match failure {
+            Failure::JobFile(_) => writeln!(stderr, "{line}"),
+            _ => writeln!(stderr, "error: {line}"),
+        };
     }
     ExitCode::from(failure.exit_code())
 }

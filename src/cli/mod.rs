@@ -11,6 +11,7 @@ pub mod conf_command;
 pub mod connection;
 pub mod credentials;
 pub mod exit_code;
+pub mod run;
 pub mod settings;
 pub mod telemetry;
 
@@ -34,16 +35,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: &Environ
         Err(help_or_error) => return exit_code::of_usage(&help_or_error),
     };
     let done = telemetry::start(args.verbosity, environment, io::stderr().is_terminal())
-        .and_then(|()| run(args.command, environment));
+        .and_then(|()| dispatch(args.command, args.verbosity, environment));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => exit_code::report(&failure, &mut io::stderr().lock()),
     }
 }
 
-fn run(command: Command, environment: &Environment) -> Result<(), Failure> {
+fn dispatch(
+    command: Command,
+    verbosity: args::Verbosity,
+    environment: &Environment,
+) -> Result<(), Failure> {
     match command {
         Command::Check(args) => check::run(&args, environment, &mut io::stdout().lock()),
+        Command::Run(args) => run::run(&args, verbosity, environment),
         Command::Executor => executor(environment),
         Command::Conf(args) => conf_command::run(&args, environment, &mut io::stdout().lock()),
     }

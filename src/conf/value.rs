@@ -53,6 +53,11 @@ impl ByteSize {
         Self(mib * SizeUnit::MiB.bytes())
     }
 
+    /// Bytes, as many as an address can count.
+    pub fn whole_bytes(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+
     /// Whole MiB, the unit of Mesos's `mem` and `disk`; a rest is dropped, as
     /// Spark drops it.
     pub const fn whole_mib(self) -> u64 {

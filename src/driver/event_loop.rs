@@ -16,11 +16,11 @@ use super::board::{Board, Purpose, count_in};
 use super::cluster::Cluster;
 use super::input::{CommitAnswer, Input};
 use super::outcome::status_of;
-use super::report::{Listener, Progress, Status};
+use super::report::{JobReport, Listener, Progress, Status};
 use super::work::Works;
 use crate::backend::Revived;
 use crate::clock::SystemClock;
-use crate::executor::bounds::bounds_of;
+
 use crate::ids::{ExecutorId, JobId, Partition, ShuffleId, StageId, TaskId};
 use crate::plan::JobProperties;
 use crate::plan::application::{ActionKind, Application};
@@ -33,6 +33,7 @@ use crate::scheduler::task::{
     ExecutorLossReason, TaskDescription, TaskEndReason, TaskOutput, TaskReport,
 };
 use crate::scheduler::{Core, CoreActions, Event};
+use crate::storage::order::bounds_of_sample;
 use crate::storage::sink;
 use crate::timer::sleep_until;
 
@@ -47,12 +48,6 @@ pub(super) struct Totals {
     pub(super) spilled_bytes: u64,
 }
 
-/// What is remembered of an attempt that runs.
-struct Attempt {
-    partition: Partition,
-    stage: StageId,
-}
-
 /// See the module.
 pub(super) struct EventLoop<'a> {
     pub(super) clock: SystemClock,
@@ -64,7 +59,8 @@ pub(super) struct EventLoop<'a> {
     pub(super) listener: &'a mut dyn Listener,
     pub(super) totals: Totals,
     pub(super) inputs: mpsc::UnboundedSender<Input>,
-    attempts: FxHashMap<TaskId, Attempt>,
+    /// The partition of each attempt that runs.
+    attempts: FxHashMap<TaskId, Partition>,
     /// Results that the core has not decided about.
     results: FxHashMap<TaskId, (Bytes, Metrics)>,
     commits: BTreeMap<TaskId, CommitAnswer>,
@@ -112,7 +108,7 @@ impl<'a> EventLoop<'a> {
     /// second one at once.
     pub(super) async fn run(&mut self, mut receiver: mpsc::UnboundedReceiver<Input>) {
         let mut inputs = Vec::with_capacity(BATCH);
-        self.cluster.start(self.clock.now());
+        self.cluster.start(self.clock.now(), &mut self.works);
         self.submit_ready();
         while !self.board.is_done() {
             let due = self.core.next_deadline();
@@ -130,6 +126,11 @@ impl<'a> EventLoop<'a> {
             self.submit_ready();
             self.tell_progress();
         }
+    }
+
+    /// What all tasks did, and what came of all jobs.
+    pub(super) fn into_results(self) -> (Totals, Vec<JobReport>) {
+        (self.totals, self.board.reports())
     }
 
     /// Takes in one input; false if the loop is to end at once.
@@ -238,11 +239,7 @@ impl<'a> EventLoop<'a> {
             let kept = core.dag().cached_locations();
             match works.task(description, outputs, kept) {
                 Ok(task) => {
-                    let attempt = Attempt {
-                        partition: description.partition,
-                        stage: description.stage,
-                    };
-                    attempts.insert(description.task, attempt);
+                    attempts.insert(description.task, description.partition);
                     Some(task)
                 }
                 Err(error) => {
@@ -304,10 +301,10 @@ impl<'a> EventLoop<'a> {
                 host: host.clone(),
             });
         }
-        let Some(attempt) = self.attempts.get(&task) else {
+        let Some(partition) = self.attempts.get(&task).copied() else {
             return;
         };
-        let (status, result) = status_of(outcome, task, attempt.partition, executor, &host);
+        let (status, result) = status_of(outcome, task, partition, executor, &host);
         let stored = matches!(status, TaskStatus::ResultReady { .. });
         if let Some(result) = result {
             self.results.insert(task, (result, metrics));
@@ -580,7 +577,7 @@ impl<'a> EventLoop<'a> {
         };
         let samples = std::mem::take(&mut entry.results);
         let exchange = self.application.program.exchange(shuffle);
-        let bounds = bounds_of(exchange, samples.values());
+        let bounds = bounds_of_sample(exchange.order, exchange.partitions, samples.values());
         self.works.set_bounds(shuffle, bounds);
         self.close_job(job, Status::Succeeded, None);
     }
@@ -658,11 +655,7 @@ fn first_lines(bytes: &[u8], limit: u64) -> (&[u8], u64) {
             return (&bytes[..=end], count);
         }
     }
-    if limit == 0 {
-        (&[], 0)
-    } else {
-        (bytes, count)
-    }
+    if limit == 0 { (&[], 0) } else { (bytes, count) }
 }
 
 /// Why an executor is gone, if people want to know.

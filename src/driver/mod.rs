@@ -5,6 +5,10 @@
 //! nothing about where and when tasks run.
 
 pub mod board;
+pub mod cluster;
+mod event_loop;
+pub mod input;
 pub mod outcome;
 pub mod report;
+pub mod run;
 pub mod work;

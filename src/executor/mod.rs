@@ -6,8 +6,11 @@
 //! scheduler nor offers.
 
 pub mod core;
+pub mod engine;
 mod event_loop;
+pub mod operators;
 pub mod pool;
 pub mod runner;
+pub mod sampling;
 
 pub use event_loop::{ExecutorError, run};

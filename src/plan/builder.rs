@@ -222,6 +222,11 @@ impl PlanBuilder {
         Self::default()
     }
 
+    /// A dataset that was added.
+    pub(super) fn dataset(&self, id: DatasetId) -> &Dataset {
+        &self.datasets[id.index()]
+    }
+
     /// Adds a dataset.
     ///
     /// # Errors

@@ -13,13 +13,16 @@
 //! Datasets only ever refer to earlier ones, so a plan has no cycles.
 
 pub mod application;
+mod application_builder;
 mod builder;
 mod dataset;
 mod job;
+pub mod job_file;
 mod lineage;
 pub mod operation;
 mod partitioner;
 
+pub use application_builder::{ApplicationBuilder, PlacedSplit};
 pub use builder::{NewDataset, PlanBuilder, PlanError};
 pub use dataset::{Dataset, Dependency, Determinism, NarrowDependency, PartitionMapping, Shuffle};
 pub use job::{JobProperties, JobRequest, JobRequestError, JobTarget, WantedPartitions};

@@ -7,9 +7,13 @@
 pub mod block;
 pub mod blocks;
 pub mod combine;
+pub mod listing;
 pub mod number;
 pub mod order;
+pub mod persisted;
 pub mod shuffle;
+pub mod sink;
 pub mod sorter;
+pub mod source;
 pub mod table;
 pub mod value;

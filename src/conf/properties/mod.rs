@@ -9,6 +9,7 @@ pub mod application;
 pub mod executor;
 pub mod mesos;
 pub mod scheduler;
+pub mod storage;
 
 use super::registry::Group;
 use super::resolve::Conf;
@@ -19,6 +20,7 @@ pub static GROUPS: &[&Group] = &[
     &mesos::GROUP,
     &executor::GROUP,
     &scheduler::GROUP,
+    &storage::GROUP,
 ];
 
 /// Values that are good by themselves and do not go together, each as a

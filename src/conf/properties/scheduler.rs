@@ -57,6 +57,10 @@ const SOME_TIME: Duration = Duration::from_millis(1);
 properties! {
     title: "Scheduling";
 
+    /// How many partitions a shuffle makes unless the job file says so.
+    pub DEFAULT_PARALLELISM: Property<Option<u32>> =
+        integer("spark.default.parallelism", 1).optional("as many as its largest input has");
+
     /// The cores that one task takes.
     pub TASK_CPUS: Property<u32> = integer("spark.task.cpus", 1).default("1");
 
