@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use super::settings::SettingsError;
 use crate::driver::run::RunError;
 use crate::executor::ExecutorError;
+use crate::executor::worker::WorkerError;
 
 /// Any error, of which only its text and causes matter from here on.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -35,6 +36,9 @@ pub enum Failure {
     /// An agent's executor cannot begin.
     #[error("cannot run as an executor")]
     Executor(#[from] ExecutorError),
+    /// A driver's executor cannot begin, or lost its driver.
+    #[error("executor")]
+    Worker(#[from] WorkerError),
     /// No master was found, or none took the registration.
     #[error("cannot register with Mesos")]
     NoMaster(#[source] Cause),
@@ -64,7 +68,7 @@ impl Failure {
             Self::Run(_) | Self::JobFile(_) => 2,
             // Started by hand, and not by an agent.
             Self::Executor(ExecutorError::Environment(_)) => 2,
-            Self::Executor(_) => 1,
+            Self::Executor(_) | Self::Worker(_) => 1,
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::NoMaster(_) => 3,
             Self::FrameworkRemoved(_) => 4,

@@ -21,9 +21,12 @@ use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use args::{Args, Command};
 use exit_code::Failure;
+
+use crate::executor::worker::{self, WorkerConfig};
 
 /// The environment variables of the process, by name.
 pub type Environment = BTreeMap<String, String>;
@@ -55,11 +58,28 @@ fn dispatch(
     }
 }
 
-/// Runs as an agent's executor.
+/// Runs as an executor: of a driver if the environment names one.
 fn executor(environment: &Environment) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let Some(config) = WorkerConfig::read(environment) else {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Failure::Runtime)?;
+        return Ok(runtime.block_on(crate::executor::run(environment))?);
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    Ok(runtime.block_on(crate::executor::run(environment))?)
+    let stop = async {
+        // Without the signal it ends with its driver.
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let worked = runtime.block_on(async { worker::work(config?, stop).await });
+    runtime.shutdown_background();
+    Ok(worked?)
 }

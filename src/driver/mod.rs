@@ -9,6 +9,8 @@ pub mod cluster;
 mod event_loop;
 pub mod input;
 pub mod outcome;
+mod processes;
 pub mod report;
 pub mod run;
+mod server;
 pub mod work;

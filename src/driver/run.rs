@@ -3,36 +3,47 @@
 //! Responsible for putting a run together: the core with its settings, the
 //! executors that the master URL asks for, and their end in any case.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::cluster::{Cluster, Fetcher, Transport};
+use super::cluster::{Cluster, Fetcher, Provider, Transport};
 use super::event_loop::EventLoop;
 use super::input::{CommitAnswer, Input};
+use super::processes::{ProcessSettings, Processes};
 use super::report::{JobReport, Listener, Mode, Report, Status};
+use super::server::serve;
 use super::work::BlockPlace;
 use crate::backend::executors::NewExecutor;
 use crate::clock::SystemClock;
-use crate::conf::Conf;
 use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::scheduler::SCHEDULER_ALLOCATION_FILE;
-use crate::conf::properties::storage::{LOCAL_DIR, STORAGE_MEMORY, TASK_MEMORY};
+use crate::conf::properties::storage::{
+    LOCAL_DIR, MAX_DIRECT_RESULT_SIZE, STORAGE_MEMORY, TASK_MEMORY,
+};
+use crate::conf::property::Property;
+use crate::conf::{ByteSize, Conf};
 use crate::executor::engine::{Committer, Engine};
 use crate::executor::pool::TaskPool;
+use crate::executor::worker::setting;
 use crate::ids::{ExecutorId, Partition, StageId, TaskId};
 use crate::plan::application::{ActionKind, Application};
-use crate::rpc::message::Task;
+use crate::rpc::frame::Secret;
+use crate::rpc::message::{Task, from_driver};
 use crate::scheduler::config::ConfigProblem;
 use crate::scheduler::pools_file::{PoolsFile, PoolsFileError};
 use crate::scheduler::task::TaskNeeds;
 use crate::scheduler::{Core, DagSchedulerConfig, TaskSchedulerConfig};
+use crate::storage::blocks::BlockClient;
 use crate::storage::persisted::Persisted;
 use crate::storage::shuffle::{NoNetwork, ShuffleReader};
 use crate::storage::sink::{self, SinkError};
 use crate::task::Cancel;
+use crate::timer::AbortOnDrop;
 
 /// The executor of tasks that the driver runs itself.
 const LOCAL: &str = "driver";
@@ -94,14 +105,31 @@ pub async fn run(
     let app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
     let master = conf.get(&MASTER);
     let name = conf.get(&APP_NAME);
+    let _office;
     let (cluster, mode) = match &master {
         MasterUrl::Local { threads, .. } => (
             local(*threads, &app_id, &application, conf, &folder, &inputs)?,
             Mode::Local,
         ),
-        MasterUrl::LocalCluster { .. } | MasterUrl::Mesos(_) => {
+        MasterUrl::LocalCluster {
+            executors, cores, ..
+        } => {
+            let office = Office::open("127.0.0.1", &inputs).await?;
+            let settings = ProcessSettings {
+                executors: executors.get(),
+                cores: cores.get(),
+                driver: office.address.clone(),
+                secret: office.secret.clone(),
+                folder: folder.0.clone(),
+            };
+            let provider = Box::new(Processes::new(settings, inputs.clone()));
+            let cluster = linked(&office, &app_id, &application, conf, provider)?;
+            _office = Some(office);
+            (cluster, Mode::LocalCluster)
+        }
+        MasterUrl::Mesos(_) => {
             return Err(RunError::System(std::io::Error::other(
-                "only local masters can run jobs yet",
+                "jobs cannot run on Mesos yet",
             )));
         }
     };
@@ -232,6 +260,7 @@ fn local(
         persisted: Arc::new(Persisted::new(
             &folder.0,
             conf.get(&STORAGE_MEMORY).whole_bytes(),
+            None,
         )),
         committer: Arc::new(LocalCommitter(inputs.clone())),
         clock: SystemClock::start(),
@@ -263,6 +292,73 @@ fn local(
         folder: folder.0.to_string_lossy().into_owned(),
     });
     Ok(cluster)
+}
+
+/// Where executors find the driver, and by what they know each other.
+struct Office {
+    address: String,
+    secret: String,
+    blocks: BlockClient,
+    _serving: AbortOnDrop,
+}
+
+impl Office {
+    /// Listens on a free port of `host`.
+    async fn open(host: &str, inputs: &mpsc::UnboundedSender<Input>) -> Result<Self, RunError> {
+        let listener = TcpListener::bind((host, 0))
+            .await
+            .map_err(RunError::System)?;
+        let port = listener.local_addr().map_err(RunError::System)?.port();
+        let secret = uuid::Uuid::new_v4().simple().to_string();
+        let serving = serve(listener, Secret::new(&secret), inputs.clone());
+        let blocks = BlockClient::new(&secret, tokio::runtime::Handle::current())
+            .map_err(|error| RunError::System(std::io::Error::other(error)))?;
+        Ok(Self {
+            address: format!("{host}:{port}"),
+            secret,
+            blocks,
+            _serving: AbortOnDrop::spawn(serving),
+        })
+    }
+}
+
+/// Tasks on executors that connect.
+fn linked(
+    office: &Office,
+    app_id: &str,
+    application: &Application,
+    conf: &Conf,
+    provider: Box<dyn Provider>,
+) -> Result<Cluster, RunError> {
+    let program = serde_json::to_vec(&*application.program)
+        .map_err(|error| RunError::System(error.into()))?;
+    let bytes = |property: &Property<ByteSize>| conf.get(property).whole_bytes().to_string();
+    let settings = [
+        (setting::TASK_MEMORY, bytes(&TASK_MEMORY)),
+        (setting::STORAGE_MEMORY, bytes(&STORAGE_MEMORY)),
+        (setting::MAX_DIRECT_RESULT, bytes(&MAX_DIRECT_RESULT_SIZE)),
+    ];
+    let welcome = from_driver::Registered {
+        program: program.into(),
+        app_id: app_id.to_owned(),
+        conf: settings
+            .map(|(name, value)| (name.to_owned(), value))
+            .into(),
+    };
+    let blocks = office.blocks.clone();
+    let fetcher: Fetcher = Arc::new(move |place, task| {
+        let (blocks, address) = (blocks.clone(), place.address.clone());
+        Box::pin(async move {
+            let result = blocks.result(&address, task, u64::MAX).await;
+            result.map(Into::into).map_err(|error| error.to_string())
+        })
+    });
+    let transport = Transport::Links {
+        links: BTreeMap::new(),
+        welcome,
+        provider,
+    };
+    Ok(Cluster::new(transport, fetcher, None))
 }
 
 /// Asks the loop of this process.

@@ -12,5 +12,6 @@ pub mod operators;
 pub mod pool;
 pub mod runner;
 pub mod sampling;
+pub mod worker;
 
 pub use event_loop::{ExecutorError, run};

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use super::block::{self, Blocks};
+use super::blocks::{self, BlockClient};
 use crate::ids::{DatasetId, Partition, TaskId};
 use crate::rpc::message::CachedPartition;
 use crate::task::{Records, TaskContext, TaskError};
@@ -23,6 +24,7 @@ type Key = (DatasetId, Partition);
 pub struct Persisted {
     folder: PathBuf,
     budget: usize,
+    network: Option<BlockClient>,
     state: Mutex<State>,
 }
 
@@ -47,11 +49,13 @@ fn file_of(folder: &Path, (dataset, partition): Key) -> PathBuf {
 }
 
 impl Persisted {
-    /// Keeps at most so many bytes in memory, and the rest in this folder.
-    pub fn new(folder: &Path, budget: usize) -> Self {
+    /// Keeps at most so many bytes in memory, and the rest in this folder. What
+    /// is kept elsewhere is read over `network`, if there is one.
+    pub fn new(folder: &Path, budget: usize, network: Option<BlockClient>) -> Self {
         Self {
             folder: folder.to_owned(),
             budget,
+            network,
             state: Mutex::default(),
         }
     }
@@ -97,13 +101,27 @@ impl Persisted {
                 Ok(Some(reading(file, context)))
             }
             None => {
-                let there = elsewhere.iter().filter(|it| {
-                    it.dataset == dataset.0 && it.partition == partition.0 && !it.folder.is_empty()
-                });
+                let there = elsewhere
+                    .iter()
+                    .filter(|it| it.dataset == dataset.0 && it.partition == partition.0);
                 let file = there
-                    .filter_map(|it| File::open(file_of(Path::new(&it.folder), key)).ok())
-                    .next();
-                Ok(file.map(|file| reading(file, context)))
+                    .clone()
+                    .filter(|it| !it.folder.is_empty())
+                    .find_map(|it| File::open(file_of(Path::new(&it.folder), key)).ok());
+                if let Some(file) = file {
+                    return Ok(Some(reading(file, context)));
+                }
+                let (Some(network), Some(holder)) = (
+                    &self.network,
+                    there.clone().find(|it| !it.address.is_empty()),
+                ) else {
+                    return Ok(None);
+                };
+                let fetched = network.persisted(&holder.address, dataset, partition, &context);
+                Ok(Some(Box::new(Reading {
+                    blocks: Blocks::new(fetched),
+                    context,
+                })))
             }
         }
     }
@@ -138,6 +156,26 @@ impl Persisted {
 
     fn has_room(&self, bytes: usize) -> bool {
         self.lock().taken + bytes <= self.budget
+    }
+}
+
+impl blocks::Persisted for Persisted {
+    fn open(
+        &self,
+        dataset: DatasetId,
+        partition: Partition,
+    ) -> std::io::Result<Option<Box<dyn std::io::Read + Send>>> {
+        let key = (dataset, partition);
+        let kept = self.lock().kept.get(&key).cloned();
+        Ok(match kept {
+            Some(Kept::Memory(blocks)) => Some(Box::new(Chain {
+                blocks,
+                at: 0,
+                within: 0,
+            })),
+            Some(Kept::File) => Some(Box::new(File::open(file_of(&self.folder, key))?)),
+            None => None,
+        })
     }
 }
 
@@ -280,7 +318,7 @@ mod tests {
 
     fn kept(budget: usize, whole: bool) -> (tempfile::TempDir, Arc<Persisted>) {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Arc::new(Persisted::new(folder.path(), budget));
+        let store = Arc::new(Persisted::new(folder.path(), budget, None));
         let context = test_context(folder.path());
         let records = Box::new(test_records(&["a", "b"]));
         let mut passing = store.keeping(records, DatasetId(1), Partition(2), &context);
@@ -324,7 +362,7 @@ mod tests {
     fn what_another_executor_of_the_host_keeps_on_disk_is_found() {
         let (folder, _store) = kept(0, true);
         let other = tempfile::tempdir().expect("a folder");
-        let store = Persisted::new(other.path(), 0);
+        let store = Persisted::new(other.path(), 0, None);
         let there = CachedPartition {
             dataset: 1,
             partition: 2,
