@@ -68,7 +68,7 @@ impl BlockClient {
     ///
     /// # Errors
     /// The system lacks something that HTTP needs.
-    pub fn new(secret: &Secret, runtime: Handle) -> Result<Self, BlockError> {
+    pub fn new(secret: &str, runtime: Handle) -> Result<Self, BlockError> {
         // Of several users in one process the first to come installs it.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
@@ -85,7 +85,7 @@ impl BlockClient {
             .map_err(|error| BlockError::Settings(cause(&error)))?;
         Ok(Self(Arc::new(Inner {
             http,
-            authorization: Token::new(secret).header(),
+            authorization: Token::new(&Secret::new(secret)).header(),
             runtime,
         })))
     }

@@ -84,12 +84,12 @@ impl BlockServer {
     pub fn start(
         listener: TcpListener,
         folder: PathBuf,
-        secret: &Secret,
+        secret: &str,
         persisted: Arc<dyn Persisted>,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             folders: RwLock::new(vec![folder]),
-            token: Token::new(secret),
+            token: Token::new(&Secret::new(secret)),
             persisted,
         });
         Ok(Self {

@@ -38,13 +38,12 @@ fn start(runtime: &Runtime, folder: &Path) -> BlockServer {
     let folder = folder.to_owned();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        BlockServer::start(listener, folder, &Secret::new("secret"), Arc::new(One))
-            .expect("serving")
+        BlockServer::start(listener, folder, "secret", Arc::new(One)).expect("serving")
     })
 }
 
 fn client(runtime: &Runtime, secret: &str) -> BlockClient {
-    BlockClient::new(&Secret::new(secret), runtime.handle().clone()).expect("a client")
+    BlockClient::new(secret, runtime.handle().clone()).expect("a client")
 }
 
 /// Reads over the network, for the reader is on another host.
