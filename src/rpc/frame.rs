@@ -74,6 +74,17 @@ impl Secret {
     pub fn is_proved(&self, side: Side, challenge: &[u8], other: &[u8], proof: &[u8]) -> bool {
         hmac::verify(&self.0, &Self::said(side, challenge, other), proof).is_ok()
     }
+
+    /// The proof for requests that are no connection of this protocol, such as
+    /// those for `"blocks"`.
+    pub fn token(&self, purpose: &str) -> Vec<u8> {
+        hmac::sign(&self.0, purpose.as_bytes()).as_ref().to_vec()
+    }
+
+    /// Whether a token is right; takes the same time for all wrong ones.
+    pub fn is_token(&self, purpose: &str, token: &[u8]) -> bool {
+        hmac::verify(&self.0, purpose.as_bytes(), token).is_ok()
+    }
 }
 
 /// The executor's answer to the driver's nonce.

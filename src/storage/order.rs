@@ -1,4 +1,4 @@
-//! The order of records, and the bounds between ranges of it. Pure.
+//! The order of records, and the bounds between ranges of it.
 //!
 //! Responsible for comparing records as `sort` says. Every order is total: what
 //! is equal by it is ordered by the whole line, so a sorted result does not

@@ -1,31 +1,101 @@
 //! Partial results by key, in memory.
 //!
 //! Responsible for finding a key's result fast and for knowing when memory is
-//! used up. Keys lie one after the other in one piece of memory, and an entry
-//! is small, for with many keys every look is a wait for memory.
+//! used up. With many keys every look is a wait for memory, so an entry is
+//! small and has a short key in it; longer ones lie one after the other in a
+//! piece of memory of their own.
 
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Slot;
-use memchr::{memchr, memchr2_iter};
+use memchr::{memchr_iter, memchr2_iter};
 use rustc_hash::FxBuildHasher;
 
 use super::number::Number;
 use super::value::{Side, Value, read_count, read_sum, too_large, write_record};
 use crate::plan::operation::Combine;
-use crate::task::{CHUNK, Records, TaskContext, TaskError, lines};
+use crate::task::{CHUNK, Records, TaskContext, TaskError};
 
-/// Keys take no more together, for their places are 32 bits.
-const MOST_KEYS: usize = 1 << 31;
+/// Keys of at most so many bytes are in their entries.
+const SHORT: usize = size_of::<u128>();
 
 #[derive(Clone, Copy)]
 struct Entry {
-    hash: u64,
+    /// A short key, its first byte lowest; of a longer one, where it begins.
+    key: u128,
     /// A count, or where the sum is.
     value: u64,
-    start: u32,
+    /// Of the key.
     length: u32,
+}
+
+impl Entry {
+    const fn length(&self) -> usize {
+        self.length as usize
+    }
+
+    /// The key; a short one is put into `short`.
+    fn key<'a>(&self, keys: &'a [u8], short: &'a mut [u8; SHORT]) -> &'a [u8] {
+        if self.length() <= SHORT {
+            *short = self.key.to_le_bytes();
+            &short[..self.length()]
+        } else {
+            let start = usize::try_from(self.key).expect("it was an index");
+            &keys[start..][..self.length()]
+        }
+    }
+
+    fn hash(&self, keys: &[u8]) -> u64 {
+        if self.length() <= SHORT {
+            hash_short(self.key, self.length())
+        } else {
+            FxBuildHasher.hash_one(self.key(keys, &mut [0; SHORT]))
+        }
+    }
+}
+
+/// A key that is looked for, in a chunk of records.
+struct Sought<'a> {
+    chunk: &'a [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Sought<'a> {
+    fn bytes(&self) -> &'a [u8] {
+        &self.chunk[self.start..self.end]
+    }
+
+    /// As an entry has it, if it is short.
+    fn short(&self) -> Option<u128> {
+        let length = self.end - self.start;
+        if length > SHORT {
+            return None;
+        }
+        let window = self.chunk[self.start..].first_chunk::<SHORT>();
+        Some(match window {
+            // Faster than to copy as many bytes as there are.
+            Some(window) => {
+                let kept = u128::MAX.checked_shr(8 * (SHORT - length) as u32);
+                u128::from_le_bytes(*window) & kept.unwrap_or(0)
+            }
+            None => {
+                let mut padded = [0; SHORT];
+                padded[..length].copy_from_slice(self.bytes());
+                u128::from_le_bytes(padded)
+            }
+        })
+    }
+}
+
+/// Both halves multiplied: each bit of the key reaches all bits.
+fn hash_short(key: u128, length: usize) -> u64 {
+    let (low, high) = (key as u64, (key >> 64) as u64);
+    let high = high ^ (length as u64).rotate_right(8);
+    let product =
+        u128::from(low ^ 0x9e37_79b9_7f4a_7c15) * u128::from(high ^ 0xd6e8_feb8_6659_fd93);
+    (product as u64) ^ (product >> 64) as u64
 }
 
 /// A table of partial results by key.
@@ -33,6 +103,7 @@ pub struct Table {
     combine: Combine,
     side: Side,
     budget: usize,
+    /// The long keys.
     keys: Vec<u8>,
     entries: HashTable<Entry>,
     sums: Vec<Number>,
@@ -61,7 +132,7 @@ impl Table {
             0
         };
         let sums = self.sums.capacity() * size_of::<Number>();
-        self.keys.len() + entries + growing + sums > self.budget || self.keys.len() >= MOST_KEYS
+        self.keys.len() + entries + growing + sums > self.budget
     }
 
     /// Takes in a chunk of records; returns how many they were.
@@ -71,16 +142,18 @@ impl Table {
     pub fn add(&mut self, chunk: &[u8]) -> Result<u64, TaskError> {
         match (self.combine, self.side) {
             (Combine::Count, Side::Map) => self.count(chunk),
-            (Combine::Count, Side::Reduce) => self.add_each(chunk, |table, record| {
-                let (key, more) = read_count(record)?;
-                let count = table.value_of(key)?;
+            (Combine::Count, Side::Reduce) => self.add_each(chunk, |table, start, end| {
+                let (key, more) = read_count(&chunk[start..end])?;
+                let end = start + key.len();
+                let count = table.value_of(&Sought { chunk, start, end })?;
                 *count = count.checked_add(more).ok_or_else(|| too_large(key))?;
                 Ok(())
             }),
-            (Combine::Sum, _) => self.add_each(chunk, |table, record| {
-                let (key, more) = read_sum(record)?;
+            (Combine::Sum, _) => self.add_each(chunk, |table, start, end| {
+                let (key, more) = read_sum(&chunk[start..end])?;
+                let end = start + key.len();
                 let next = table.sums.len() as u64;
-                let value = table.value_of(key)?;
+                let value = table.value_of(&Sought { chunk, start, end })?;
                 if *value == 0 {
                     *value = next + 1;
                     table.sums.push(more);
@@ -91,21 +164,24 @@ impl Table {
                 }
                 Ok(())
             }),
-            (Combine::Distinct, _) => self.add_each(chunk, |table, record| {
-                table.value_of(record)?;
+            (Combine::Distinct, _) => self.add_each(chunk, |table, start, end| {
+                table.value_of(&Sought { chunk, start, end })?;
                 Ok(())
             }),
         }
     }
 
+    /// Calls `add` with where each record begins and ends.
     fn add_each(
         &mut self,
         chunk: &[u8],
-        mut add: impl FnMut(&mut Self, &[u8]) -> Result<(), TaskError>,
+        mut add: impl FnMut(&mut Self, usize, usize) -> Result<(), TaskError>,
     ) -> Result<u64, TaskError> {
         let mut count = 0;
-        for record in lines(chunk) {
-            add(self, record)?;
+        let mut start = 0;
+        for end in memchr_iter(b'\n', chunk) {
+            add(self, start, end)?;
+            start = end + 1;
             count += 1;
         }
         Ok(count)
@@ -122,44 +198,53 @@ impl Table {
                 key_end = key_end.or(Some(at));
                 continue;
             }
-            *self.value_of(&chunk[start..key_end.unwrap_or(at)])? += 1;
+            let end = key_end.unwrap_or(at);
+            *self.value_of(&Sought { chunk, start, end })? += 1;
             records += 1;
             start = at + 1;
             key_end = None;
         }
-        debug_assert!(memchr(b'\n', &chunk[start..]).is_none());
         Ok(records)
     }
 
     /// The value of a key, which is 0 if it is new.
-    fn value_of(&mut self, key: &[u8]) -> Result<&mut u64, TaskError> {
-        let hash = FxBuildHasher.hash_one(key);
-        let keys = &self.keys;
+    fn value_of(&mut self, sought: &Sought<'_>) -> Result<&mut u64, TaskError> {
+        let keys = &mut self.keys;
+        if let Some(key) = sought.short() {
+            let length = sought.end - sought.start;
+            let slot = self.entries.entry(
+                hash_short(key, length),
+                |entry| entry.key == key && entry.length() == length,
+                |entry| entry.hash(keys),
+            );
+            let entry = slot.or_insert_with(|| Entry {
+                key,
+                value: 0,
+                length: length as u32,
+            });
+            return Ok(&mut entry.into_mut().value);
+        }
+        let key = sought.bytes();
+        let Ok(length) = u32::try_from(key.len()) else {
+            return Err(TaskError::Permanent("a key is longer than 4 GiB".into()));
+        };
         let slot = self.entries.entry(
-            hash,
-            |entry| entry.hash == hash && key_in(keys, entry) == key,
-            |entry| entry.hash,
+            FxBuildHasher.hash_one(key),
+            |entry| entry.length == length && entry.key(keys, &mut [0; SHORT]) == key,
+            |entry| entry.hash(keys),
         );
-        match slot {
-            Slot::Occupied(found) => Ok(&mut found.into_mut().value),
+        Ok(match slot {
+            Slot::Occupied(found) => &mut found.into_mut().value,
             Slot::Vacant(free) => {
-                let end = u32::try_from(keys.len() + key.len());
-                let (Ok(_), Ok(start), Ok(length)) =
-                    (end, keys.len().try_into(), key.len().try_into())
-                else {
-                    let message = "the keys of a chunk of records are longer than 2 GiB";
-                    return Err(TaskError::Permanent(message.into()));
-                };
-                self.keys.extend_from_slice(key);
                 let entry = Entry {
-                    hash,
+                    key: keys.len() as u128,
                     value: 0,
-                    start,
                     length,
                 };
-                Ok(&mut free.insert(entry).into_mut().value)
+                keys.extend_from_slice(key);
+                &mut free.insert(entry).into_mut().value
             }
-        }
+        })
     }
 
     fn value(&self, entry: &Entry) -> Value {
@@ -181,7 +266,8 @@ impl Table {
     ) -> Result<(), TaskError> {
         let mut record = Vec::new();
         for entry in &self.entries {
-            let key = key_in(&self.keys, entry);
+            let mut short = [0; SHORT];
+            let key = entry.key(&self.keys, &mut short);
             record.clear();
             write_record(&mut record, key, self.value(entry));
             take(key, &record)?;
@@ -194,23 +280,25 @@ impl Table {
 
     /// All results as records, ordered by key.
     pub fn into_sorted(mut self) -> impl Records {
-        let mut order: Vec<(u64, u32, u32, u64)> = Vec::with_capacity(self.entries.len());
-        order.extend(self.entries.drain().map(|entry| {
-            let prefix = prefix_of(key_in(&self.keys, &entry));
-            (prefix, entry.start, entry.length, entry.value)
-        }));
-        self.entries = HashTable::new();
-        let key = |start: u32, length: u32| &self.keys[start as usize..][..length as usize];
-        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1, a.2).cmp(key(b.1, b.2))));
+        let entries = std::mem::take(&mut self.entries);
+        let keys = &self.keys;
+        let mut order: Vec<(u128, Entry)> = Vec::with_capacity(entries.len());
+        order.extend(
+            entries
+                .into_iter()
+                .map(|entry| (first_bytes(entry.key(keys, &mut [0; SHORT])), entry)),
+        );
+        order.sort_unstable_by(|(first_a, a), (first_b, b)| {
+            first_a.cmp(first_b).then_with(|| {
+                let (mut short_a, mut short_b) = ([0; SHORT], [0; SHORT]);
+                a.key(keys, &mut short_a).cmp(b.key(keys, &mut short_b))
+            })
+        });
         InOrder {
             table: self,
             order: order.into_iter(),
         }
     }
-}
-
-fn key_in<'a>(keys: &'a [u8], entry: &Entry) -> &'a [u8] {
-    &keys[entry.start as usize..][..entry.length as usize]
 }
 
 /// Sums are counted from 1, for 0 is none.
@@ -219,35 +307,63 @@ fn place_of(value: u64) -> usize {
 }
 
 /// The first bytes of a key, as a number that is ordered as they are.
-fn prefix_of(key: &[u8]) -> u64 {
-    let mut first = [0; 8];
-    let length = key.len().min(8);
+fn first_bytes(key: &[u8]) -> u128 {
+    let mut first = [0; SHORT];
+    let length = key.len().min(SHORT);
     first[..length].copy_from_slice(&key[..length]);
-    u64::from_be_bytes(first)
+    u128::from_be_bytes(first)
 }
 
 struct InOrder {
     table: Table,
-    /// Prefix, start and length of the key, and the value.
-    order: std::vec::IntoIter<(u64, u32, u32, u64)>,
+    order: std::vec::IntoIter<(u128, Entry)>,
 }
 
 impl Records for InOrder {
     fn next(&mut self, chunk: &mut Vec<u8>) -> Result<bool, TaskError> {
         chunk.clear();
         while chunk.len() < CHUNK
-            && let Some((hash, start, length, value)) = self.order.next()
+            && let Some((_, entry)) = self.order.next()
         {
-            let entry = Entry {
-                hash,
-                value,
-                start,
-                length,
-            };
-            let key = key_in(&self.table.keys, &entry);
+            let mut short = [0; SHORT];
+            let key = entry.key(&self.table.keys, &mut short);
             write_record(chunk, key, self.table.value(&entry));
             chunk.push(b'\n');
         }
         Ok(!chunk.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::task::{all_lines, test_context};
+
+    proptest! {
+        #[test]
+        fn keys_of_any_length_and_bytes_are_told_apart(
+            keys in prop::collection::vec(prop::collection::vec(prop_oneof![Just(0), Just(b'a'), Just(b'b')], 0..20), 0..60),
+        ) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let mut table = Table::new(Combine::Count, Side::Map, &test_context(folder.path()));
+            let mut counts = BTreeMap::<_, u64>::new();
+            let mut chunk = Vec::new();
+            for key in &keys {
+                *counts.entry(key.clone()).or_default() += 1;
+                chunk.extend_from_slice(key);
+                chunk.extend_from_slice(b"\tx\ty\n");
+            }
+            prop_assert_eq!(table.add(&chunk).expect("counted"), keys.len() as u64);
+            let read = all_lines(table.into_sorted()).expect("in memory");
+            let wanted: Vec<_> = counts
+                .iter()
+                .map(|(key, count)| format!("{}\t{count}", String::from_utf8_lossy(key)))
+                .collect();
+            prop_assert_eq!(read, wanted);
+        }
     }
 }

@@ -19,6 +19,7 @@ use super::download::{Question, Received, cause};
 use super::token::Token;
 use super::wire;
 use crate::ids::{DatasetId, Partition, TaskId};
+use crate::rpc::frame::Secret;
 use crate::storage::shuffle::{Fetch, FetchBlocks, WantedBlock};
 use crate::task::{TaskContext, WakerGuard};
 use crate::timer::AbortOnDrop;
@@ -84,7 +85,7 @@ impl BlockClient {
             .map_err(|error| BlockError::Settings(cause(&error)))?;
         Ok(Self(Arc::new(Inner {
             http,
-            authorization: Token::new(secret).header(),
+            authorization: Token::new(&Secret::new(secret)).header(),
             runtime,
         })))
     }

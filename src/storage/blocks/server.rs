@@ -31,6 +31,7 @@ use tokio::task::JoinSet;
 use super::token::Token;
 use super::{pump, result_file, wire};
 use crate::ids::{DatasetId, Partition, TaskId};
+use crate::rpc::frame::Secret;
 use crate::timer::AbortOnDrop;
 
 /// No more connections at once: more wait to be accepted.
@@ -88,7 +89,7 @@ impl BlockServer {
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             folders: RwLock::new(vec![folder]),
-            token: Token::new(secret),
+            token: Token::new(&Secret::new(secret)),
             persisted,
         });
         Ok(Self {

@@ -14,6 +14,7 @@ use super::*;
 use crate::ids::{DatasetId, Host, Partition};
 use crate::plan::Partitioning;
 use crate::plan::operation::Merge;
+use crate::rpc::frame::Secret;
 use crate::rpc::message::shuffle_input::Block;
 use crate::storage::shuffle::tests::{exchange, input, write};
 use crate::storage::shuffle::{ShuffleReader, merged, remove_shuffle};
@@ -188,7 +189,7 @@ fn strange_requests_are_refused() {
     let runtime = Runtime::new().expect("a runtime");
     let folder = tempfile::tempdir().expect("a folder");
     let server = start(&runtime, folder.path());
-    let header = token::Token::new("secret").header();
+    let header = token::Token::new(&Secret::new("secret")).header();
     let ask = |first: &str, authorization: &str, body: &[u8]| {
         let mut peer = TcpStream::connect(server.address()).expect("a connection");
         write!(

@@ -6,23 +6,23 @@
 
 use std::fmt::Write;
 
-use ring::hmac;
+use crate::rpc::frame::Secret;
 
-const PURPOSE: &[u8] = b"blocks";
+const PURPOSE: &str = "blocks";
 
 /// Makes and checks the proof.
 #[derive(Clone)]
-pub(super) struct Token(hmac::Key);
+pub(super) struct Token(Secret);
 
 impl Token {
-    pub(super) fn new(secret: &str) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()))
+    pub(super) fn new(secret: &Secret) -> Self {
+        Self(secret.clone())
     }
 
     /// The header's value.
     pub(super) fn header(&self) -> String {
         let mut header = String::from("Bearer ");
-        for byte in hmac::sign(&self.0, PURPOSE).as_ref() {
+        for byte in self.0.token(PURPOSE) {
             // Writing to a string cannot fail.
             let _ = write!(header, "{byte:02x}");
         }
@@ -35,7 +35,7 @@ impl Token {
         let proof = header
             .and_then(|value| value.strip_prefix(b"Bearer "))
             .and_then(from_hex);
-        proof.is_some_and(|proof| hmac::verify(&self.0, PURPOSE, &proof).is_ok())
+        proof.is_some_and(|proof| self.0.is_token(PURPOSE, &proof))
     }
 }
 
@@ -55,10 +55,10 @@ mod tests {
 
     #[test]
     fn only_the_same_secret_proves() {
-        let token = Token::new("a");
+        let token = Token::new(&Secret::new("a"));
         let header = token.header();
         assert!(token.is_proved(Some(header.as_bytes())));
-        assert!(!Token::new("b").is_proved(Some(header.as_bytes())));
+        assert!(!Token::new(&Secret::new("b")).is_proved(Some(header.as_bytes())));
         let other = "Bearer ".to_owned() + &"g".repeat(64);
         for wrong in ["", "Bearer ", &header[7..], &header[..70], &other] {
             assert!(!token.is_proved(Some(wrong.as_bytes())), "{wrong}");

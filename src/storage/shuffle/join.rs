@@ -25,18 +25,18 @@ pub fn join<L: Records, R: Records>(
     kind: JoinKind,
     context: &TaskContext,
 ) -> Result<impl Records + use<L, R>, TaskError> {
-    // Both sides are sorted before the first is read.
-    let half = TaskContext {
-        memory: context.memory / 2,
+    // Both sides are sorted before the first is read, and a group is kept.
+    let third = TaskContext {
+        memory: context.memory / 3,
         ..context.clone()
     };
     let mut joined = Joined {
-        left: Side::new(sort(left, by_key(), &half)?),
-        right: Side::new(sort(right, by_key(), &half)?),
-        group: Group::new(&half),
+        left: Side::new(sort(left, by_key(), &third)?),
+        right: Side::new(sort(right, by_key(), &third)?),
+        group: Group::new(&third),
         kind,
         state: State::Advance,
-        context: half,
+        context: third,
     };
     joined.left.advance()?;
     joined.right.advance()?;

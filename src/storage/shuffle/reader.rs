@@ -17,6 +17,10 @@ use crate::rpc::message::{ShuffleInput, shuffle_input};
 use crate::storage::block::{BLOCK, Blocks};
 use crate::task::{Metrics, Records, TaskContext, TaskError};
 
+/// So many sources are opened at once: the one that is read, and the next,
+/// whose blocks come meanwhile.
+const OPEN: usize = 2;
+
 /// One block to be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WantedBlock {
@@ -81,6 +85,8 @@ pub struct Arriving {
     reduce: Partition,
     reader: ShuffleReader,
     sources: VecDeque<shuffle_input::Source>,
+    /// Those that are next; what is remote is on its way already.
+    opened: VecDeque<(shuffle_input::Source, Part)>,
     source: Option<(shuffle_input::Source, Part)>,
     blocks: Option<(Blocks<Box<dyn Read + Send>>, Partition)>,
     context: TaskContext,
@@ -94,6 +100,7 @@ impl ShuffleReader {
             reduce,
             reader: self.clone(),
             sources: input.sources.iter().cloned().collect(),
+            opened: VecDeque::new(),
             source: None,
             blocks: None,
             context: context.clone(),
@@ -130,11 +137,16 @@ impl Arriving {
         loop {
             self.context.cancel.check()?;
             let Some((source, mut part)) = self.source.take() else {
-                let Some(source) = self.sources.pop_front() else {
+                while self.opened.len() < OPEN
+                    && let Some(source) = self.sources.pop_front()
+                {
+                    let part = self.open(&source);
+                    self.opened.push_back((source, part));
+                }
+                self.source = self.opened.pop_front();
+                if self.source.is_none() {
                     return Ok(false);
-                };
-                let part = self.open(&source);
-                self.source = Some((source, part));
+                }
                 continue;
             };
             let (block, opened) = match &mut part {

@@ -121,6 +121,9 @@ impl Spread {
                 file.take(*length)
                     .read_to_end(&mut buffer)
                     .map_err(|e| failed(&e))?;
+                if buffer.len() as u64 != *length {
+                    return Err(failed(&io::ErrorKind::UnexpectedEof.into()));
+                }
                 out.write_all(&buffer).map_err(|e| name(&e))?;
                 at += *length;
             }
