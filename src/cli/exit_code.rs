@@ -65,6 +65,9 @@ impl Failure {
         match self {
             Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) | Self::Jobs(_) => 1,
             Self::Run(RunError::WorkFolder { .. } | RunError::System(_)) => 1,
+            Self::Run(RunError::NoMaster(_)) => 3,
+            Self::Run(RunError::Removed(_)) => 4,
+            Self::Run(RunError::Interrupted) => 130,
             Self::Run(_) | Self::JobFile(_) => 2,
             // Started by hand, and not by an agent.
             Self::Executor(ExecutorError::Environment(_)) => 2,

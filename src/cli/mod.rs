@@ -58,15 +58,12 @@ fn dispatch(
     }
 }
 
+/// Agents set this for the executors that they start.
+const AGENT: &str = "MESOS_AGENT_ENDPOINT";
+
 /// Runs as an executor: of a driver if the environment names one.
 fn executor(environment: &Environment) -> Result<(), Failure> {
-    let Some(config) = WorkerConfig::read(environment) else {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Failure::Runtime)?;
-        return Ok(runtime.block_on(crate::executor::run(environment))?);
-    };
+    let config = WorkerConfig::read(environment).transpose()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -79,7 +76,15 @@ fn executor(environment: &Environment) -> Result<(), Failure> {
             Err(_) => std::future::pending().await,
         }
     };
-    let worked = runtime.block_on(async { worker::work(config?, stop).await });
+    let worked = runtime.block_on(async {
+        match config {
+            // A process of this machine, and no agent's.
+            Some(config) if !environment.contains_key(AGENT) => {
+                worker::work(config, stop).await.map_err(Failure::from)
+            }
+            config => Ok(crate::executor::run(environment, config).await?),
+        }
+    });
     runtime.shutdown_background();
-    Ok(worked?)
+    worked
 }

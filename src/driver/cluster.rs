@@ -20,6 +20,7 @@ use crate::backend::{Revived, SchedulerBackend};
 use crate::clock::Timestamp;
 use crate::executor::pool::TaskPool;
 use crate::ids::{DatasetId, ExecutorId, Host, Partition, TaskId};
+use crate::mesos::subscription::Notice;
 use crate::rpc::connection::Outgoing;
 use crate::rpc::message::{
     FromDriver, Task, from_driver, from_driver::Message, from_executor::Dropped,
@@ -56,6 +57,8 @@ pub enum ClusterInput {
         /// Which.
         dropped: Dropped,
     },
+    /// Mesos said something.
+    Mesos(Notice),
     /// A process of this machine that was an executor has ended.
     ProcessEnded {
         /// The executor.
@@ -71,16 +74,71 @@ pub type FetchResult = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send
 /// Makes [`FetchResult`]s: from an executor's address, the attempt.
 pub type Fetcher = Arc<dyn Fn(&BlockPlace, TaskId) -> FetchResult + Send + Sync>;
 
-/// Starts executors where there are none yet.
+/// What a provider says.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Executors that are gone, and why.
+    pub lost: Vec<(ExecutorId, ExecutorLossReason)>,
+    /// For people.
+    pub notes: Vec<Progress>,
+    /// Set when no executor can ever come again.
+    pub over: Option<Over>,
+}
+
+/// Why there can be no more executors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The framework is no more.
+    Removed(String),
+    /// Executors die faster than it makes sense to start them.
+    Dying(String),
+}
+
+/// Where executors come from.
 pub trait Provider: Send {
     /// The run begins.
-    fn start(&mut self, now: Timestamp);
+    fn start(&mut self, now: Timestamp) -> Told;
 
-    /// An executor is gone that was wanted; what is to be told of it.
-    fn lost(&mut self, now: Timestamp, executor: &ExecutorId) -> Vec<Progress>;
+    /// An executor has connected.
+    fn registered(&mut self, _: Timestamp, _: &ExecutorId) -> Told {
+        Told::default()
+    }
+
+    /// The connection of an executor is gone.
+    fn disconnected(&mut self, now: Timestamp, executor: &ExecutorId) -> Told;
+
+    /// So many cores could be used.
+    fn wanted(&mut self, _: Timestamp, _: u64) -> Told {
+        Told::default()
+    }
+
+    /// No executor is wanted on these hosts.
+    fn exclude(&mut self, _: Timestamp, _: Vec<Host>) -> Told {
+        Told::default()
+    }
 
     /// An executor is to end.
-    fn end(&mut self, executor: &ExecutorId);
+    fn end(&mut self, now: Timestamp, executor: &ExecutorId) -> Told;
+
+    /// Mesos said something.
+    fn heard(&mut self, _: Timestamp, _: Notice) -> Told {
+        Told::default()
+    }
+
+    /// When [`time_passed`](Self::time_passed) is due, if ever.
+    fn next_deadline(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// A deadline may have come.
+    fn time_passed(&mut self, _: Timestamp) -> Told {
+        Told::default()
+    }
+
+    /// Why no executor has come, if it knows.
+    fn why_nothing_runs(&self) -> Option<String> {
+        None
+    }
 
     /// Ends all and waits until they are gone.
     fn stop(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>>;
@@ -113,6 +171,8 @@ pub struct Cluster {
     fetcher: Fetcher,
     places: BTreeMap<ExecutorId, BlockPlace>,
     notes: Vec<Progress>,
+    over: Option<Over>,
+    wanted: u64,
 }
 
 fn message(message: Message) -> FromDriver {
@@ -134,6 +194,8 @@ impl Cluster {
             fetcher,
             places: BTreeMap::new(),
             notes: Vec::new(),
+            over: None,
+            wanted: 0,
         }
     }
 
@@ -149,27 +211,84 @@ impl Cluster {
         for (executor, place) in &self.places {
             works.set_place(executor.clone(), place.clone());
         }
-        if let Transport::Links { provider, .. } = &mut self.transport {
-            provider.start(now);
+        let told = match &mut self.transport {
+            Transport::Links { provider, .. } => provider.start(now),
+            Transport::Threads { .. } => Told::default(),
+        };
+        // Nobody is there yet to be lost.
+        let _ = self.take(told);
+    }
+
+    /// Takes in what the provider says; what the core is to hear.
+    fn take(&mut self, told: Told) -> Vec<Event> {
+        self.notes.extend(told.notes);
+        if told.over.is_some() {
+            self.over = told.over;
         }
+        let lost = told.lost.into_iter();
+        lost.filter_map(|(executor, reason)| self.remove(&executor, reason))
+            .collect()
+    }
+
+    /// An executor is gone: the news of it, if it was there.
+    fn remove(&mut self, executor: &ExecutorId, reason: ExecutorLossReason) -> Option<Event> {
+        if let Transport::Links { links, .. } = &mut self.transport {
+            links.remove(executor);
+        }
+        self.executors.remove(executor).then(|| {
+            Event::Executors(TaskSchedulerEvent::ExecutorLost {
+                executor: executor.clone(),
+                reason,
+            })
+        })
+    }
+
+    /// Asks the provider something.
+    fn tell(&mut self, tell: impl FnOnce(&mut dyn Provider) -> Told) -> Vec<Event> {
+        let told = match &mut self.transport {
+            Transport::Links { provider, .. } => tell(&mut **provider),
+            Transport::Threads { .. } => return Vec::new(),
+        };
+        self.take(told)
+    }
+
+    /// So many cores could be used by tasks that run or wait.
+    pub fn wanted(&mut self, now: Timestamp, cores: u64) -> Vec<Event> {
+        if std::mem::replace(&mut self.wanted, cores) == cores {
+            return Vec::new();
+        }
+        self.tell(|provider| provider.wanted(now, cores))
+    }
+
+    /// Why no executor can ever come again, if so.
+    pub fn over(&self) -> Option<&Over> {
+        self.over.as_ref()
     }
 
     /// When [`time_passed`](Self::time_passed) is due, if ever.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        None
+        match &self.transport {
+            Transport::Links { provider, .. } => provider.next_deadline(),
+            Transport::Threads { .. } => None,
+        }
     }
 
     /// A deadline may have come.
-    pub fn time_passed(&mut self, _: Timestamp) -> Vec<Event> {
-        Vec::new()
+    pub fn time_passed(&mut self, now: Timestamp) -> Vec<Event> {
+        self.tell(|provider| provider.time_passed(now))
     }
 
     /// Takes in what happened; what the core is to hear.
     pub fn handle(&mut self, now: Timestamp, input: ClusterInput, works: &mut Works) -> Vec<Event> {
         match input {
-            ClusterInput::Registered { register, link } => self.registered(register, link, works),
-            ClusterInput::Disconnected { executor, why } => self.lost(now, &executor, &why),
-            ClusterInput::ProcessEnded { executor, how } => self.lost(now, &executor, &how),
+            ClusterInput::Registered { register, link } => {
+                self.registered(now, register, link, works)
+            }
+            ClusterInput::Disconnected { executor, why }
+            | ClusterInput::ProcessEnded {
+                executor, how: why, ..
+            } => self.lost(now, &executor, &why),
+            ClusterInput::Mesos(notice) => self.tell(|provider| provider.heard(now, notice)),
             ClusterInput::Dropped { executor, dropped } => {
                 let Some(host) = self.executors.host_of(&executor).cloned() else {
                     return Vec::new();
@@ -186,6 +305,7 @@ impl Cluster {
 
     fn registered(
         &mut self,
+        now: Timestamp,
         register: Register,
         link: Outgoing<FromDriver>,
         works: &mut Works,
@@ -227,39 +347,25 @@ impl Cluster {
             "executor {executor} on {} registered with {} cores",
             register.host, register.cores
         )));
-        self.executors
-            .offer_of(&executor)
-            .map(|offer| {
-                Event::Executors(TaskSchedulerEvent::Offers {
-                    offers: vec![offer],
-                    all_free: false,
-                })
+        let mut events = self.tell(|provider| provider.registered(now, &executor));
+        events.extend(self.executors.offer_of(&executor).map(|offer| {
+            Event::Executors(TaskSchedulerEvent::Offers {
+                offers: vec![offer],
+                all_free: false,
             })
-            .into_iter()
-            .collect()
+        }));
+        events
     }
 
     fn lost(&mut self, now: Timestamp, executor: &ExecutorId, why: &str) -> Vec<Event> {
-        let Transport::Links {
-            links, provider, ..
-        } = &mut self.transport
-        else {
-            return Vec::new();
+        let reason = ExecutorLossReason::ProcessLost {
+            message: why.into(),
+            host: None,
+            caused_by_app: true,
         };
-        links.remove(executor);
-        let registered = self.executors.remove(executor);
-        self.notes.extend(provider.lost(now, executor));
-        if !registered {
-            return Vec::new();
-        }
-        vec![Event::Executors(TaskSchedulerEvent::ExecutorLost {
-            executor: executor.clone(),
-            reason: ExecutorLossReason::ProcessLost {
-                message: why.into(),
-                host: None,
-                caused_by_app: true,
-            },
-        })]
+        let mut events: Vec<_> = self.remove(executor, reason).into_iter().collect();
+        events.extend(self.tell(|provider| provider.disconnected(now, executor)));
+        events
     }
 
     /// What people are to be told since the last time.
@@ -269,7 +375,14 @@ impl Cluster {
 
     /// What is known of why nothing runs, beyond what the core knows.
     pub fn why_nothing_runs(&self) -> Option<String> {
-        (self.executors.cores() == 0).then(|| "no executor has registered".to_owned())
+        if self.executors.cores() > 0 {
+            return None;
+        }
+        let known = match &self.transport {
+            Transport::Links { provider, .. } => provider.why_nothing_runs(),
+            Transport::Threads { .. } => None,
+        };
+        Some(known.unwrap_or_else(|| "no executor has registered".to_owned()))
     }
 
     /// All that is free.
@@ -349,19 +462,20 @@ impl Cluster {
                     fetches.push((task, (self.fetcher)(&place, task)));
                 }
                 Action::End { executor, .. } => {
-                    if let Transport::Links {
-                        links, provider, ..
-                    } = &mut self.transport
+                    if let Transport::Links { links, .. } = &self.transport
+                        && let Some(link) = links.get(&executor)
                     {
-                        if let Some(link) = links.get(&executor) {
-                            link.send(&message(Message::Stop(from_driver::Stop {
-                                reason: "the driver wants it ended".into(),
-                            })));
-                        }
-                        provider.end(&executor);
+                        link.send(&message(Message::Stop(from_driver::Stop {
+                            reason: "the driver wants it ended".into(),
+                        })));
                     }
+                    // Its loss is told when its connection ends.
+                    self.tell(|provider| provider.end(now, &executor));
                 }
-                Action::ExcludeHosts(_) | Action::Launch { .. } => {}
+                Action::ExcludeHosts(hosts) => {
+                    self.tell(|provider| provider.exclude(now, hosts));
+                }
+                Action::Launch { .. } => {}
             }
         }
         fetches

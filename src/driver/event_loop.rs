@@ -4,6 +4,7 @@
 //! says, one thing after the other. One task runs it; threads, connections and
 //! timers only send it [`Input`]s.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 
 use super::board::{Board, Purpose, count_in};
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Over};
 use super::input::{CommitAnswer, Input};
 use super::outcome::status_of;
 use super::report::{JobReport, Listener, Progress, Status};
@@ -39,6 +40,9 @@ use crate::timer::sleep_until;
 
 /// So many inputs are taken at once at most, before room is offered again.
 const BATCH: usize = 1024;
+
+/// Of the failed attempts of a stage so many are told one by one.
+const FAILURES_TOLD: u32 = 5;
 
 /// What all tasks did.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,7 +73,10 @@ pub(super) struct EventLoop<'a> {
     /// Jobs whose files are being put in place.
     saving: BTreeSet<JobId>,
     progress: BTreeMap<StageId, (u32, u32)>,
+    failures_told: BTreeMap<StageId, u32>,
     interrupted: bool,
+    /// Cores of one task.
+    task_cpus: u32,
 }
 
 impl<'a> EventLoop<'a> {
@@ -80,6 +87,7 @@ impl<'a> EventLoop<'a> {
         application: Arc<Application>,
         listener: &'a mut dyn Listener,
         inputs: mpsc::UnboundedSender<Input>,
+        task_cpus: u32,
     ) -> Self {
         Self {
             clock,
@@ -100,7 +108,9 @@ impl<'a> EventLoop<'a> {
             freed: BTreeSet::new(),
             saving: BTreeSet::new(),
             progress: BTreeMap::new(),
+            failures_told: BTreeMap::new(),
             interrupted: false,
+            task_cpus,
         }
     }
 
@@ -110,6 +120,7 @@ impl<'a> EventLoop<'a> {
         let mut inputs = Vec::with_capacity(BATCH);
         self.cluster.start(self.clock.now(), &mut self.works);
         self.submit_ready();
+        self.tell_wanted();
         while !self.board.is_done() {
             let due = self.core.next_deadline();
             let due = due.into_iter().chain(self.cluster.next_deadline()).min();
@@ -125,7 +136,31 @@ impl<'a> EventLoop<'a> {
             self.offer_room();
             self.submit_ready();
             self.tell_progress();
+            self.tell_wanted();
+            if self.cluster.over().is_some() && !self.interrupted {
+                self.interrupted = true;
+                self.fail_all();
+            }
         }
+    }
+
+    /// Tells where executors come from how many could be used.
+    fn tell_wanted(&mut self) {
+        let tasks = self.core.tasks();
+        let wanted = (tasks.waiting() + tasks.running()) * u64::from(self.task_cpus);
+        let events = self.cluster.wanted(self.clock.now(), wanted);
+        self.tell_cluster_notes();
+        self.feed_all(events);
+    }
+
+    /// No executor can come again: what is not done never will be.
+    fn fail_all(&mut self) {
+        let why: Arc<str> = match self.cluster.over() {
+            Some(Over::Removed(why) | Over::Dying(why)) => why.as_str().into(),
+            None => return,
+        };
+        self.board.give_up_rest(&why);
+        self.feed(TaskSchedulerEvent::BackendFailed { message: why });
     }
 
     /// What all tasks did, and what came of all jobs.
@@ -444,10 +479,12 @@ impl<'a> EventLoop<'a> {
                     }
                 }
                 if !succeeded && !matches!(reason, TaskEndReason::Killed { .. }) {
-                    self.listener.progress(Progress::Warning(format!(
-                        "task {partition} of stage {stage}.{stage_attempt}, attempt {attempt} on \
-                         {host} (executor {executor}): {reason}"
-                    )));
+                    self.tell_failure(stage, || {
+                        format!(
+                            "task {partition} of stage {stage}.{stage_attempt}, attempt {attempt} \
+                             on {host} (executor {executor}): {reason}"
+                        )
+                    });
                 }
             }
             TaskReport::ExecutorLost {
@@ -462,6 +499,23 @@ impl<'a> EventLoop<'a> {
                 }
             }
             TaskReport::TaskSetFailed { .. } | TaskReport::ExecutorAdded { .. } => {}
+        }
+    }
+
+    /// Tells of a failed attempt; of many of a stage only the first ones.
+    fn tell_failure(&mut self, stage: StageId, text: impl FnOnce() -> String) {
+        let told = self.failures_told.entry(stage).or_default();
+        *told += 1;
+        match (*told).cmp(&FAILURES_TOLD) {
+            Ordering::Less => self.listener.progress(Progress::Warning(text())),
+            Ordering::Equal => {
+                let rest = format!(
+                    "{}; more failures of stage {stage} are only counted",
+                    text()
+                );
+                self.listener.progress(Progress::Warning(rest));
+            }
+            Ordering::Greater => {}
         }
     }
 

@@ -4,10 +4,12 @@
 //! waits, feeds them what happened and carries out what they say. It decides
 //! nothing about where and when tasks run.
 
+mod binary;
 pub mod board;
 pub mod cluster;
 mod event_loop;
 pub mod input;
+mod mesos;
 pub mod outcome;
 mod processes;
 pub mod report;

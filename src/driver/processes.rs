@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::cluster::{ClusterInput, Provider};
+use super::cluster::{ClusterInput, Over, Provider, Told};
 use super::input::Input;
 use super::report::Progress;
 use crate::clock::Timestamp;
@@ -123,15 +123,16 @@ async fn wait(mut child: Child, killed: oneshot::Receiver<()>) -> String {
 }
 
 impl Provider for Processes {
-    fn start(&mut self, _: Timestamp) {
+    fn start(&mut self, _: Timestamp) -> Told {
         for _ in 0..self.settings.executors {
             self.spawn();
         }
+        Told::default()
     }
 
-    fn lost(&mut self, _: Timestamp, executor: &ExecutorId) -> Vec<Progress> {
+    fn disconnected(&mut self, _: Timestamp, executor: &ExecutorId) -> Told {
         let Some(mut running) = self.running.remove(executor) else {
-            return Vec::new();
+            return Told::default();
         };
         // Only its connection may be gone.
         if let Some(kill) = running.kill.take() {
@@ -139,17 +140,22 @@ impl Provider for Processes {
         }
         if self.replaced == MOST_REPLACED {
             let text = format!("{MOST_REPLACED} executors have died; no more are started");
-            return vec![Progress::Warning(text)];
+            return Told {
+                over: self.running.is_empty().then(|| Over::Dying(text.clone())),
+                notes: vec![Progress::Warning(text)],
+                ..Told::default()
+            };
         }
         self.replaced += 1;
         self.spawn();
-        Vec::new()
+        Told::default()
     }
 
-    fn end(&mut self, executor: &ExecutorId) {
+    fn end(&mut self, _: Timestamp, executor: &ExecutorId) -> Told {
         if let Some(kill) = self.running.get_mut(executor).and_then(|it| it.kill.take()) {
             let _ = kill.send(());
         }
+        Told::default()
     }
 
     fn stop(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {

@@ -10,18 +10,28 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::cluster::{Cluster, Fetcher, Provider, Transport};
+use super::binary::Binary;
+use super::cluster::{Cluster, ClusterInput, Fetcher, Over, Provider, Transport};
 use super::event_loop::EventLoop;
 use super::input::{CommitAnswer, Input};
+use super::mesos::MesosExecutors;
 use super::processes::{ProcessSettings, Processes};
 use super::report::{JobReport, Listener, Mode, Report, Status};
 use super::server::serve;
 use super::work::BlockPlace;
+use crate::backend::executor_size::ExecutorSize;
 use crate::backend::executors::NewExecutor;
+use crate::backend::mesos_coarse::{MesosCoarse, MesosCoarseConfig};
 use crate::clock::SystemClock;
 use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::properties::application::{APP_NAME, MASTER};
-use crate::conf::properties::scheduler::SCHEDULER_ALLOCATION_FILE;
+use crate::conf::properties::executor::CORES_MAX;
+use crate::conf::properties::mesos::{
+    CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, PLACEMENT, Placement, REGISTRATION_TIMEOUT,
+    REJECT_OFFER_DURATION, REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
+    REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS, ROLE,
+};
+use crate::conf::properties::scheduler::{SCHEDULER_ALLOCATION_FILE, TASK_CPUS};
 use crate::conf::properties::storage::{
     LOCAL_DIR, MAX_DIRECT_RESULT_SIZE, STORAGE_MEMORY, TASK_MEMORY,
 };
@@ -29,8 +39,13 @@ use crate::conf::property::Property;
 use crate::conf::{ByteSize, Conf};
 use crate::executor::engine::{Committer, Engine};
 use crate::executor::pool::TaskPool;
-use crate::executor::worker::setting;
-use crate::ids::{ExecutorId, Partition, StageId, TaskId};
+use crate::executor::worker::{setting, variable};
+use crate::ids::{ExecutorId, FrameworkId, Partition, StageId, TaskId};
+use crate::mesos::client::{Client, ClientConfig};
+use crate::mesos::endpoint::Endpoint;
+use crate::mesos::subscription::Notice;
+use crate::mesos::task::Variable;
+use crate::offers::{Constraints, ConstraintsError, RefusePolicy, Requirement};
 use crate::plan::application::{ActionKind, Application};
 use crate::rpc::frame::Secret;
 use crate::rpc::message::{Task, from_driver};
@@ -66,6 +81,9 @@ pub enum RunError {
     /// Settings contradict each other.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Settings(Vec<ConfigProblem>),
+    /// What agents must be like cannot be read.
+    #[error("spark.mesos.constraints: {0}")]
+    Constraints(String),
     /// A folder to save to cannot be used.
     #[error(transparent)]
     Save(#[from] SinkError),
@@ -78,6 +96,18 @@ pub enum RunError {
         #[source]
         error: std::io::Error,
     },
+    /// The settings name a Mesos master, but not how to speak to it.
+    #[error("no connection to a Mesos master was set up")]
+    NoMesos,
+    /// No master granted a subscription.
+    #[error("cannot register with Mesos: {0}")]
+    NoMaster(String),
+    /// The framework was removed while jobs ran.
+    #[error("the framework was removed: {0}")]
+    Removed(String),
+    /// The user wanted an end before it began.
+    #[error("interrupted")]
+    Interrupted,
     /// The process cannot do its work at all.
     #[error("cannot start")]
     System(#[source] std::io::Error),
@@ -91,6 +121,7 @@ pub enum RunError {
 pub async fn run(
     application: Application,
     conf: &Conf,
+    mesos: Option<ClientConfig>,
     listener: &mut dyn Listener,
     mut interrupts: mpsc::UnboundedReceiver<()>,
 ) -> Result<Report, RunError> {
@@ -102,10 +133,11 @@ pub async fn run(
     }
     let folder = WorkFolder::make(conf)?;
     let (inputs, receiver) = mpsc::unbounded_channel();
-    let app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
+    let mut app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
     let master = conf.get(&MASTER);
     let name = conf.get(&APP_NAME);
     let _office;
+    let _serving_binary;
     let (cluster, mode) = match &master {
         MasterUrl::Local { threads, .. } => (
             local(*threads, &app_id, &application, conf, &folder, &inputs)?,
@@ -128,9 +160,18 @@ pub async fn run(
             (cluster, Mode::LocalCluster)
         }
         MasterUrl::Mesos(_) => {
-            return Err(RunError::System(std::io::Error::other(
-                "jobs cannot run on Mesos yet",
-            )));
+            let config = mesos.ok_or(RunError::NoMesos)?;
+            let (client, notices, subscribed) =
+                subscribe(config, conf, clock, &mut interrupts).await?;
+            app_id = subscribed.framework.as_str().to_owned();
+            let office = Office::open(&host_for(conf, &subscribed.endpoint), &inputs).await?;
+            let backend = coarse(&office, &app_id, conf).await?;
+            let provider = Box::new(MesosExecutors::new(backend.machine, client));
+            let cluster = linked(&office, &app_id, &application, conf, provider)?;
+            forward(notices, inputs.clone());
+            _office = Some(office);
+            _serving_binary = Some(backend.serving);
+            (cluster, Mode::Coarse)
         }
     };
     for (to, overwrite) in saves(&application) {
@@ -142,10 +183,21 @@ pub async fn run(
             let _ = interrupted.send(Input::Interrupted);
         }
     });
-    let mut running = EventLoop::new(clock, core, cluster, application, listener, inputs);
+    let mut running = EventLoop::new(
+        clock,
+        core,
+        cluster,
+        application,
+        listener,
+        inputs,
+        conf.get(&TASK_CPUS),
+    );
     running.run(receiver).await;
     running.cluster.stop().await;
     watching.abort();
+    if let Some(Over::Removed(why)) = running.cluster.over() {
+        return Err(RunError::Removed(why.clone()));
+    }
     let (totals, jobs) = running.into_results();
     let seconds = (clock.now() - crate::clock::Timestamp::ZERO).as_secs_f64();
     Ok(Report {
@@ -359,6 +411,152 @@ fn linked(
         provider,
     };
     Ok(Cluster::new(transport, fetcher, None))
+}
+
+/// A granted subscription.
+struct Granted {
+    framework: FrameworkId,
+    endpoint: Endpoint,
+}
+
+/// Subscribes with the master; whoever waits no longer says so by `interrupts`.
+async fn subscribe(
+    config: ClientConfig,
+    conf: &Conf,
+    clock: SystemClock,
+    interrupts: &mut mpsc::UnboundedReceiver<()>,
+) -> Result<(Client, mpsc::UnboundedReceiver<Notice>, Granted), RunError> {
+    let failed = |why: String| RunError::NoMaster(why);
+    let (client, mut notices) =
+        Client::start(config, clock).map_err(|error| failed(error.to_string()))?;
+    let patience = conf.get(&REGISTRATION_TIMEOUT);
+    let mut last = "the master did not answer".to_owned();
+    let granted = async {
+        loop {
+            match notices.recv().await {
+                Some(Notice::Subscribed {
+                    framework,
+                    endpoint,
+                    ..
+                }) => {
+                    return Ok(Granted {
+                        framework,
+                        endpoint,
+                    });
+                }
+                Some(Notice::Failing { why } | Notice::Disconnected { why }) => last = why,
+                Some(Notice::Ended(end)) => return Err(failed(end.to_string())),
+                Some(Notice::Event(_)) => {}
+                None => return Err(failed("the client ended".into())),
+            }
+        }
+    };
+    let granted = tokio::select! {
+        granted = tokio::time::timeout(patience, granted) => granted,
+        _ = interrupts.recv() => return Err(RunError::Interrupted),
+    };
+    match granted {
+        Ok(granted) => Ok((client, notices, granted?)),
+        Err(_) => Err(failed(format!("no success within {patience:?}: {last}"))),
+    }
+}
+
+/// Hands what Mesos says to the loop.
+fn forward(mut notices: mpsc::UnboundedReceiver<Notice>, inputs: mpsc::UnboundedSender<Input>) {
+    tokio::spawn(async move {
+        while let Some(notice) = notices.recv().await {
+            let input = Input::Cluster(Box::new(ClusterInput::Mesos(notice)));
+            if inputs.send(input).is_err() {
+                return;
+            }
+        }
+    });
+}
+
+/// The address of this machine that agents can reach: the one from which the
+/// master is reached, unless it is set.
+fn host_for(conf: &Conf, master: &Endpoint) -> String {
+    conf.get(&DRIVER_HOST).unwrap_or_else(|| {
+        let local = std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| {
+            // Nothing is sent: only the route is looked up.
+            socket.connect((master.host.as_str(), master.port))?;
+            socket.local_addr()
+        });
+        local.map_or_else(|_| "127.0.0.1".into(), |address| address.ip().to_string())
+    })
+}
+
+/// The backend of coarse mode, and what serves our binary to agents.
+struct Coarse {
+    machine: MesosCoarse,
+    serving: AbortOnDrop,
+}
+
+async fn coarse(office: &Office, app_id: &str, conf: &Conf) -> Result<Coarse, RunError> {
+    let (host, _) = office.address.rsplit_once(':').unwrap_or_default();
+    let listener = TcpListener::bind(("0.0.0.0", 0))
+        .await
+        .map_err(RunError::System)?;
+    let port = listener.local_addr().map_err(RunError::System)?.port();
+    let binary = Binary::own().map_err(RunError::System)?;
+    let command = match conf.get(&EXECUTOR_HOME) {
+        Some(home) => format!("exec '{}/bin/mesquite' executor", home.display()),
+        None => binary.command(&format!("http://{host}:{port}/mesquite")),
+    };
+    let variable = |name: &str, value: &str, secret| Variable {
+        name: name.into(),
+        value: value.into(),
+        secret,
+    };
+    let mut environment = vec![
+        variable(variable::DRIVER, &office.address, false),
+        variable(variable::SECRET, &office.secret, true),
+    ];
+    if let Some(folder) = conf.get(&LOCAL_DIR) {
+        environment.push(variable(variable::FOLDER, &folder.to_string_lossy(), false));
+    }
+    let size = ExecutorSize::of(conf);
+    let constraints = match conf.get(&CONSTRAINTS) {
+        Some(text) => text
+            .parse()
+            .map_err(|error: ConstraintsError| RunError::Constraints(error.to_string()))?,
+        None => Constraints::default(),
+    };
+    let usual = conf.get(&REJECT_OFFER_DURATION);
+    let role = conf.get(&ROLE);
+    let machine = MesosCoarse::new(MesosCoarseConfig {
+        size,
+        cores_max: conf.get(&CORES_MAX),
+        requirement: Requirement {
+            demand: size.demand(),
+            constraints,
+            role: Some(role.clone()),
+            ..Requirement::default()
+        },
+        refuse: RefusePolicy {
+            usual,
+            unmet_constraints: conf.get(&REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS),
+            reached_max_cores: conf.get(&REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES),
+            ..RefusePolicy::default()
+        },
+        role,
+        command,
+        environment,
+        variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
+        prefix: app_id
+            .chars()
+            .rev()
+            .take(8)
+            .collect::<String>()
+            .chars()
+            .rev()
+            .collect(),
+        pack: conf.get(&PLACEMENT) == Placement::Pack,
+    });
+    Ok(Coarse {
+        machine,
+        serving: AbortOnDrop::spawn(binary.serve(listener)),
+    })
 }
 
 /// Asks the loop of this process.

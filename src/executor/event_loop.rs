@@ -6,12 +6,15 @@
 use std::collections::BTreeMap;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::core::{Action, ExecutorCore, Input};
 use super::runner::{Group, Process};
+use super::worker::{self, WorkerConfig, WorkerError};
 use crate::clock::SystemClock;
 use crate::ids::MesosTaskId;
+use crate::mesos::event::ExitStatus;
 use crate::mesos::executor::client::ExecutorClient;
 use crate::mesos::executor::environment::{EnvironmentError, ExecutorEnvironment};
 use crate::mesos::executor::session::Notice;
@@ -36,7 +39,10 @@ pub enum ExecutorError {
 ///
 /// # Errors
 /// The executor cannot begin. What goes wrong later ends it in good order.
-pub async fn run(variables: &BTreeMap<String, String>) -> Result<(), ExecutorError> {
+pub async fn run(
+    variables: &BTreeMap<String, String>,
+    worker: Option<WorkerConfig>,
+) -> Result<(), ExecutorError> {
     let environment = ExecutorEnvironment::read(variables)?;
     tracing::info!(?environment, "starting");
     let clock = SystemClock::start();
@@ -50,6 +56,7 @@ pub async fn run(variables: &BTreeMap<String, String>) -> Result<(), ExecutorErr
         client,
         groups: BTreeMap::new(),
         ends,
+        worker: worker.map(Working::start),
     };
     loop {
         let deadline = shell.core.next_deadline();
@@ -61,7 +68,15 @@ pub async fn run(variables: &BTreeMap<String, String>) -> Result<(), ExecutorErr
             },
             Some((task, input)) = ended.recv() => {
                 shell.groups.remove(&task);
-                input
+                if shell.worker.is_some() {
+                    // It came to work for its driver, and that is over.
+                    if shell.handle(input) {
+                        return Ok(());
+                    }
+                    Input::Shutdown
+                } else {
+                    input
+                }
             }
             _ = terminate.recv() => Input::Shutdown,
             () = sleep_until(clock, deadline) => Input::Tick,
@@ -107,6 +122,28 @@ struct Shell {
     client: ExecutorClient,
     groups: BTreeMap<MesosTaskId, Group>,
     ends: mpsc::UnboundedSender<(MesosTaskId, Input)>,
+    /// Set if the executor works for a driver: its one task is that work.
+    worker: Option<Working>,
+}
+
+/// The work for a driver, which begins before the agent's first word: the two
+/// connections are made at the same time.
+struct Working {
+    stop: Option<oneshot::Sender<()>>,
+    work: Option<JoinHandle<Result<(), WorkerError>>>,
+}
+
+impl Working {
+    fn start(config: WorkerConfig) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        Self {
+            stop: Some(stop),
+            work: Some(tokio::spawn(worker::work(config, stopped))),
+        }
+    }
 }
 
 impl Shell {
@@ -115,7 +152,10 @@ impl Shell {
         for action in self.core.handle(self.clock.now(), input) {
             match action {
                 Action::Start { task, command } => self.start(task, &command),
-                Action::Terminate(task) => self.signal(&task, Group::terminate),
+                Action::Terminate(task) => {
+                    self.stop_work();
+                    self.signal(&task, Group::terminate);
+                }
                 Action::Kill(task) => self.signal(&task, Group::kill),
                 Action::Send(status) => {
                     tracing::info!(task = %status.task, state = %status.state, message = status.message);
@@ -130,10 +170,32 @@ impl Shell {
         false
     }
 
+    fn stop_work(&mut self) {
+        if let Some(stop) = self.worker.as_mut().and_then(|it| it.stop.take()) {
+            let _ = stop.send(());
+        }
+    }
+
     fn start(&mut self, task: MesosTaskId, command: &str) {
         let ends = self.ends.clone();
         // Its receiver lives as long as the executor.
         let tell = move |task: MesosTaskId, input| drop(ends.send((task, input)));
+        if let Some(work) = self.worker.as_mut().and_then(|it| it.work.take()) {
+            tokio::spawn(async move {
+                let (code, stderr) = match work.await {
+                    Ok(Ok(())) => (0, String::new()),
+                    Ok(Err(error)) => (1, error.to_string()),
+                    Err(error) => (1, format!("the executor's work broke off: {error}")),
+                };
+                let input = Input::Exited {
+                    task: task.clone(),
+                    exit: Some(ExitStatus::Code(code)),
+                    stderr,
+                };
+                tell(task, input);
+            });
+            return;
+        }
         match Process::start(command) {
             Ok(process) => {
                 self.groups.insert(task.clone(), process.group());

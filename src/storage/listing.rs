@@ -57,6 +57,14 @@ pub fn splits_of(entry: &str, hosts: &[Host], size: u64) -> Result<Vec<PlacedSpl
         }
         _ => entry,
     };
+    // Tasks run in other folders than the driver.
+    let path = std::path::absolute(path).map_err(|error| ListingError::Io {
+        path: path.into(),
+        error,
+    })?;
+    let path = path
+        .to_str()
+        .ok_or_else(|| ListingError::Name(path.clone()))?;
     let mut files = Vec::new();
     // A file may have the name of a pattern.
     if Path::new(path).exists() || !path.contains(['*', '?', '[']) {

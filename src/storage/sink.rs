@@ -68,6 +68,15 @@ pub fn folder(to: &str) -> PathBuf {
     )
 }
 
+/// The same folder, wherever it is named from.
+///
+/// # Errors
+/// The current folder is not known.
+pub fn absolute(to: &str) -> io::Result<String> {
+    let path = std::path::absolute(folder(to))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
 /// Whether a save may use this folder.
 ///
 /// # Errors

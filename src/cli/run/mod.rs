@@ -15,16 +15,18 @@ use tokio::sync::mpsc;
 use self::show::{Screen, summary};
 use super::Environment;
 use super::args::{RunArgs, Verbosity};
+use super::connection::client_config;
 use super::exit_code::Failure;
 use super::settings::{self, SettingsError};
-use crate::conf::properties::application::APP_NAME;
+use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::scheduler::DEFAULT_PARALLELISM;
-use crate::conf::{Conf, Source};
+use crate::conf::{Conf, MasterUrl, Source};
 use crate::driver::report::{Report, Status};
 use crate::driver::run::run as run_application;
-use crate::plan::application::Application;
+use crate::plan::application::{ActionKind, Application};
 use crate::plan::job_file::{JobFile, Problem, show as show_problems};
 use crate::storage::listing::splits_of;
+use crate::storage::sink;
 
 /// Runs a job file.
 ///
@@ -40,7 +42,11 @@ pub fn run(args: &RunArgs, verbosity: Verbosity, environment: &Environment) -> R
     let report = runtime.block_on(async {
         let interrupts = interrupts().map_err(Failure::Runtime)?;
         let mut screen = Screen::new(verbosity.quiet == 0, io::stderr().is_terminal());
-        let ran = run_application(application, &conf, &mut screen, interrupts).await;
+        let mesos = match conf.get(&MASTER) {
+            MasterUrl::Mesos(_) => Some(client_config(&conf)?),
+            MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => None,
+        };
+        let ran = run_application(application, &conf, mesos, &mut screen, interrupts).await;
         screen.close();
         ran.map_err(Failure::from)
     })?;
@@ -80,9 +86,15 @@ fn prepare(args: &RunArgs, environment: &Environment) -> Result<(Application, Co
     if !problems.is_empty() {
         return Err(bad(&problems));
     }
-    let application = file
+    let mut application = file
         .application(splits, conf.get(&DEFAULT_PARALLELISM))
         .map_err(|problem| bad(&[problem]))?;
+    for action in &mut application.actions {
+        if let ActionKind::Save { to, .. } = &mut action.kind {
+            // Tasks run in other folders than the driver.
+            *to = sink::absolute(to).map_err(Failure::Runtime)?;
+        }
+    }
     Ok((application, conf))
 }
 

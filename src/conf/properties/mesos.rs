@@ -33,6 +33,27 @@ impl Choice for WireFormat {
     }
 }
 
+/// How executors are put onto agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// Evenly.
+    Spread,
+    /// One agent after the other.
+    Pack,
+}
+
+impl Choice for Placement {
+    const WORDS: &'static [&'static str] = &["spread", "pack"];
+
+    fn from_word(word: &str) -> Option<Self> {
+        match word {
+            "spread" => Some(Self::Spread),
+            "pack" => Some(Self::Pack),
+            _ => None,
+        }
+    }
+}
+
 properties! {
     title: "Mesos";
 
@@ -106,6 +127,20 @@ properties! {
     pub WEBUI_URL: Property<Option<String>> = text("spark.mesos.driver.webui.url")
         .following(web_address)
         .optional("no link");
+
+    /// How executors are put onto agents: spread evenly over what is offered, or
+    /// packed onto one agent after the other.
+    pub PLACEMENT: Property<Placement> = choice("mesquite.mesos.placement").default("spread");
+
+    /// A folder on the agents with `bin/mesquite` in it. Without it agents run
+    /// the driver's own binary: from the same path if the same is there, else
+    /// fetched from the driver with curl or wget.
+    pub EXECUTOR_HOME: Property<Option<PathBuf>> =
+        path("spark.mesos.executor.home").optional("the driver's own binary");
+
+    /// The address at which executors reach the driver.
+    pub DRIVER_HOST: Property<Option<String>> =
+        text("spark.driver.host").optional("the address from which it reaches the master");
 
     /// The most GPUs to take. Without any the master offers no agent that has
     /// them.

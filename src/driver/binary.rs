@@ -1,0 +1,114 @@
+//! Our own binary, for agents that lack it.
+//!
+//! Responsible for serving the running program over HTTP and for the shell
+//! command that starts it on an agent: from the same path if the same binary is
+//! there, else fetched and checked by its digest. The program is no secret, so
+//! it is served to whoever asks.
+//!
+//! - `GET /mesquite`: the program
+
+use std::convert::Infallible;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+/// The program and its SHA-256.
+#[derive(Clone, Debug)]
+pub(super) struct Binary {
+    path: PathBuf,
+    digest: String,
+}
+
+impl Binary {
+    /// The program that runs.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(super) fn own() -> io::Result<Self> {
+        let path = std::env::current_exe()?;
+        let program = std::fs::read(&path)?;
+        let digest = ring::digest::digest(&ring::digest::SHA256, &program);
+        let digest = digest.as_ref().iter().map(|byte| format!("{byte:02x}"));
+        Ok(Self {
+            path,
+            digest: digest.collect(),
+        })
+    }
+
+    /// The shell command that starts an executor, with the program from `url`
+    /// where it is not there already.
+    pub(super) fn command(&self, url: &str) -> String {
+        let (path, digest) = (quoted(&self.path.to_string_lossy()), &self.digest);
+        let short = &digest[..16];
+        format!(
+            "same() {{ [ -x \"$1\" ] && [ \"$(sha256sum < \"$1\")\" = '{digest}  -' ]; }}; \
+             if same {path}; then exec {path} executor; fi; \
+             f=./mesquite-{short}; \
+             {{ curl -fsS -o $f {url} || wget -q -O $f {url}; }} && chmod 755 $f; \
+             if same $f; then exec $f executor; fi; \
+             echo 'cannot fetch mesquite from {url}: curl or wget is needed, and a way to there' >&2; \
+             exit 1"
+        )
+    }
+
+    /// Serves the program for as long as it is polled.
+    pub(super) async fn serve(self, listener: TcpListener) {
+        let program = Arc::new(self.path);
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                // Out of file descriptors, most likely: some will come free.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                continue;
+            };
+            let program = Arc::clone(&program);
+            let service = service_fn(move |request| answer(request, Arc::clone(&program)));
+            tokio::spawn(async move {
+                let http = hyper::server::conn::http1::Builder::new();
+                let served = http.serve_connection(TokioIo::new(stream), service).await;
+                if let Err(error) = served {
+                    tracing::debug!(%error, "a download ended");
+                }
+            });
+        }
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    program: Arc<PathBuf>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let mut response = Response::new(Full::default());
+    if request.uri().path() != "/mesquite" {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return Ok(response);
+    }
+    let read = tokio::task::spawn_blocking(move || std::fs::read(&*program)).await;
+    match read {
+        Ok(Ok(bytes)) => *response.body_mut() = Full::new(bytes.into()),
+        _ => *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR,
+    }
+    Ok(response)
+}
+
+/// For the shell, as one word.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_one_word_to_the_shell() {
+        assert_eq!(quoted("a b'c"), "'a b'\\''c'");
+    }
+}
