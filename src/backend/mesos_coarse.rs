@@ -299,7 +299,7 @@ impl MesosCoarse {
                 self.failed(now, &executor, how, actions);
             }
             Event::Error(message) => {
-                actions.push(Action::Note(format!("the master said: {message}")))
+                actions.push(Action::Note(format!("the master said: {message}")));
             }
             Event::Subscribed(_)
             | Event::UpdateOperationStatus(_)

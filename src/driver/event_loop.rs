@@ -562,10 +562,11 @@ impl<'a> EventLoop<'a> {
 
     /// Submits the jobs that are ready.
     fn submit_ready(&mut self) {
-        let works = &self.works;
-        while let Some(purpose) = self.board.next(|dataset| works.missing_bounds(dataset)) {
+        loop {
+            let works = &self.works;
+            let next = self.board.next(|dataset| works.missing_bounds(dataset));
+            let Some(purpose) = next else { return };
             self.submit(purpose);
-            return self.submit_ready();
         }
     }
 

@@ -38,7 +38,7 @@ use crate::conf::properties::storage::{
 use crate::conf::property::Property;
 use crate::conf::{ByteSize, Conf};
 use crate::executor::engine::{Committer, Engine};
-use crate::executor::pool::TaskPool;
+use crate::executor::pool::{RunTask, TaskPool};
 use crate::executor::worker::{setting, variable};
 use crate::ids::{ExecutorId, FrameworkId, Partition, StageId, TaskId};
 use crate::mesos::client::{Client, ClientConfig};
@@ -328,8 +328,9 @@ fn local(
         // Without the loop nobody waits for it.
         let _ = ends.send(ended);
     };
-    let pool = TaskPool::start(cores as usize, Arc::new(engine), Box::new(on_end))
-        .map_err(RunError::System)?;
+    let runner: Arc<dyn RunTask> = Arc::new(engine);
+    let pool =
+        TaskPool::start(cores as usize, &runner, Box::new(on_end)).map_err(RunError::System)?;
     let new = NewExecutor {
         executor: executor.clone(),
         host: host.into(),

@@ -50,7 +50,11 @@ impl TaskPool {
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn start(threads: usize, runner: Arc<dyn RunTask>, on_end: OnEnd) -> std::io::Result<Self> {
+    pub fn start(
+        threads: usize,
+        runner: &Arc<dyn RunTask>,
+        on_end: OnEnd,
+    ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Condvar::new(),
@@ -60,7 +64,7 @@ impl TaskPool {
             shared: Arc::clone(&shared),
         };
         for index in 0..threads.max(1) {
-            let (shared, runner) = (Arc::clone(&shared), Arc::clone(&runner));
+            let (shared, runner) = (Arc::clone(&shared), Arc::clone(runner));
             thread::Builder::new()
                 .name(format!("task-{index}"))
                 .spawn(move || shared.work(&*runner))?;
@@ -186,7 +190,7 @@ mod tests {
 
     impl RunTask for UntilStopped {
         fn run(&self, task: &Task, cancel: &Cancel) -> Outcome {
-            if task.id % 2 == 0 {
+            if task.id.is_multiple_of(2) {
                 return Outcome::default();
             }
             let (stop, stopped) = mpsc::channel();
@@ -203,7 +207,8 @@ mod tests {
         let on_end = move |task: Task, outcome| {
             let _ = ends.send((task.id, outcome));
         };
-        let pool = TaskPool::start(threads, Arc::new(UntilStopped), Box::new(on_end));
+        let runner: Arc<dyn RunTask> = Arc::new(UntilStopped);
+        let pool = TaskPool::start(threads, &runner, Box::new(on_end));
         (pool.expect("threads"), ended)
     }
 

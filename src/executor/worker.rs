@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::engine::{Committer, Engine};
-use super::pool::TaskPool;
+use super::pool::{RunTask, TaskPool};
 use crate::clock::SystemClock;
 use crate::plan::operation::Program;
 use crate::rpc::connection::{ConnectionError, Incoming, Outgoing, connect};
@@ -258,7 +258,8 @@ pub async fn work(config: WorkerConfig, stop: impl Future<Output = ()>) -> Resul
     let on_end = move |task: Task, outcome| {
         let _ = from_tasks.send(FromTask::Ended(task.id, outcome));
     };
-    let pool = TaskPool::start(config.cores as usize, Arc::new(engine), Box::new(on_end))
+    let runner: Arc<dyn RunTask> = Arc::new(engine);
+    let pool = TaskPool::start(config.cores as usize, &runner, Box::new(on_end))
         .map_err(system("start threads"))?;
     let mut worker = Worker {
         pool,

@@ -6,7 +6,6 @@
 
 #![expect(
     missing_docs,
-    clippy::doc_markdown,
     reason = "generated code; the meaning of the messages is told in proto/"
 )]
 

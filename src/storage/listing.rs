@@ -129,9 +129,10 @@ fn gather(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<(), ListingErr
             let path = entry.path();
             // A link to a folder could lead round in a circle.
             let is_link = entry.file_type().is_ok_and(|kind| kind.is_symlink());
-            if !is_hidden(&path) && !(is_link && path.is_dir()) {
-                to_visit.push(path);
+            if is_hidden(&path) || (is_link && path.is_dir()) {
+                continue;
             }
+            to_visit.push(path);
         }
     }
     Ok(())
