@@ -18,6 +18,7 @@
 pub mod executor_size;
 pub mod executors;
 pub mod mesos_coarse;
+pub mod mesos_fine;
 
 use crate::clock::Timestamp;
 use crate::scheduler::action::BackendRequest;

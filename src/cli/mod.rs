@@ -79,9 +79,9 @@ fn executor(environment: &Environment) -> Result<(), Failure> {
     let worked = runtime.block_on(async {
         match config {
             // A process of this machine, and no agent's.
-            Some(config) if !environment.contains_key(AGENT) => {
-                worker::work(config, stop).await.map_err(Failure::from)
-            }
+            Some(config) if !environment.contains_key(AGENT) => worker::work(config, stop, None)
+                .await
+                .map_err(Failure::from),
             config => Ok(crate::executor::run(environment, config).await?),
         }
     });

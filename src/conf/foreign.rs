@@ -189,7 +189,6 @@ pub static FOREIGN: &[Foreign] = &[
             "spark.mesos.executor.secret.*",
             "spark.mesos.extra.cores",
             "spark.mesos.fetcherCache.enable",
-            "spark.mesos.mesosExecutor.cores",
             "spark.mesos.network.labels",
             "spark.mesos.network.name",
             "spark.mesos.task.labels",

@@ -12,18 +12,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::fine::FineTasks;
 use super::input::CommitAnswer;
 use super::report::Progress;
 use super::work::{BlockPlace, Works};
 use crate::backend::executors::{Action, Executors, NewExecutor};
+use crate::backend::mesos_fine::Input as FineInput;
 use crate::backend::{Revived, SchedulerBackend};
 use crate::clock::Timestamp;
 use crate::executor::pool::TaskPool;
 use crate::ids::{DatasetId, ExecutorId, Host, Partition, TaskId};
+use crate::mesos::call::Call;
 use crate::mesos::subscription::Notice;
 use crate::rpc::connection::Outgoing;
 use crate::rpc::message::{
-    FromDriver, Task, from_driver, from_driver::Message, from_executor::Dropped,
+    FromDriver, Outcome, Task, from_driver, from_driver::Message, from_executor::Dropped,
     from_executor::Register,
 };
 use crate::scheduler::Event;
@@ -162,6 +165,55 @@ pub enum Transport {
         /// Where executors come from.
         provider: Box<dyn Provider>,
     },
+    /// By Mesos, each as a Mesos task; connections carry the rest.
+    Fine {
+        /// The executors that are connected.
+        links: BTreeMap<ExecutorId, Outgoing<FromDriver>>,
+        /// What each is told first.
+        welcome: from_driver::Registered,
+        /// The tasks of Mesos.
+        tasks: Box<FineTasks>,
+    },
+}
+
+impl Transport {
+    fn links(&mut self) -> Option<&mut BTreeMap<ExecutorId, Outgoing<FromDriver>>> {
+        match self {
+            Self::Links { links, .. } | Self::Fine { links, .. } => Some(links),
+            Self::Threads { .. } => None,
+        }
+    }
+
+    fn link(&self, executor: &ExecutorId) -> Option<&Outgoing<FromDriver>> {
+        match self {
+            Self::Links { links, .. } | Self::Fine { links, .. } => links.get(executor),
+            Self::Threads { .. } => None,
+        }
+    }
+}
+
+/// What follows from something that happened to executors, in order.
+#[derive(Debug)]
+pub enum Happened {
+    /// The core is to hear of it.
+    Event(Event),
+    /// An attempt ended.
+    Ended {
+        /// Where it ran.
+        executor: ExecutorId,
+        /// The attempt.
+        task: TaskId,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Mesos is to be told, now that what came before took effect.
+    Call(Call),
+}
+
+impl From<Event> for Happened {
+    fn from(event: Event) -> Self {
+        Self::Event(event)
+    }
 }
 
 /// See the module.
@@ -172,7 +224,8 @@ pub struct Cluster {
     places: BTreeMap<ExecutorId, BlockPlace>,
     notes: Vec<Progress>,
     over: Option<Over>,
-    wanted: u64,
+    /// What was told last of what is wanted.
+    wanted: (u64, u64),
 }
 
 fn message(message: Message) -> FromDriver {
@@ -195,7 +248,7 @@ impl Cluster {
             places: BTreeMap::new(),
             notes: Vec::new(),
             over: None,
-            wanted: 0,
+            wanted: (0, 0),
         }
     }
 
@@ -213,14 +266,18 @@ impl Cluster {
         }
         let told = match &mut self.transport {
             Transport::Links { provider, .. } => provider.start(now),
-            Transport::Threads { .. } => Told::default(),
+            Transport::Fine { tasks, .. } => {
+                let _ = tasks.handle(now, FineInput::Subscribed);
+                return;
+            }
+            Transport::Threads { .. } => return,
         };
         // Nobody is there yet to be lost.
         let _ = self.take(told);
     }
 
     /// Takes in what the provider says; what the core is to hear.
-    fn take(&mut self, told: Told) -> Vec<Event> {
+    fn take(&mut self, told: Told) -> Vec<Happened> {
         self.notes.extend(told.notes);
         if told.over.is_some() {
             self.over = told.over;
@@ -231,33 +288,55 @@ impl Cluster {
     }
 
     /// An executor is gone: the news of it, if it was there.
-    fn remove(&mut self, executor: &ExecutorId, reason: ExecutorLossReason) -> Option<Event> {
-        if let Transport::Links { links, .. } = &mut self.transport {
+    fn remove(&mut self, executor: &ExecutorId, reason: ExecutorLossReason) -> Option<Happened> {
+        if let Some(links) = self.transport.links() {
             links.remove(executor);
         }
-        self.executors.remove(executor).then(|| {
-            Event::Executors(TaskSchedulerEvent::ExecutorLost {
-                executor: executor.clone(),
-                reason,
-            })
-        })
+        self.executors
+            .remove(executor)
+            .then(|| lost_event(executor.clone(), reason))
     }
 
     /// Asks the provider something.
-    fn tell(&mut self, tell: impl FnOnce(&mut dyn Provider) -> Told) -> Vec<Event> {
+    fn tell(&mut self, tell: impl FnOnce(&mut dyn Provider) -> Told) -> Vec<Happened> {
         let told = match &mut self.transport {
             Transport::Links { provider, .. } => tell(&mut **provider),
-            Transport::Threads { .. } => return Vec::new(),
+            Transport::Threads { .. } | Transport::Fine { .. } => return Vec::new(),
         };
         self.take(told)
     }
 
-    /// So many cores could be used by tasks that run or wait.
-    pub fn wanted(&mut self, now: Timestamp, cores: u64) -> Vec<Event> {
-        if std::mem::replace(&mut self.wanted, cores) == cores {
+    /// Tells the tasks of Mesos something, in fine mode.
+    fn tell_fine(&mut self, now: Timestamp, input: FineInput) -> Vec<Happened> {
+        match &mut self.transport {
+            Transport::Fine { tasks, .. } => tasks.handle(now, input),
+            Transport::Threads { .. } | Transport::Links { .. } => Vec::new(),
+        }
+    }
+
+    /// So many tasks wait, and so many cores could be used by tasks that run or
+    /// wait.
+    pub fn wanted(&mut self, now: Timestamp, waiting: u64, cores: u64) -> Vec<Happened> {
+        if std::mem::replace(&mut self.wanted, (waiting, cores)) == (waiting, cores) {
             return Vec::new();
         }
-        self.tell(|provider| provider.wanted(now, cores))
+        let mut happened = self.tell(|provider| provider.wanted(now, cores));
+        happened.extend(self.tell_fine(now, FineInput::Waiting(waiting)));
+        happened
+    }
+
+    /// The core has answered an offer: what is left of it is declined.
+    pub fn settle(&mut self) {
+        if let Transport::Fine { tasks, .. } = &mut self.transport {
+            tasks.settle();
+        }
+    }
+
+    /// Tells Mesos something.
+    pub fn call(&mut self, call: Call) {
+        if let Transport::Fine { tasks, .. } = &mut self.transport {
+            tasks.call(call);
+        }
     }
 
     /// Why no executor can ever come again, if so.
@@ -269,17 +348,25 @@ impl Cluster {
     pub fn next_deadline(&self) -> Option<Timestamp> {
         match &self.transport {
             Transport::Links { provider, .. } => provider.next_deadline(),
+            Transport::Fine { tasks, .. } => tasks.next_deadline(),
             Transport::Threads { .. } => None,
         }
     }
 
     /// A deadline may have come.
-    pub fn time_passed(&mut self, now: Timestamp) -> Vec<Event> {
-        self.tell(|provider| provider.time_passed(now))
+    pub fn time_passed(&mut self, now: Timestamp) -> Vec<Happened> {
+        let mut happened = self.tell(|provider| provider.time_passed(now));
+        happened.extend(self.tell_fine(now, FineInput::Tick));
+        happened
     }
 
     /// Takes in what happened; what the core is to hear.
-    pub fn handle(&mut self, now: Timestamp, input: ClusterInput, works: &mut Works) -> Vec<Event> {
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        input: ClusterInput,
+        works: &mut Works,
+    ) -> Vec<Happened> {
         match input {
             ClusterInput::Registered { register, link } => {
                 self.registered(now, register, link, works)
@@ -288,17 +375,25 @@ impl Cluster {
             | ClusterInput::ProcessEnded {
                 executor, how: why, ..
             } => self.lost(now, &executor, &why),
-            ClusterInput::Mesos(notice) => self.tell(|provider| provider.heard(now, notice)),
+            ClusterInput::Mesos(notice) => match &mut self.transport {
+                Transport::Fine { tasks, .. } => {
+                    let (happened, told) = tasks.heard(now, notice);
+                    self.take(told);
+                    happened
+                }
+                _ => self.tell(|provider| provider.heard(now, notice)),
+            },
             ClusterInput::Dropped { executor, dropped } => {
                 let Some(host) = self.executors.host_of(&executor).cloned() else {
                     return Vec::new();
                 };
-                vec![Event::Jobs(DagEvent::PartitionDropped {
+                let event = Event::Jobs(DagEvent::PartitionDropped {
                     dataset: DatasetId(dropped.dataset),
                     partition: Partition(dropped.partition),
                     executor,
                     host,
-                })]
+                });
+                vec![event.into()]
             }
         }
     }
@@ -309,10 +404,12 @@ impl Cluster {
         register: Register,
         link: Outgoing<FromDriver>,
         works: &mut Works,
-    ) -> Vec<Event> {
+    ) -> Vec<Happened> {
         let executor = ExecutorId::from(register.executor);
-        let Transport::Links { links, welcome, .. } = &mut self.transport else {
-            return Vec::new();
+        let (links, welcome, slots) = match &mut self.transport {
+            Transport::Links { links, welcome, .. } => (links, welcome, true),
+            Transport::Fine { links, welcome, .. } => (links, welcome, false),
+            Transport::Threads { .. } => return Vec::new(),
         };
         let new = NewExecutor {
             executor: executor.clone(),
@@ -329,7 +426,7 @@ impl Cluster {
                 })
                 .collect(),
         };
-        if !self.executors.add(new) {
+        if links.contains_key(&executor) || (slots && !self.executors.add(new)) {
             link.send(&message(Message::Stop(from_driver::Stop {
                 reason: "an executor of this name is registered already".into(),
             })));
@@ -343,21 +440,26 @@ impl Cluster {
         };
         self.places.insert(executor.clone(), place.clone());
         works.set_place(executor.clone(), place);
-        self.notes.push(Progress::Note(format!(
-            "executor {executor} on {} registered with {} cores",
-            register.host, register.cores
-        )));
+        let text = if slots {
+            format!(
+                "executor {executor} on {} registered with {} cores",
+                register.host, register.cores
+            )
+        } else {
+            format!("executor {executor} on {} registered", register.host)
+        };
+        self.notes.push(Progress::Note(text));
         let mut events = self.tell(|provider| provider.registered(now, &executor));
         events.extend(self.executors.offer_of(&executor).map(|offer| {
-            Event::Executors(TaskSchedulerEvent::Offers {
+            Happened::Event(Event::Executors(TaskSchedulerEvent::Offers {
                 offers: vec![offer],
                 all_free: false,
-            })
+            }))
         }));
         events
     }
 
-    fn lost(&mut self, now: Timestamp, executor: &ExecutorId, why: &str) -> Vec<Event> {
+    fn lost(&mut self, now: Timestamp, executor: &ExecutorId, why: &str) -> Vec<Happened> {
         let reason = ExecutorLossReason::ProcessLost {
             message: why.into(),
             host: None,
@@ -365,6 +467,7 @@ impl Cluster {
         };
         let mut events: Vec<_> = self.remove(executor, reason).into_iter().collect();
         events.extend(self.tell(|provider| provider.disconnected(now, executor)));
+        events.extend(self.tell_fine(now, FineInput::ConnectionLost(executor.clone())));
         events
     }
 
@@ -380,6 +483,7 @@ impl Cluster {
         }
         let known = match &self.transport {
             Transport::Links { provider, .. } => provider.why_nothing_runs(),
+            Transport::Fine { tasks, .. } => tasks.why_nothing_runs(),
             Transport::Threads { .. } => None,
         };
         Some(known.unwrap_or_else(|| "no executor has registered".to_owned()))
@@ -387,6 +491,10 @@ impl Cluster {
 
     /// All that is free.
     pub fn revive(&mut self, now: Timestamp) -> Revived<Action> {
+        if let Transport::Fine { tasks, .. } = &mut self.transport {
+            tasks.revive(now);
+            return Revived::Asked(Vec::new());
+        }
         self.executors.revive(now)
     }
 
@@ -402,7 +510,10 @@ impl Cluster {
         now: Timestamp,
         launches: Vec<Vec<TaskDescription>>,
         mut make: impl FnMut(&TaskDescription) -> Option<Task>,
-    ) {
+    ) -> Vec<Happened> {
+        if let Transport::Fine { tasks, .. } = &mut self.transport {
+            return tasks.launch(launches, make);
+        }
         for action in self.executors.launch(now, launches) {
             let Action::Launch { executor, tasks } = action else {
                 continue;
@@ -410,13 +521,14 @@ impl Cluster {
             let tasks: Vec<Task> = tasks.iter().filter_map(&mut make).collect();
             match &self.transport {
                 Transport::Threads { pool, .. } => pool.submit(tasks),
-                Transport::Links { links, .. } => {
-                    if let Some(link) = links.get(&executor) {
+                transport => {
+                    if let Some(link) = transport.link(&executor) {
                         link.send(&message(Message::Launch(from_driver::Launch { tasks })));
                     }
                 }
             }
         }
+        Vec::new()
     }
 
     /// An attempt that was placed could not be started.
@@ -427,6 +539,9 @@ impl Cluster {
     /// An attempt has ended: the host that it ran on, if it is known and had
     /// not ended before.
     pub fn ended(&mut self, task: TaskId, executor: &ExecutorId, ran: Duration) -> Option<Host> {
+        if let Transport::Fine { tasks, .. } = &self.transport {
+            return tasks.host_of(executor);
+        }
         let ran_on = self.executors.ended(task, ran)?;
         (ran_on == *executor)
             .then(|| self.executors.host_of(executor).cloned())
@@ -440,6 +555,27 @@ impl Cluster {
         request: BackendRequest,
     ) -> Vec<(TaskId, FetchResult)> {
         let mut fetches = Vec::new();
+        if let Transport::Fine { tasks, .. } = &mut self.transport {
+            match request {
+                BackendRequest::KillTask { task, .. } => {
+                    let _ = tasks.handle(now, FineInput::Kill(task));
+                }
+                BackendRequest::FetchResult { task } => {
+                    let executor = tasks.ran_on(task);
+                    let place = executor.and_then(|it| self.places.get(&it)).cloned();
+                    fetches.push((task, (self.fetcher)(&place.unwrap_or_default(), task)));
+                }
+                BackendRequest::ExcludeHosts(hosts) => {
+                    let _ = tasks.handle(now, FineInput::ExcludeHosts(hosts));
+                }
+                BackendRequest::EndExecutor { executor, .. } => {
+                    let _ = tasks.handle(now, FineInput::ConnectionLost(executor));
+                }
+                BackendRequest::EndExecutorsOnHost { .. }
+                | BackendRequest::UnschedulableTaskSets(_) => {}
+            }
+            return fetches;
+        }
         for action in self.executors.request(now, request) {
             match action {
                 Action::Kill {
@@ -448,8 +584,8 @@ impl Cluster {
                     reason,
                 } => match &self.transport {
                     Transport::Threads { pool, .. } => pool.kill(task.0, &reason),
-                    Transport::Links { links, .. } => {
-                        if let Some(link) = links.get(&executor) {
+                    transport => {
+                        if let Some(link) = transport.link(&executor) {
                             link.send(&message(Message::Kill(from_driver::Kill {
                                 task: task.0,
                                 reason: reason.to_string(),
@@ -462,9 +598,7 @@ impl Cluster {
                     fetches.push((task, (self.fetcher)(&place, task)));
                 }
                 Action::End { executor, .. } => {
-                    if let Transport::Links { links, .. } = &self.transport
-                        && let Some(link) = links.get(&executor)
-                    {
+                    if let Some(link) = self.transport.link(&executor) {
                         link.send(&message(Message::Stop(from_driver::Stop {
                             reason: "the driver wants it ended".into(),
                         })));
@@ -488,15 +622,14 @@ impl Cluster {
                 // A task that was stopped meanwhile does not listen.
                 let _ = answer.send(granted);
             }
-            (CommitAnswer::Executor(executor), Transport::Links { links, .. }) => {
-                if let Some(link) = links.get(&executor) {
+            (CommitAnswer::Executor(executor), transport) => {
+                if let Some(link) = transport.link(&executor) {
                     link.send(&message(Message::Commit(from_driver::CommitDecision {
                         task: task.0,
                         granted,
                     })));
                 }
             }
-            (CommitAnswer::Executor(_), Transport::Threads { .. }) => {}
         }
     }
 
@@ -518,6 +651,23 @@ impl Cluster {
                 links.clear();
                 provider.stop().await;
             }
+            Transport::Fine { links, tasks, .. } => {
+                for link in links.values() {
+                    link.send(&message(Message::Stop(from_driver::Stop {
+                        reason: "the application is over".into(),
+                    })));
+                }
+                links.clear();
+                tasks.stop().await;
+            }
         }
     }
+}
+
+/// The news that an executor is gone.
+pub(super) fn lost_event(executor: ExecutorId, reason: ExecutorLossReason) -> Happened {
+    Happened::Event(Event::Executors(TaskSchedulerEvent::ExecutorLost {
+        executor,
+        reason,
+    }))
 }

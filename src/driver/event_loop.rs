@@ -14,7 +14,7 @@ use rustc_hash::FxHashMap;
 use tokio::sync::mpsc;
 
 use super::board::{Board, Purpose, count_in};
-use super::cluster::{Cluster, Over};
+use super::cluster::{Cluster, Happened, Over};
 use super::input::{CommitAnswer, Input};
 use super::outcome::status_of;
 use super::report::{JobReport, Listener, Progress, Status};
@@ -148,9 +148,10 @@ impl<'a> EventLoop<'a> {
     fn tell_wanted(&mut self) {
         let tasks = self.core.tasks();
         let wanted = (tasks.waiting() + tasks.running()) * u64::from(self.task_cpus);
-        let events = self.cluster.wanted(self.clock.now(), wanted);
+        let waiting = tasks.waiting();
+        let happened = self.cluster.wanted(self.clock.now(), waiting, wanted);
         self.tell_cluster_notes();
-        self.feed_all(events);
+        self.happened(happened);
     }
 
     /// No executor can come again: what is not done never will be.
@@ -203,17 +204,32 @@ impl<'a> EventLoop<'a> {
             }
             Input::TimePassed => {
                 self.feed(Event::TimePassed);
-                let events = self.cluster.time_passed(self.clock.now());
-                self.feed_all(events);
+                let happened = self.cluster.time_passed(self.clock.now());
+                self.happened(happened);
             }
             Input::Cluster(input) => {
                 let now = self.clock.now();
-                let events = self.cluster.handle(now, *input, &mut self.works);
+                let happened = self.cluster.handle(now, *input, &mut self.works);
                 self.tell_cluster_notes();
-                self.feed_all(events);
+                self.happened(happened);
             }
         }
         true
+    }
+
+    /// Lets what happened to executors take effect, in order.
+    fn happened(&mut self, happened: Vec<Happened>) {
+        for one in happened {
+            match one {
+                Happened::Event(event) => self.feed(event),
+                Happened::Ended {
+                    executor,
+                    task,
+                    outcome,
+                } => self.ended(&executor, task, outcome),
+                Happened::Call(call) => self.cluster.call(call),
+            }
+        }
     }
 
     fn feed_all(&mut self, events: Vec<Event>) {
@@ -228,6 +244,7 @@ impl<'a> EventLoop<'a> {
         while let Some(event) = events.pop() {
             let actions = self.core.handle(self.clock.now(), event);
             self.carry_out(actions, &mut events);
+            self.cluster.settle();
         }
     }
 
@@ -269,7 +286,7 @@ impl<'a> EventLoop<'a> {
         let (works, core) = (&self.works, &self.core);
         let mut missing = Vec::new();
         let attempts = &mut self.attempts;
-        self.cluster.launch(now, launches, |description| {
+        let happened = self.cluster.launch(now, launches, |description| {
             let outputs = core.dag().map_outputs();
             let kept = core.dag().cached_locations();
             match works.task(description, outputs, kept) {
@@ -283,6 +300,11 @@ impl<'a> EventLoop<'a> {
                 }
             }
         });
+        for one in happened {
+            if let Happened::Event(event) = one {
+                events.push(event);
+            }
+        }
         for (task, reduce, error) in missing {
             self.cluster.never_started(task);
             events.push(Event::Executors(TaskSchedulerEvent::Status {

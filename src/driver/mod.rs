@@ -8,6 +8,7 @@ mod binary;
 pub mod board;
 pub mod cluster;
 mod event_loop;
+pub mod fine;
 pub mod input;
 mod mesos;
 pub mod outcome;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::binary::Binary;
 use super::cluster::{Cluster, ClusterInput, Fetcher, Over, Provider, Transport};
 use super::event_loop::EventLoop;
+use super::fine::FineTasks;
 use super::input::{CommitAnswer, Input};
 use super::mesos::MesosExecutors;
 use super::processes::{ProcessSettings, Processes};
@@ -22,13 +23,14 @@ use super::work::BlockPlace;
 use crate::backend::executor_size::ExecutorSize;
 use crate::backend::executors::NewExecutor;
 use crate::backend::mesos_coarse::{MesosCoarse, MesosCoarseConfig};
+use crate::backend::mesos_fine::{MesosFine, MesosFineConfig};
 use crate::clock::SystemClock;
 use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::executor::CORES_MAX;
 use crate::conf::properties::mesos::{
-    CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, PLACEMENT, Placement, REGISTRATION_TIMEOUT,
-    REJECT_OFFER_DURATION, REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
+    COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, FINE_EXECUTOR_CORES, PLACEMENT, Placement,
+    REGISTRATION_TIMEOUT, REJECT_OFFER_DURATION, REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
     REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS, ROLE,
 };
 use crate::conf::properties::scheduler::{SCHEDULER_ALLOCATION_FILE, TASK_CPUS};
@@ -47,6 +49,7 @@ use crate::mesos::subscription::Notice;
 use crate::mesos::task::Variable;
 use crate::offers::{Constraints, ConstraintsError, RefusePolicy, Requirement};
 use crate::plan::application::{ActionKind, Application};
+use crate::resources::{Demand, Scalar};
 use crate::rpc::frame::Secret;
 use crate::rpc::message::{Task, from_driver};
 use crate::scheduler::config::ConfigProblem;
@@ -155,7 +158,8 @@ pub async fn run(
                 folder: folder.0.clone(),
             };
             let provider = Box::new(Processes::new(settings, inputs.clone()));
-            let cluster = linked(&office, &app_id, &application, conf, provider)?;
+            let welcome = welcome(&app_id, &application, conf)?;
+            let cluster = Cluster::new(links(welcome, provider), office.fetcher(), None);
             _office = Some(office);
             (cluster, Mode::LocalCluster)
         }
@@ -165,13 +169,42 @@ pub async fn run(
                 subscribe(config, conf, clock, &mut interrupts).await?;
             app_id = subscribed.framework.as_str().to_owned();
             let office = Office::open(&host_for(conf, &subscribed.endpoint), &inputs).await?;
-            let backend = coarse(&office, &app_id, conf).await?;
-            let provider = Box::new(MesosExecutors::new(backend.machine, client));
-            let cluster = linked(&office, &app_id, &application, conf, provider)?;
+            let (shared, serving) = mesos_config(&office, &app_id, conf).await?;
+            let welcome = welcome(&app_id, &application, conf)?;
+            let fetcher = office.fetcher();
+            let (transport, mode) = if conf.get(&COARSE) {
+                let backend = MesosCoarse::new(shared);
+                let provider = Box::new(MesosExecutors::new(backend, client));
+                (links(welcome, provider), Mode::Coarse)
+            } else {
+                let executor_cores =
+                    Scalar::from_milli((conf.get(&FINE_EXECUTOR_CORES) * 1000.0).round() as u64);
+                let backend = MesosFine::new(MesosFineConfig {
+                    shared: MesosCoarseConfig {
+                        requirement: Requirement {
+                            demand: Demand::new(),
+                            ..shared.requirement.clone()
+                        },
+                        ..shared
+                    },
+                    executor_cores,
+                });
+                let tasks = Box::new(FineTasks::new(backend, client));
+                let links = BTreeMap::new();
+                (
+                    Transport::Fine {
+                        links,
+                        welcome,
+                        tasks,
+                    },
+                    Mode::Fine,
+                )
+            };
+            let cluster = Cluster::new(transport, fetcher, None);
             forward(notices, inputs.clone());
             _office = Some(office);
-            _serving_binary = Some(backend.serving);
-            (cluster, Mode::Coarse)
+            _serving_binary = Some(serving);
+            (cluster, mode)
         }
     };
     for (to, overwrite) in saves(&application) {
@@ -373,16 +406,26 @@ impl Office {
             _serving: AbortOnDrop::spawn(serving),
         })
     }
+
+    /// Fetches results that executors keep.
+    fn fetcher(&self) -> Fetcher {
+        let blocks = self.blocks.clone();
+        Arc::new(move |place, task| {
+            let (blocks, address) = (blocks.clone(), place.address.clone());
+            Box::pin(async move {
+                let result = blocks.result(&address, task, u64::MAX).await;
+                result.map(Into::into).map_err(|error| error.to_string())
+            })
+        })
+    }
 }
 
-/// Tasks on executors that connect.
-fn linked(
-    office: &Office,
+/// What executors are told when they register.
+fn welcome(
     app_id: &str,
     application: &Application,
     conf: &Conf,
-    provider: Box<dyn Provider>,
-) -> Result<Cluster, RunError> {
+) -> Result<from_driver::Registered, RunError> {
     let program = serde_json::to_vec(&*application.program)
         .map_err(|error| RunError::System(error.into()))?;
     let bytes = |property: &Property<ByteSize>| conf.get(property).whole_bytes().to_string();
@@ -391,27 +434,22 @@ fn linked(
         (setting::STORAGE_MEMORY, bytes(&STORAGE_MEMORY)),
         (setting::MAX_DIRECT_RESULT, bytes(&MAX_DIRECT_RESULT_SIZE)),
     ];
-    let welcome = from_driver::Registered {
+    Ok(from_driver::Registered {
         program: program.into(),
         app_id: app_id.to_owned(),
         conf: settings
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-    };
-    let blocks = office.blocks.clone();
-    let fetcher: Fetcher = Arc::new(move |place, task| {
-        let (blocks, address) = (blocks.clone(), place.address.clone());
-        Box::pin(async move {
-            let result = blocks.result(&address, task, u64::MAX).await;
-            result.map(Into::into).map_err(|error| error.to_string())
-        })
-    });
-    let transport = Transport::Links {
+    })
+}
+
+/// Executors that connect and are sent tasks.
+fn links(welcome: from_driver::Registered, provider: Box<dyn Provider>) -> Transport {
+    Transport::Links {
         links: BTreeMap::new(),
         welcome,
         provider,
-    };
-    Ok(Cluster::new(transport, fetcher, None))
+    }
 }
 
 /// A granted subscription.
@@ -487,13 +525,12 @@ fn host_for(conf: &Conf, master: &Endpoint) -> String {
     })
 }
 
-/// The backend of coarse mode, and what serves our binary to agents.
-struct Coarse {
-    machine: MesosCoarse,
-    serving: AbortOnDrop,
-}
-
-async fn coarse(office: &Office, app_id: &str, conf: &Conf) -> Result<Coarse, RunError> {
+/// What both backends of Mesos are told, and what serves our binary to agents.
+async fn mesos_config(
+    office: &Office,
+    app_id: &str,
+    conf: &Conf,
+) -> Result<(MesosCoarseConfig, AbortOnDrop), RunError> {
     let (host, _) = office.address.rsplit_once(':').unwrap_or_default();
     let listener = TcpListener::bind(("0.0.0.0", 0))
         .await
@@ -525,7 +562,7 @@ async fn coarse(office: &Office, app_id: &str, conf: &Conf) -> Result<Coarse, Ru
     };
     let usual = conf.get(&REJECT_OFFER_DURATION);
     let role = conf.get(&ROLE);
-    let machine = MesosCoarse::new(MesosCoarseConfig {
+    let config = MesosCoarseConfig {
         size,
         cores_max: conf.get(&CORES_MAX),
         requirement: Requirement {
@@ -553,11 +590,8 @@ async fn coarse(office: &Office, app_id: &str, conf: &Conf) -> Result<Coarse, Ru
             .rev()
             .collect(),
         pack: conf.get(&PLACEMENT) == Placement::Pack,
-    });
-    Ok(Coarse {
-        machine,
-        serving: AbortOnDrop::spawn(binary.serve(listener)),
-    })
+    };
+    Ok((config, AbortOnDrop::spawn(binary.serve(listener))))
 }
 
 /// Asks the loop of this process.

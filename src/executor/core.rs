@@ -18,6 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -65,6 +66,17 @@ pub enum Input {
         /// The end of what it wrote to stderr.
         stderr: String,
     },
+    /// A task of our own ended, and says how.
+    Ended {
+        /// The task.
+        task: MesosTaskId,
+        /// Finished, failed or killed.
+        state: TaskState,
+        /// For people.
+        message: String,
+        /// For the framework.
+        data: Bytes,
+    },
     /// The agent has the status of this uuid, or never will.
     Settled(Uuid),
     /// The agent wants the executor ended.
@@ -80,8 +92,8 @@ pub enum Action {
     Start {
         /// The task.
         task: MesosTaskId,
-        /// What `/bin/sh -c` is to run.
-        command: String,
+        /// What the framework attached for it.
+        data: Bytes,
     },
     /// Ask a task's processes to end.
     Terminate(MesosTaskId),
@@ -159,6 +171,16 @@ impl ExecutorCore {
                 }
             }
             Input::Exited { task, exit, stderr } => self.exited(task, exit, &stderr, &mut actions),
+            Input::Ended {
+                task,
+                state,
+                message,
+                data,
+            } => {
+                if self.tasks.remove(&task).is_some() {
+                    self.send_with(task, state, message, data, &mut actions);
+                }
+            }
             Input::Settled(uuid) => {
                 self.unsettled.remove(&uuid);
             }
@@ -175,13 +197,6 @@ impl ExecutorCore {
             let why = "the executor was shutting down".to_owned();
             return self.send(task, TaskState::Killed, why, actions);
         }
-        let command = match String::from_utf8(launched.data.to_vec()) {
-            Ok(command) if !command.trim().is_empty() && !command.contains('\0') => command,
-            _ => {
-                let why = "the task's data is no command".to_owned();
-                return self.send(task, TaskState::Failed, why, actions);
-            }
-        };
         let entry = Task {
             grace_period: launched.grace_period.unwrap_or(KILL_GRACE),
             kill_at: None,
@@ -193,7 +208,10 @@ impl ExecutorCore {
         }
         self.tasks.insert(task.clone(), entry);
         self.send(task.clone(), TaskState::Running, String::new(), actions);
-        actions.push(Action::Start { task, command });
+        actions.push(Action::Start {
+            task,
+            data: launched.data,
+        });
     }
 
     fn kill(
@@ -284,12 +302,24 @@ impl ExecutorCore {
         message: String,
         actions: &mut Vec<Action>,
     ) {
+        self.send_with(task, state, message, Bytes::new(), actions);
+    }
+
+    fn send_with(
+        &mut self,
+        task: MesosTaskId,
+        state: TaskState,
+        message: String,
+        data: Bytes,
+        actions: &mut Vec<Action>,
+    ) {
         let bytes = self.random.u128(..).to_ne_bytes();
         // Version 4: agents refuse the newer ones.
         let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
         self.unsettled.insert(uuid);
         actions.push(Action::Send(TaskStatus {
             message,
+            data,
             uuid: Some(uuid),
             ..TaskStatus::new(task, state)
         }));
@@ -365,7 +395,7 @@ mod tests {
         let mut bench = Bench::new();
         let actions = bench.launch("t");
         assert_eq!(states(&actions), [TaskState::Running]);
-        assert!(matches!(&actions[1], Action::Start { command, .. } if command == "true"));
+        assert!(matches!(&actions[1], Action::Start { data, .. } if data == "true"));
         let status = bench.exit("t", ExitStatus::Code(0));
         assert_eq!(
             (status.state, status.message.as_str()),
@@ -391,12 +421,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_command_fails_without_a_process() {
-        for data in ["", "  \n", "a\0b"] {
-            let actions = Bench::new().handle(Input::Launch(vec![launched("t", data)]));
-            assert_eq!(states(&actions), [TaskState::Failed]);
-            assert_eq!(actions.len(), 1);
-        }
+    fn a_task_of_our_own_says_how_it_ended_once() {
+        let mut bench = Bench::new();
+        let _ = bench.launch("t");
+        let ended = |data: &'static str| Input::Ended {
+            task: "t".into(),
+            state: TaskState::Failed,
+            message: "why".into(),
+            data: data.into(),
+        };
+        let actions = bench.handle(ended("outcome"));
+        assert!(matches!(
+            &actions[..],
+            [Action::Send(status)] if status.state == TaskState::Failed && status.data == "outcome"
+        ));
+        assert_eq!(bench.handle(ended("again")), []);
     }
 
     #[test]

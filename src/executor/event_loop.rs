@@ -3,7 +3,10 @@
 //! Responsible for the processes and the connection that the core only speaks
 //! of. It decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use prost::Message as _;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::core::{Action, ExecutorCore, Input};
 use super::runner::{Group, Process};
-use super::worker::{self, WorkerConfig, WorkerError};
+use super::worker::{self, Door, Wanted, WorkerConfig, WorkerError};
 use crate::clock::SystemClock;
 use crate::ids::MesosTaskId;
 use crate::mesos::event::ExitStatus;
@@ -19,6 +22,8 @@ use crate::mesos::executor::client::ExecutorClient;
 use crate::mesos::executor::environment::{EnvironmentError, ExecutorEnvironment};
 use crate::mesos::executor::session::Notice;
 use crate::mesos::http::HttpError;
+use crate::mesos::task::TaskState;
+use crate::rpc::message::{self, Outcome, outcome::End};
 use crate::timer::sleep_until;
 
 /// Why an executor cannot run.
@@ -56,8 +61,16 @@ pub async fn run(
         client,
         groups: BTreeMap::new(),
         ends,
-        worker: worker.map(Working::start),
+        worker: None,
     };
+    let (outcomes, mut tasks_ended) = mpsc::unbounded_channel();
+    shell.worker = worker.map(|config| Working::start(config, outcomes));
+    let mut work_ended = None;
+    if let Some(working) = &mut shell.worker
+        && working.wanted.is_some()
+    {
+        work_ended = working.work.take();
+    }
     loop {
         let deadline = shell.core.next_deadline();
         let input = tokio::select! {
@@ -66,9 +79,14 @@ pub async fn run(
                 Some(None) => continue,
                 None => Input::AgentLost,
             },
+            Some((task, outcome)) = tasks_ended.recv() => match shell.task_ended(task, &outcome) {
+                Some(input) => input,
+                None => continue,
+            },
+            () = work_over(&mut work_ended) => Input::Shutdown,
             Some((task, input)) = ended.recv() => {
                 shell.groups.remove(&task);
-                if shell.worker.is_some() {
+                if shell.worker.as_ref().is_some_and(|it| it.wanted.is_none()) {
                     // It came to work for its driver, and that is over.
                     if shell.handle(input) {
                         return Ok(());
@@ -84,6 +102,21 @@ pub async fn run(
         if shell.handle(input) {
             return Ok(());
         }
+    }
+}
+
+/// Waits for the end of the work, once.
+async fn work_over(work: &mut Option<JoinHandle<Result<(), WorkerError>>>) {
+    match work {
+        Some(handle) => {
+            match handle.await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!("{error}"),
+                Err(error) => tracing::error!("the executor's work broke off: {error}"),
+            }
+            *work = None;
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -131,18 +164,41 @@ struct Shell {
 struct Working {
     stop: Option<oneshot::Sender<()>>,
     work: Option<JoinHandle<Result<(), WorkerError>>>,
+    /// In fine mode, where tasks of the agent are handed over.
+    wanted: Option<mpsc::UnboundedSender<Wanted>>,
+    /// In fine mode, the Mesos task of each task that runs.
+    names: HashMap<u64, MesosTaskId>,
 }
 
 impl Working {
-    fn start(config: WorkerConfig) -> Self {
+    fn start(config: WorkerConfig, ended: mpsc::UnboundedSender<(u64, Outcome)>) -> Self {
         let (stop, stopped) = oneshot::channel();
         let stopped = async {
             let _ = stopped.await;
         };
+        let (wanted, door) = if config.fine {
+            let (sender, wanted) = mpsc::unbounded_channel();
+            (Some(sender), Some(Door { wanted, ended }))
+        } else {
+            (None, None)
+        };
         Self {
             stop: Some(stop),
-            work: Some(tokio::spawn(worker::work(config, stopped))),
+            work: Some(tokio::spawn(worker::work(config, stopped, door))),
+            wanted,
+            names: HashMap::new(),
         }
+    }
+}
+
+/// What an outcome is to Mesos.
+fn state_of(outcome: &Outcome) -> (TaskState, String) {
+    match &outcome.end {
+        Some(End::Success(_)) => (TaskState::Finished, String::new()),
+        Some(End::Killed(reason)) => (TaskState::Killed, reason.clone()),
+        Some(End::Failed(failure)) => (TaskState::Failed, failure.message.clone()),
+        Some(End::FetchFailed(failure)) => (TaskState::Failed, failure.message.clone()),
+        Some(End::CommitDenied(_)) | None => (TaskState::Failed, String::new()),
     }
 }
 
@@ -151,9 +207,9 @@ impl Shell {
     fn handle(&mut self, input: Input) -> bool {
         for action in self.core.handle(self.clock.now(), input) {
             match action {
-                Action::Start { task, command } => self.start(task, &command),
+                Action::Start { task, data } => self.start(task, &data),
                 Action::Terminate(task) => {
-                    self.stop_work();
+                    self.stop_work(&task);
                     self.signal(&task, Group::terminate);
                 }
                 Action::Kill(task) => self.signal(&task, Group::kill),
@@ -170,13 +226,58 @@ impl Shell {
         false
     }
 
-    fn stop_work(&mut self) {
-        if let Some(stop) = self.worker.as_mut().and_then(|it| it.stop.take()) {
+    /// A task of the agent ended.
+    fn task_ended(&mut self, task: u64, outcome: &Outcome) -> Option<Input> {
+        let task = self.worker.as_mut()?.names.remove(&task)?;
+        let (state, message) = state_of(outcome);
+        Some(Input::Ended {
+            task,
+            state,
+            message,
+            data: outcome.encode_to_vec().into(),
+        })
+    }
+
+    /// Stops the work for the driver, or the one task of it that is meant.
+    fn stop_work(&mut self, task: &MesosTaskId) {
+        let Some(working) = &mut self.worker else {
+            return;
+        };
+        if let Some(wanted) = &working.wanted {
+            for (id, _) in working.names.iter().filter(|(_, name)| *name == task) {
+                let _ = wanted.send(Wanted::Kill(*id));
+            }
+        } else if let Some(stop) = working.stop.take() {
             let _ = stop.send(());
         }
     }
 
-    fn start(&mut self, task: MesosTaskId, command: &str) {
+    /// Hands a task of the agent to the work for the driver.
+    fn hand_over(&mut self, task: MesosTaskId, data: &Bytes) -> Option<Input> {
+        let working = self.worker.as_mut()?;
+        let wanted = working.wanted.as_ref()?;
+        match message::Task::decode(data.clone()) {
+            Ok(decoded) => {
+                working.names.insert(decoded.id, task);
+                let _ = wanted.send(Wanted::Run(Box::new(decoded)));
+                None
+            }
+            Err(error) => Some(Input::Ended {
+                task,
+                state: TaskState::Failed,
+                message: format!("the task cannot be read: {error}"),
+                data: Bytes::new(),
+            }),
+        }
+    }
+
+    fn start(&mut self, task: MesosTaskId, data: &Bytes) {
+        if self.worker.as_ref().is_some_and(|it| it.wanted.is_some()) {
+            if let Some(input) = self.hand_over(task.clone(), data) {
+                let _ = self.ends.send((task, input));
+            }
+            return;
+        }
         let ends = self.ends.clone();
         // Its receiver lives as long as the executor.
         let tell = move |task: MesosTaskId, input| drop(ends.send((task, input)));
@@ -196,7 +297,8 @@ impl Shell {
             });
             return;
         }
-        match Process::start(command) {
+        let command = String::from_utf8_lossy(data);
+        match Process::start(&command) {
             Ok(process) => {
                 self.groups.insert(task.clone(), process.group());
                 tokio::spawn(async move {

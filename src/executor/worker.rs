@@ -32,6 +32,10 @@ use crate::task::Cancel;
 /// So often an executor says that it is there.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// In fine mode an executor has threads for so many tasks; an agent with more
+/// cores runs the others as threads come free.
+const FINE_THREADS: u32 = 64;
+
 /// So many ends of tasks go into one message at most.
 const BATCH: usize = 1024;
 
@@ -46,7 +50,7 @@ pub mod variable {
     pub const EXECUTOR: &str = "MESQUITE_EXECUTOR_ID";
     /// The name of the host, as the driver knows it.
     pub const HOST: &str = "MESQUITE_HOST";
-    /// How many tasks run at once.
+    /// How many tasks run at once; unset in fine mode.
     pub const CORES: &str = "MESQUITE_CORES";
     /// The folder in which the work folder is made; the current one if unset.
     pub const FOLDER: &str = "MESQUITE_FOLDER";
@@ -75,6 +79,8 @@ pub struct WorkerConfig {
     pub host: String,
     /// How many tasks run at once.
     pub cores: u32,
+    /// Whether tasks come from the agent (fine mode).
+    pub fine: bool,
     /// Where its work folder is made.
     pub folder: PathBuf,
 }
@@ -131,9 +137,14 @@ impl WorkerConfig {
                 secret: text(variable::SECRET)?,
                 executor: text(variable::EXECUTOR)?,
                 host: text(variable::HOST)?,
-                cores: text(variable::CORES)?
-                    .parse()
-                    .map_err(|_| WorkerError::Environment(variable::CORES))?,
+                // In fine mode the agent's offers limit what runs at once.
+                cores: match variables.get(variable::CORES) {
+                    Some(cores) => cores
+                        .parse()
+                        .map_err(|_| WorkerError::Environment(variable::CORES))?,
+                    None => FINE_THREADS,
+                },
+                fine: !variables.contains_key(variable::CORES),
                 folder: variables
                     .get(variable::FOLDER)
                     .map_or_else(|| ".".into(), PathBuf::from),
@@ -141,6 +152,23 @@ impl WorkerConfig {
         };
         Some(config())
     }
+}
+
+/// Tasks that come by another way than the driver's stream: from the agent, in
+/// fine mode. Their ends go back the same way.
+pub struct Door {
+    /// What is to be done.
+    pub wanted: mpsc::UnboundedReceiver<Wanted>,
+    /// How tasks ended.
+    pub ended: mpsc::UnboundedSender<(u64, Outcome)>,
+}
+
+/// What is wanted of the worker.
+pub enum Wanted {
+    /// Run this.
+    Run(Box<Task>),
+    /// Stop this.
+    Kill(u64),
 }
 
 /// What the pool's threads tell the loop.
@@ -191,7 +219,11 @@ fn system(what: &'static str) -> impl Fn(io::Error) -> WorkerError {
 ///
 /// # Errors
 /// It could not begin, or the driver is gone.
-pub async fn work(config: WorkerConfig, stop: impl Future<Output = ()>) -> Result<(), WorkerError> {
+pub async fn work(
+    config: WorkerConfig,
+    stop: impl Future<Output = ()>,
+    mut door: Option<Door>,
+) -> Result<(), WorkerError> {
     let lost = |error| WorkerError::Driver {
         driver: config.driver.clone(),
         error,
@@ -267,10 +299,22 @@ pub async fn work(config: WorkerConfig, stop: impl Future<Output = ()>) -> Resul
         folder,
         commits: HashMap::new(),
     };
-    let ended = worker.run(&mut incoming, &mut of_tasks, stop).await;
+    let ended = worker
+        .run(&mut incoming, &mut of_tasks, stop, door.as_mut())
+        .await;
     worker.pool.close();
     worker.pool.wait();
     ended.map_err(lost)
+}
+
+/// The next wish that comes by the door; never, without one.
+async fn next_wanted(door: &mut Option<&mut Door>) -> Wanted {
+    if let Some(door) = door
+        && let Some(wanted) = door.wanted.recv().await
+    {
+        return wanted;
+    }
+    std::future::pending().await
 }
 
 struct Worker {
@@ -286,6 +330,7 @@ impl Worker {
         incoming: &mut Incoming<FromDriver>,
         of_tasks: &mut mpsc::UnboundedReceiver<FromTask>,
         stop: impl Future<Output = ()>,
+        mut door: Option<&mut Door>,
     ) -> Result<(), ConnectionError> {
         let mut stop = std::pin::pin!(stop);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
@@ -299,7 +344,13 @@ impl Worker {
                         return Err(io::Error::new(gone, "it closed the connection").into());
                     }
                 },
-                _ = of_tasks.recv_many(&mut batch, BATCH) => self.tell(&mut batch),
+                _ = of_tasks.recv_many(&mut batch, BATCH) => {
+                    self.tell(&mut batch, door.as_deref());
+                }
+                wanted = next_wanted(&mut door) => match wanted {
+                    Wanted::Run(task) => self.pool.submit([*task]),
+                    Wanted::Kill(task) => self.pool.kill(task, "killed by the driver"),
+                },
                 _ = heartbeat.tick() => {
                     self.outgoing.send(&message(Message::Heartbeat(Heartbeat::default())));
                 }
@@ -309,16 +360,21 @@ impl Worker {
     }
 
     /// Tells the driver what tasks said.
-    fn tell(&mut self, batch: &mut Vec<FromTask>) {
+    fn tell(&mut self, batch: &mut Vec<FromTask>, door: Option<&Door>) {
         let mut statuses = Vec::new();
         for said in batch.drain(..) {
             match said {
                 FromTask::Ended(task, outcome) => {
                     self.commits.remove(&task);
-                    statuses.push(Status {
-                        task,
-                        outcome: Some(outcome),
-                    });
+                    match door {
+                        Some(door) => {
+                            let _ = door.ended.send((task, outcome));
+                        }
+                        None => statuses.push(Status {
+                            task,
+                            outcome: Some(outcome),
+                        }),
+                    }
                 }
                 FromTask::Commit(request, answer) => {
                     self.commits.insert(request.task, answer);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::conf::property::{
-    Property, boolean, choice, duration, integer, path, properties, secret, text,
+    Property, boolean, choice, decimal, duration, integer, path, properties, secret, text,
 };
 use crate::conf::resolve::Conf;
 use crate::conf::units::TimeUnit;
@@ -131,6 +131,11 @@ properties! {
     /// How executors are put onto agents: spread evenly over what is offered, or
     /// packed onto one agent after the other.
     pub PLACEMENT: Property<Placement> = choice("mesquite.mesos.placement").default("spread");
+
+    /// In fine mode, the cores that an executor holds for itself beside those of
+    /// its tasks. Spark's default is 1.
+    pub FINE_EXECUTOR_CORES: Property<f64> =
+        decimal("spark.mesos.mesosExecutor.cores", 0.0).default("0.1");
 
     /// A folder on the agents with `bin/mesquite` in it. Without it agents run
     /// the driver's own binary: from the same path if the same is there, else

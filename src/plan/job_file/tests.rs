@@ -38,7 +38,7 @@ fn a_job_file_becomes_an_application_whatever_the_order_of_its_tables() {
         .iter()
         .map(|it| format!("{}={}:{}", it.name, it.value, it.line))
         .collect();
-    assert_eq!(conf, ["spark.app.name=w:5", "spark.task.cpus=1:4"]);
+    assert_eq!(conf, ["spark.task.cpus=1:4", "spark.app.name=w:5"]);
     let (name, input) = file.inputs().next().expect("one input");
     assert_eq!(
         (name, input.split, input.entries.len()),
