@@ -123,6 +123,9 @@ struct Room {
     is_new: bool,
 }
 
+/// Offers of no use, and why.
+type Refused = Box<(OfferGroup, Vec<DeclineReason>)>;
+
 /// See the module.
 #[derive(Debug)]
 pub struct MesosFine {
@@ -359,7 +362,7 @@ impl MesosFine {
                     self.rooms.insert(room.executor.executor.clone(), room);
                     offers.push(offer);
                 }
-                Err((group, reasons)) => self.decline(&group, &reasons, actions),
+                Err(refused) => self.decline(&refused.0, &refused.1, actions),
             }
         }
         if self.waiting == 0 && self.subscribed && !self.suppressed {
@@ -385,13 +388,14 @@ impl MesosFine {
         unix_time: Duration,
         group: OfferGroup,
         cores_left: u64,
-    ) -> Result<(Room, WorkerOffer), (OfferGroup, Vec<DeclineReason>)> {
+    ) -> Result<(Room, WorkerOffer), Refused> {
         if self.waiting == 0 {
-            return Err((group, vec![DeclineReason::NothingWanted]));
+            return Err(Box::new((group, vec![DeclineReason::NothingWanted])));
         }
         if cores_left == 0 {
             let max_cores = self.config.shared.cores_max.unwrap_or(0).into();
-            return Err((group, vec![DeclineReason::ReachedMaxCores { max_cores }]));
+            let reasons = vec![DeclineReason::ReachedMaxCores { max_cores }];
+            return Err(Box::new((group, reasons)));
         }
         let offer = &group.combined;
         let host = Host::from(&*offer.hostname);
@@ -428,7 +432,7 @@ impl MesosFine {
             reasons.extend(shortages.into_iter().map(DeclineReason::Shortage));
         }
         if !reasons.is_empty() {
-            return Err((group, reasons));
+            return Err(Box::new((group, reasons)));
         }
         let cpus = left
             .available(&ResourceName::CPUS, Tenure::Firm)

@@ -2,7 +2,7 @@
 //!
 //! Responsible for turning actions into jobs in the right order (a sort needs
 //! a sample of its input first), for collecting their results, and for the
-//! figures of the report. Pure: it submits nothing itself.
+//! figures of the report. It submits nothing itself, and waits for nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -83,6 +83,20 @@ impl Cluster {
         (leader.expect("one of them leads"), standing_by)
     }
 
+    /// Where the agents listen, `address:port`.
+    pub fn agents(&self) -> Vec<String> {
+        let state = self.state();
+        let agents = state["agents"].as_array().expect("a list of agents");
+        let address = |it: &Value| {
+            format!(
+                "{}:{}",
+                it["address"].as_str().expect("an address"),
+                it["port"]
+            )
+        };
+        agents.iter().map(address).collect()
+    }
+
     fn masters(&self) -> Vec<Node> {
         let state = self.state();
         let masters = state["masters"].as_array().expect("a list of masters");

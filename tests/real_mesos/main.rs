@@ -4,6 +4,9 @@
 mod check;
 mod cluster;
 mod framework;
+#[path = "../support/jobs.rs"]
+mod jobs;
 mod leaders;
+mod run;
 mod subscription;
 mod tasks;

@@ -1,0 +1,158 @@
+//! `mesquite run` from outside, without Mesos: every example on threads and on
+//! executor processes, and what happens when things go wrong.
+
+#[path = "support/jobs.rs"]
+mod jobs;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+
+use jobs::{EXAMPLES, Job, saved, words_by_coreutils};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const CLUSTER: &str = "local-cluster[2,2,512]";
+
+#[test]
+fn every_example_gives_the_same_on_threads_and_on_processes() {
+    for example in EXAMPLES {
+        let threads = Job::example(example)
+            .run(&["--master", "local[2]"])
+            .succeeded();
+        let processes = Job::example(example)
+            .run(&["--master", CLUSTER])
+            .succeeded();
+        assert_eq!(threads.results, processes.results, "{example}");
+    }
+}
+
+#[test]
+fn words_are_counted_as_coreutils_count_them() {
+    let ended = Job::example("wordcount").run(&["--json"]).succeeded();
+    assert_eq!(saved(&ended.results, "wordcount"), words_by_coreutils());
+    assert!(ended.results.contains_key("wordcount/_SUCCESS"));
+    let summary = ended.summary();
+    assert_eq!(summary["status"], "succeeded");
+    assert_eq!(summary["mode"], "local");
+    assert_eq!(summary["jobs"][0]["action"], "save");
+    assert_eq!(summary["jobs"][0]["stages"], 2);
+}
+
+#[test]
+fn a_task_that_fails_is_tried_again_and_then_fails_its_job() {
+    let job = Job::new(
+        "[dataset.a]\nitems = [1]\n[dataset.b]\nfrom = 'a'\npipe = 'echo no luck >&2; exit 3'\n\
+         [[action]]\nsave = 'b'\nto = 'target/examples/b'\n",
+    );
+    let ended = job.run(&["--master", CLUSTER, "--json"]);
+    assert_eq!(ended.code(), Some(1));
+    let stderr = ended.stderr();
+    for part in ["failed 4 times", "exit code 3", "no luck"] {
+        assert!(stderr.contains(part), "{part} is not in {stderr}");
+    }
+    assert!(!job.out().join("b").exists());
+    let summary = ended.summary();
+    assert_eq!(summary["status"], "failed");
+    assert_eq!(summary["jobs"][0]["failed_attempts"], 4);
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_refused_before_anything_runs() {
+    let job =
+        Job::new("[dataset.a]\nitems = [1]\n[[action]]\nsave = 'a'\nto = 'target/examples/a'\n");
+    fs::create_dir_all(job.out().join("a")).expect("made");
+    fs::write(job.out().join("a/kept"), "x").expect("written");
+    let ended = job.run(&[]);
+    assert_eq!(ended.code(), Some(2));
+    assert!(
+        ended.stderr().contains("is not empty"),
+        "{}",
+        ended.stderr()
+    );
+    assert!(job.out().join("a/kept").exists());
+}
+
+#[test]
+fn mistakes_in_a_job_file_are_told_with_their_places() {
+    let job = Job::new("[dataset.a]\ntext = ['no/such/*.txt']\n[[action]]\ncount = 'a'\n");
+    let ended = job.run(&[]);
+    assert_eq!(ended.code(), Some(2));
+    let stderr = ended.stderr();
+    assert!(
+        stderr.contains("job.toml:2:9: no file matches `no/such/*.txt`"),
+        "{stderr}"
+    );
+    let absent = Job::new("").run(&["--conf", "spark.task.cpu=1"]);
+    assert_eq!(absent.code(), Some(2));
+}
+
+/// A job whose tasks say their process id before they take their time.
+fn slow(tasks: u32, seconds: &str) -> Job {
+    let items: Vec<_> = (0..tasks).map(|it| it.to_string()).collect();
+    Job::new(&format!(
+        "[dataset.a]\nitems = [{}]\n[dataset.b]\nfrom = 'a'\npipe = 'cat; sleep {seconds}'\n\
+         [dataset.c]\nfrom = 'b'\ncount_by_key = {{ partitions = 2 }}\n\
+         [[action]]\nsave = 'c'\nto = 'target/examples/c'\n",
+        items.join(", ")
+    ))
+}
+
+#[test]
+fn an_executor_that_is_killed_costs_nothing_but_time() {
+    let job = slow(12, "0.3");
+    let mut child = job.start(&["--master", CLUSTER]);
+    let stderr = child.stderr.take().expect("stderr is piped");
+    let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    let registered = lines.any(|line| line.contains("registered"));
+    assert!(registered, "an executor comes");
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", child.id()));
+    let children = children.unwrap_or_default();
+    let all = fs::read_dir("/proc").expect("processes").flatten();
+    // Threads other than the first may have started them.
+    let of_driver = all.filter_map(|entry| {
+        let id: i32 = entry.file_name().to_string_lossy().parse().ok()?;
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        let parent = stat.rsplit(") ").next()?.split(' ').nth(1)?;
+        (parent == child.id().to_string()).then_some(id)
+    });
+    let first = of_driver.min();
+    let first = first.unwrap_or_else(|| panic!("no executor among {children}"));
+    kill(Pid::from_raw(first), Signal::SIGKILL).expect("killed");
+    let rest: Vec<_> = lines.collect();
+    let output = child.wait_with_output().expect("ended");
+    let ended = job.ended(output);
+    assert_eq!(ended.code(), Some(0), "{rest:?}");
+    let counted = saved(&ended.results, "c");
+    let wanted: Vec<_> = (0..12).map(|it| format!("{it}\t1")).collect();
+    let mut wanted = wanted;
+    wanted.sort();
+    assert_eq!(counted, wanted);
+}
+
+#[test]
+fn an_interrupted_run_cleans_up_and_exits_130() {
+    for master in ["local[2]", CLUSTER] {
+        let job = slow(4, "1000");
+        let mut command = job.start(&["--master", master]);
+        let stderr = command.stderr.take().expect("stderr is piped");
+        let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+        // Its tasks are on their way when the stage has begun and someone runs them.
+        let begun = if master == CLUSTER {
+            "registered"
+        } else {
+            "stage 0"
+        };
+        assert!(lines.any(|line| line.contains(begun)), "the job begins");
+        let driver = i32::try_from(command.id()).expect("a process id");
+        kill(Pid::from_raw(driver), Signal::SIGINT).expect("interrupted");
+        let rest: Vec<_> = lines.collect();
+        let output = command.wait_with_output().expect("ended");
+        assert_eq!(output.status.code(), Some(130), "{rest:?}");
+        assert!(!job.out().join("c").exists(), "{master}");
+        let left = fs::read_dir(job.out().parent().expect("its folder")).expect("a folder");
+        let left = left
+            .flatten()
+            .filter(|it| it.file_name().to_string_lossy().starts_with("mesquite-"));
+        assert_eq!(left.count(), 0, "work folders are gone");
+    }
+}
