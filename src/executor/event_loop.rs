@@ -4,6 +4,7 @@
 //! of. It decides nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use bytes::Bytes;
 use prost::Message as _;
@@ -25,6 +26,10 @@ use crate::mesos::http::HttpError;
 use crate::mesos::task::TaskState;
 use crate::rpc::message::{self, Outcome, outcome::End};
 use crate::timer::sleep_until;
+
+/// When the work for a driver is over, the driver may have ended its framework
+/// already, and nobody acknowledges the last status: it is not waited for longer.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
 /// Why an executor cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +76,7 @@ pub async fn run(
     {
         work_ended = working.work.take();
     }
+    let mut leave_by = None;
     loop {
         let deadline = shell.core.next_deadline();
         let input = tokio::select! {
@@ -83,7 +89,11 @@ pub async fn run(
                 Some(input) => input,
                 None => continue,
             },
-            () = work_over(&mut work_ended) => Input::Shutdown,
+            () = work_over(&mut work_ended) => {
+                leave_by = Some(clock.now() + LEAVE_WITHIN);
+                Input::Shutdown
+            }
+            () = sleep_until(clock, leave_by) => return Ok(()),
             Some((task, input)) = ended.recv() => {
                 shell.groups.remove(&task);
                 if shell.worker.as_ref().is_some_and(|it| it.wanted.is_none()) {
@@ -91,6 +101,7 @@ pub async fn run(
                     if shell.handle(input) {
                         return Ok(());
                     }
+                    leave_by = Some(clock.now() + LEAVE_WITHIN);
                     Input::Shutdown
                 } else {
                     input
