@@ -7,7 +7,7 @@
 //!
 //! An executor whose tasks are short is offered a few more than it has cores,
 //! so that none of its cores waits for the way to the driver and back: as many
-//! as it works off in [`AHEAD`].
+//! as it works off in a few milliseconds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

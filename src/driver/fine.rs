@@ -1,5 +1,5 @@
 //! The tasks of Mesos, in fine mode: the shell around
-//! [`MesosFine`](crate::backend::mesos_fine::MesosFine).
+//! [`MesosFine`].
 //!
 //! Responsible for carrying out what the backend says: calls to the master, and
 //! what the loop is to hear, in an order in which a status is acknowledged after

@@ -1,5 +1,5 @@
 //! Executors from Mesos, in coarse mode: the shell around
-//! [`MesosCoarse`](crate::backend::mesos_coarse::MesosCoarse).
+//! [`MesosCoarse`].
 //!
 //! Responsible for carrying out what the backend says: calls to the master, and
 //! the farewell at the end.
