@@ -690,3 +690,6 @@ impl MesosFine {
         self.revive(now, actions);
     }
 }
+
+#[cfg(test)]
+mod tests;

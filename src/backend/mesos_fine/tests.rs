@@ -1,0 +1,190 @@
+use uuid::Uuid;
+
+use super::*;
+use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
+use crate::offers::{Offer, RefusePolicy, Requirement};
+use crate::scheduler::locality::LocalityLevel;
+
+fn config() -> MesosFineConfig {
+    MesosFineConfig {
+        shared: MesosCoarseConfig {
+            size: ExecutorSize {
+                cores: None,
+                least_cores: 1,
+                memory_mib: 1000,
+            },
+            cores_max: None,
+            requirement: Requirement::default(),
+            refuse: RefusePolicy::default(),
+            role: "*".into(),
+            command: "run".into(),
+            environment: Vec::new(),
+            variables: ["ID", "HOST", "CORES"],
+            prefix: "e".into(),
+            pack: false,
+        },
+        executor_cores: Scalar::from_milli(100),
+    }
+}
+
+fn offer(id: &str, resources: &str) -> Offer {
+    Offer {
+        id: id.into(),
+        agent_id: "a".into(),
+        hostname: "h".into(),
+        address: None,
+        resources: resources.parse().expect("resources"),
+        attributes: [].into(),
+        executor_ids: Vec::new(),
+        role: Some("*".into()),
+        unavailability: None,
+        fault_domain: None,
+    }
+}
+
+fn attempt(id: u64, executor: &ExecutorId) -> TaskDescription {
+    TaskDescription {
+        task: TaskId(id),
+        stage: StageId(0),
+        stage_attempt: StageAttempt(0),
+        index: TaskIndex(0),
+        partition: Partition(0),
+        attempt: 0,
+        executor: executor.clone(),
+        locality: LocalityLevel::Any,
+        speculative: false,
+        addresses: None,
+        cpus: 1,
+        resources: vec![],
+        epoch: 0,
+    }
+}
+
+struct Bench(MesosFine);
+
+impl Bench {
+    fn new(config: MesosFineConfig, waiting: u64) -> Self {
+        let mut bench = Self(MesosFine::new(config));
+        assert_eq!(bench.handle(Input::Subscribed), []);
+        let _ = bench.handle(Input::Waiting(waiting));
+        bench
+    }
+
+    fn handle(&mut self, input: Input) -> Vec<Action> {
+        self.0.handle(Timestamp::ZERO, Duration::ZERO, input)
+    }
+
+    fn offered(&mut self, offers: Vec<Offer>) -> Vec<Action> {
+        self.handle(Input::Event(Event::Offers(offers)))
+    }
+
+    fn update(&mut self, task: &str, state: TaskState) -> Vec<Action> {
+        self.handle(Input::Event(Event::Update(TaskStatus {
+            agent: Some("a".into()),
+            uuid: Some(Uuid::nil()),
+            ..TaskStatus::new(task.into(), state)
+        })))
+    }
+}
+
+fn names(actions: &[Action]) -> Vec<&'static str> {
+    let name = |action: &Action| match action {
+        Action::Call(call) => call.name(),
+        Action::Offer(_) => "offer",
+        Action::Ended { .. } => "ended",
+        Action::Lost { .. } => "lost",
+        Action::ExecutorLost { .. } => "executor lost",
+        Action::Note(_) => "note",
+    };
+    actions.iter().map(name).collect()
+}
+
+/// The room in an action.
+fn room(actions: &[Action]) -> WorkerOffer {
+    let offers = actions.iter().find_map(|action| match action {
+        Action::Offer(offers) => offers.first().cloned(),
+        _ => None,
+    });
+    offers.expect("room is offered")
+}
+
+#[test]
+fn offers_of_an_agent_become_one_accept_with_an_executor_beside_its_tasks() {
+    let mut bench = Bench::new(config(), 5);
+    let offers = vec![offer("o1", "cpus:2;mem:500"), offer("o2", "cpus:1;mem:700")];
+    let room = room(&bench.offered(offers));
+    // A tenth of a core is the executor's.
+    assert_eq!(room.cores, 2);
+    let attempts = vec![attempt(1, &room.executor), attempt(2, &room.executor)];
+    let launched = bench
+        .0
+        .launch(vec![attempts], |_| Some(Bytes::from_static(b"task")));
+    let [Action::Call(Call::Accept { offers, launch, .. })] = &launched[..] else {
+        panic!("{launched:?}");
+    };
+    assert_eq!(offers.len(), 2);
+    let tasks: Vec<_> = launch.iter().map(|it| it.resources.cpus()).collect();
+    assert_eq!(tasks, [Scalar::new(1), Scalar::new(1)]);
+    let executor = launch[0].executor.as_ref().expect("an executor");
+    assert_eq!(executor.resources.cpus(), Scalar::from_milli(100));
+    assert_eq!(executor.resources.mem(), Scalar::new(1000));
+    assert_eq!(bench.0.settle(), []);
+}
+
+#[test]
+fn what_is_not_used_is_declined_in_the_same_cycle() {
+    let mut bench = Bench::new(config(), 1);
+    let offered = bench.offered(vec![offer("o1", "cpus:2;mem:2000")]);
+    assert_eq!(names(&offered), ["offer"]);
+    assert_eq!(names(&bench.0.settle()), ["DECLINE"]);
+    assert_eq!(
+        names(&bench.offered(vec![offer("o2", "cpus:1;mem:2000")])),
+        ["DECLINE"]
+    );
+    let _ = bench.handle(Input::Waiting(0));
+    let idle = bench.offered(vec![offer("o3", "cpus:2;mem:2000")]);
+    assert_eq!(names(&idle), ["DECLINE", "SUPPRESS"]);
+    assert_eq!(names(&bench.handle(Input::Waiting(3))), ["REVIVE"]);
+}
+
+#[test]
+fn an_end_is_told_before_it_is_acknowledged_and_room_is_asked_for_once() {
+    let mut bench = Bench::new(config(), 9);
+    let room = room(&bench.offered(vec![offer("o1", "cpus:3;mem:2000")]));
+    let attempts = vec![attempt(1, &room.executor), attempt(2, &room.executor)];
+    let _ = bench.0.launch(vec![attempts], |_| Some(Bytes::new()));
+    let first = bench.update("e-task-1", TaskState::Finished);
+    assert_eq!(names(&first), ["ended", "ACKNOWLEDGE", "REVIVE"]);
+    let again = bench.update("e-task-1", TaskState::Finished);
+    assert_eq!(names(&again), ["ACKNOWLEDGE"]);
+    let dropped = bench.update("e-task-2", TaskState::Dropped);
+    assert_eq!(names(&dropped), ["lost", "ACKNOWLEDGE"]);
+    let stranger = bench.update("e-task-7", TaskState::Running);
+    assert_eq!(names(&stranger), ["KILL", "ACKNOWLEDGE"]);
+}
+
+#[test]
+fn an_offer_that_is_taken_back_starts_nothing() {
+    let mut bench = Bench::new(config(), 1);
+    let room = room(&bench.offered(vec![offer("o1", "cpus:2;mem:2000")]));
+    assert_eq!(bench.handle(Input::Event(Event::Rescind("o1".into()))), []);
+    let attempts = vec![attempt(1, &room.executor)];
+    let launched = bench.0.launch(vec![attempts], |_| Some(Bytes::new()));
+    assert_eq!(names(&launched), ["lost"]);
+}
+
+#[test]
+fn no_more_cores_are_taken_than_allowed() {
+    let mut limited = config();
+    limited.shared.cores_max = Some(1);
+    let mut bench = Bench::new(limited, 9);
+    let room = room(&bench.offered(vec![offer("o1", "cpus:4;mem:2000")]));
+    assert_eq!(room.cores, 1);
+    let _ = bench.0.launch(vec![vec![attempt(1, &room.executor)]], |_| {
+        Some(Bytes::new())
+    });
+    assert_eq!(
+        names(&bench.offered(vec![offer("o2", "cpus:3;mem:900")])),
+        ["DECLINE"]
+    );
+}
