@@ -31,6 +31,10 @@ use crate::scheduler::worker_offer::WorkerOffer;
 /// If no offer follows a REVIVE within this, another one is sent.
 const REVIVE_AGAIN: Duration = Duration::from_millis(500);
 
+/// As long, if something came free since: the REVIVE may have come too early
+/// for it.
+const REVIVE_SOON: Duration = Duration::from_millis(5);
+
 /// What the backend is told at its start, beyond what coarse mode is told.
 #[derive(Clone, Debug)]
 pub struct MesosFineConfig {
@@ -140,6 +144,8 @@ pub struct MesosFine {
     suppressed: bool,
     /// Set while offers are to follow a REVIVE: when it was sent.
     revived: Option<Timestamp>,
+    /// Whether a task has ended since.
+    freed: bool,
     next: u32,
     offers: u64,
     declined: BTreeMap<&'static str, (u64, String)>,
@@ -159,6 +165,7 @@ impl MesosFine {
             subscribed: false,
             suppressed: false,
             revived: None,
+            freed: false,
             next: 0,
             offers: 0,
             declined: BTreeMap::new(),
@@ -168,7 +175,16 @@ impl MesosFine {
     /// When [`Input::Tick`] is due, if ever.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let revived = self.revived.filter(|_| self.waiting > 0 && self.subscribed);
-        revived.map(|at| at + REVIVE_AGAIN)
+        revived.map(|at| at + self.patience())
+    }
+
+    /// How long offers may take to follow a REVIVE.
+    const fn patience(&self) -> Duration {
+        if self.freed {
+            REVIVE_SOON
+        } else {
+            REVIVE_AGAIN
+        }
     }
 
     /// The host of an executor.
@@ -261,7 +277,8 @@ impl MesosFine {
             }
             Input::ExcludeHosts(hosts) => self.excluded = hosts.into_iter().collect(),
             Input::Tick => {
-                if self.revived.is_some_and(|at| at + REVIVE_AGAIN <= now) && self.waiting > 0 {
+                let late = self.revived.is_some_and(|at| at + self.patience() <= now);
+                if late && self.waiting > 0 {
                     self.revived = None;
                     self.revive(now, &mut actions);
                 }
@@ -276,6 +293,7 @@ impl MesosFine {
             return;
         }
         self.suppressed = false;
+        self.freed = false;
         self.revived = Some(now);
         let roles = vec![self.config.shared.role.clone()];
         actions.push(Action::Call(Call::Revive { roles }));
@@ -661,6 +679,7 @@ impl MesosFine {
             }));
         }
         if terminal {
+            self.freed = true;
             self.revive(now, actions);
         }
     }
