@@ -18,7 +18,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::agent_failures::AgentFailures;
 use super::executor_size::ExecutorSize;
+use super::offer_tally::OfferTally;
 use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
 use crate::mesos::call::Call;
@@ -30,16 +32,6 @@ use crate::scheduler::task::ExecutorLossReason;
 
 /// An executor that has not registered for so long is given up.
 const REGISTRATION: Duration = Duration::from_secs(120);
-
-/// After so many executors failed on an agent, one after the other, it is left
-/// alone for a while (Spark bans it for ever).
-const FAILURES: u32 = 2;
-
-/// For how long the first time; twice as long each time after.
-const EXCLUDED_FOR: Duration = Duration::from_secs(10);
-
-/// No agent is left alone for longer.
-const EXCLUDED_FOR_MOST: Duration = Duration::from_secs(600);
 
 /// What the backend is told at its start.
 #[derive(Clone, Debug)]
@@ -115,27 +107,19 @@ struct Executor {
     killed: bool,
 }
 
-#[derive(Debug, Default)]
-struct Failures {
-    count: u32,
-    until: Option<Timestamp>,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub struct MesosCoarse {
     config: MesosCoarseConfig,
     ledger: OfferLedger,
     executors: BTreeMap<ExecutorId, Executor>,
-    failures: BTreeMap<AgentId, Failures>,
+    failures: AgentFailures,
     excluded: BTreeSet<Host>,
     wanted: u64,
     subscribed: bool,
     suppressed: bool,
     next: u32,
-    /// Why offers were declined, since tasks last got room: for people.
-    declined: BTreeMap<&'static str, (u64, String)>,
-    offers: u64,
+    tally: OfferTally,
 }
 
 /// An offer on which executors are being placed.
@@ -152,14 +136,13 @@ impl MesosCoarse {
             config,
             ledger: OfferLedger::new(),
             executors: BTreeMap::new(),
-            failures: BTreeMap::new(),
+            failures: AgentFailures::default(),
             excluded: BTreeSet::new(),
             wanted: 0,
             subscribed: false,
             suppressed: false,
             next: 0,
-            declined: BTreeMap::new(),
-            offers: 0,
+            tally: OfferTally::default(),
         }
     }
 
@@ -170,8 +153,7 @@ impl MesosCoarse {
             .values()
             .filter(|it| !it.registered && !it.killed);
         let registrations = unregistered.map(|it| it.launched + REGISTRATION);
-        let exclusions = self.failures.values().filter_map(|it| it.until);
-        registrations.chain(exclusions).min()
+        registrations.chain(self.failures.next_deadline()).min()
     }
 
     /// Executors that were launched and are not known to be gone.
@@ -190,18 +172,7 @@ impl MesosCoarse {
                 "{starting} executors were launched and have not registered"
             ));
         }
-        if self.offers == 0 {
-            return Some("the master has offered nothing".into());
-        }
-        let reasons = self.declined.values();
-        let reasons: Vec<_> = reasons
-            .map(|(count, why)| format!("{count} times: {why}"))
-            .collect();
-        Some(format!(
-            "{} offers came; declined {}",
-            self.offers,
-            reasons.join("; ")
-        ))
+        Some(self.tally.text())
     }
 
     /// Takes in what happened and says what to do. `unix_time` is for
@@ -225,8 +196,8 @@ impl MesosCoarse {
             Input::Registered(executor) => {
                 if let Some(found) = self.executors.get_mut(&executor) {
                     found.registered = true;
-                    self.failures.remove(&found.agent);
-                    self.declined.clear();
+                    self.failures.works(&found.agent);
+                    self.tally.accepted();
                 }
             }
             Input::ConnectionLost(executor) | Input::End(executor) => {
@@ -337,7 +308,7 @@ impl MesosCoarse {
         groups: Vec<OfferGroup>,
         actions: &mut Vec<Action>,
     ) {
-        self.offers += groups.len() as u64;
+        self.tally.came(groups.len());
         let mut rooms = Vec::new();
         for group in groups {
             let reasons = self.reasons_against(now, unix_time, &group);
@@ -463,7 +434,7 @@ impl MesosCoarse {
         }
         match self.ledger.accept(&room.group.ids) {
             Ok(_) => {
-                self.declined.clear();
+                self.tally.accepted();
                 let more = self.wants_more();
                 let rest = if more {
                     self.config.refuse.momentary
@@ -507,11 +478,9 @@ impl MesosCoarse {
         let offer = &group.combined;
         let requirement = &self.config.requirement;
         let mut reasons = requirement.reasons_against(offer, unix_time);
-        let failed = self.failures.get(&offer.agent_id).and_then(|it| it.until);
-        if let Some(until) = failed.filter(|until| *until > now) {
-            reasons.push(DeclineReason::AgentExcluded {
-                remaining: Some(until - now),
-            });
+        let failed = self.failures.excluded_for(now, &offer.agent_id);
+        if failed.is_some() {
+            reasons.push(DeclineReason::AgentExcluded { remaining: failed });
         } else if self.excluded.contains(&Host::from(&*offer.hostname)) {
             reasons.push(DeclineReason::AgentExcluded { remaining: None });
         }
@@ -524,11 +493,7 @@ impl MesosCoarse {
         reasons: &[DeclineReason],
         actions: &mut Vec<Action>,
     ) {
-        for reason in reasons {
-            let (count, why) = self.declined.entry(reason.label()).or_default();
-            *count += 1;
-            *why = reason.to_string();
-        }
+        self.tally.declined(reasons);
         let refuse = self.config.refuse.duration_for(reasons);
         let left = self.ledger.decline(&group.ids).left;
         let offers: Vec<_> = left.into_iter().map(|it| it.id).collect();
@@ -605,12 +570,7 @@ impl MesosCoarse {
         };
         if !found.killed {
             let agent = found.agent.clone();
-            let failures = self.failures.entry(agent).or_default();
-            failures.count += 1;
-            if let Some(times) = failures.count.checked_sub(FAILURES) {
-                let pause = EXCLUDED_FOR.saturating_mul(2_u32.saturating_pow(times));
-                failures.until = Some(now + pause.min(EXCLUDED_FOR_MOST));
-            }
+            self.failures.failed(now, agent);
         }
         self.lost(executor, why.into(), true, actions);
     }
@@ -673,14 +633,7 @@ impl MesosCoarse {
 
     /// Agents whose time is over are welcome again.
     fn include_again(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        let mut some = false;
-        for failures in self.failures.values_mut() {
-            if failures.until.is_some_and(|until| until <= now) {
-                failures.until = None;
-                some = true;
-            }
-        }
-        if some && self.wants_more() {
+        if self.failures.expire(now) && self.wants_more() {
             self.revive(actions);
         }
     }

@@ -16,8 +16,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::agent_failures::AgentFailures;
 use super::executor_size::ExecutorSize;
 use super::mesos_coarse::MesosCoarseConfig;
+use super::offer_tally::OfferTally;
 use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, TaskId};
 use crate::mesos::call::Call;
@@ -31,9 +33,9 @@ use crate::scheduler::worker_offer::WorkerOffer;
 /// If no offer follows a REVIVE within this, another one is sent.
 const REVIVE_AGAIN: Duration = Duration::from_millis(500);
 
-/// As long, if something came free since: the REVIVE may have come too early
-/// for it.
-const REVIVE_SOON: Duration = Duration::from_millis(5);
+/// When a task ends while others run, the REVIVE waits so long for more of them:
+/// one ACCEPT of several tasks costs the master much less than several.
+const COALESCE: Duration = Duration::from_millis(8);
 
 /// What the backend is told at its start, beyond what coarse mode is told.
 #[derive(Clone, Debug)]
@@ -43,6 +45,9 @@ pub struct MesosFineConfig {
     pub shared: MesosCoarseConfig,
     /// Cores of an executor for itself (`spark.mesos.mesosExecutor.cores`).
     pub executor_cores: Scalar,
+    /// An executor without a task for so long may go
+    /// (`spark.dynamicAllocation.executorIdleTimeout`).
+    pub idle_timeout: Duration,
 }
 
 /// What can happen.
@@ -58,8 +63,12 @@ pub enum Input {
     Waiting(u64),
     /// An attempt is to be stopped.
     Kill(TaskId),
+    /// An executor connected to the driver.
+    Registered(ExecutorId),
     /// An executor's connection is gone.
     ConnectionLost(ExecutorId),
+    /// An idle executor holds nothing that anybody needs.
+    LetGo(ExecutorId),
     /// No task is to be started on these hosts.
     ExcludeHosts(Vec<Host>),
     /// Time has passed.
@@ -99,6 +108,9 @@ pub enum Action {
         /// Why.
         reason: ExecutorLossReason,
     },
+    /// An executor has had no task for long: [`Input::LetGo`] if it holds nothing
+    /// that anybody needs.
+    Idle(ExecutorId),
     /// People are to know.
     Note(String),
 }
@@ -108,6 +120,11 @@ struct Executor {
     executor: ExecutorId,
     host: Host,
     info: ExecutorInfo,
+    /// Whether it has connected to the driver.
+    registered: bool,
+    /// How many tasks it has, and since when there are none.
+    tasks: u32,
+    idle_since: Timestamp,
 }
 
 #[derive(Debug)]
@@ -124,7 +141,6 @@ struct Room {
     left: Resources,
     /// Made if a task is placed here.
     executor: Executor,
-    is_new: bool,
 }
 
 /// Offers of no use, and why.
@@ -142,13 +158,16 @@ pub struct MesosFine {
     waiting: u64,
     subscribed: bool,
     suppressed: bool,
-    /// Set while offers are to follow a REVIVE: when it was sent.
-    revived: Option<Timestamp>,
-    /// Whether a task has ended since.
+    /// Whether offers are still to follow a REVIVE.
+    asked: bool,
+    /// Whether a task has ended since the last REVIVE: it may have come too
+    /// early for what that task held.
     freed: bool,
+    /// When the next REVIVE is due, if tasks wait.
+    revive_at: Option<Timestamp>,
     next: u32,
-    offers: u64,
-    declined: BTreeMap<&'static str, (u64, String)>,
+    tally: OfferTally,
+    failures: AgentFailures,
 }
 
 impl MesosFine {
@@ -164,27 +183,24 @@ impl MesosFine {
             waiting: 0,
             subscribed: false,
             suppressed: false,
-            revived: None,
+            asked: false,
             freed: false,
+            revive_at: None,
             next: 0,
-            offers: 0,
-            declined: BTreeMap::new(),
+            tally: OfferTally::default(),
+            failures: AgentFailures::default(),
         }
     }
 
     /// When [`Input::Tick`] is due, if ever.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let revived = self.revived.filter(|_| self.waiting > 0 && self.subscribed);
-        revived.map(|at| at + self.patience())
-    }
-
-    /// How long offers may take to follow a REVIVE.
-    const fn patience(&self) -> Duration {
-        if self.freed {
-            REVIVE_SOON
-        } else {
-            REVIVE_AGAIN
-        }
+        let revive = self
+            .revive_at
+            .filter(|_| self.waiting > 0 && self.subscribed);
+        let idle = self.executors.values().filter(|it| it.tasks == 0);
+        let idle = idle.map(|it| it.idle_since + self.config.idle_timeout);
+        let excluded = self.failures.next_deadline();
+        idle.chain(revive).chain(excluded).min()
     }
 
     /// The host of an executor.
@@ -203,18 +219,7 @@ impl MesosFine {
         if !self.subscribed {
             return Some("the master cannot be reached".into());
         }
-        if self.offers == 0 {
-            return Some("the master has offered nothing".into());
-        }
-        let reasons = self.declined.values();
-        let reasons: Vec<_> = reasons
-            .map(|(count, why)| format!("{count} times: {why}"))
-            .collect();
-        Some(format!(
-            "{} offers came; declined {}",
-            self.offers,
-            reasons.join("; ")
-        ))
+        Some(self.tally.text())
     }
 
     /// Takes in what happened and says what to do. `unix_time` is for
@@ -228,7 +233,8 @@ impl MesosFine {
                 self.rooms.clear();
                 self.subscribed = true;
                 self.suppressed = false;
-                self.revived = None;
+                self.asked = false;
+                self.revive_at = None;
                 let tasks = self.tasks.iter();
                 let tasks: Vec<_> = tasks
                     .map(|(id, it)| (self.mesos_id(*id), Some(it.agent.clone())))
@@ -246,7 +252,7 @@ impl MesosFine {
             Input::Waiting(tasks) => {
                 let more = tasks > self.waiting;
                 self.waiting = tasks;
-                if tasks > 0 && (self.suppressed || more) {
+                if self.suppressed || more {
                     self.revive(now, &mut actions);
                 }
             }
@@ -259,28 +265,44 @@ impl MesosFine {
                     }));
                 }
             }
-            Input::ConnectionLost(executor) => {
-                let agent = self
-                    .executors
-                    .iter()
-                    .find(|(_, it)| it.executor == executor);
-                if let Some((agent, _)) = agent {
-                    // Without a driver it ends by itself; Mesos is told in case
-                    // that it does not.
-                    actions.push(Action::Call(Call::Shutdown {
-                        executor: executor.clone(),
-                        agent: agent.clone(),
-                    }));
+            Input::Registered(executor) => {
+                let mut all = self.executors.iter_mut();
+                if let Some((agent, found)) = all.find(|(_, it)| it.executor == executor) {
+                    found.registered = true;
+                    self.failures.works(agent);
                 }
+            }
+            Input::ConnectionLost(executor) => {
+                // Without a driver it ends by itself; Mesos is told in case
+                // that it does not.
+                self.shut_down(&executor, &mut actions);
                 let message = "its connection to the driver is gone".to_owned();
                 self.executor_lost(now, &executor, message, true, &mut actions);
             }
+            Input::LetGo(executor) => {
+                let mut all = self.executors.values();
+                if all.any(|it| it.executor == executor && it.tasks == 0) {
+                    self.shut_down(&executor, &mut actions);
+                    self.executors.retain(|_, it| it.executor != executor);
+                    actions.push(Action::ExecutorLost {
+                        executor,
+                        reason: ExecutorLossReason::Killed,
+                    });
+                }
+            }
             Input::ExcludeHosts(hosts) => self.excluded = hosts.into_iter().collect(),
             Input::Tick => {
-                let late = self.revived.is_some_and(|at| at + self.patience() <= now);
-                if late && self.waiting > 0 {
-                    self.revived = None;
-                    self.revive(now, &mut actions);
+                let welcome_again = self.failures.expire(now);
+                if welcome_again || self.revive_at.is_some_and(|at| at <= now) {
+                    self.revive_now(now, &mut actions);
+                }
+                for executor in self.executors.values_mut() {
+                    let idle_at = executor.idle_since + self.config.idle_timeout;
+                    if executor.tasks == 0 && idle_at <= now {
+                        // If it has to stay it is asked about again.
+                        executor.idle_since = now;
+                        actions.push(Action::Idle(executor.executor.clone()));
+                    }
                 }
             }
         }
@@ -289,14 +311,31 @@ impl MesosFine {
 
     /// Wants offers, because tasks wait; again only when some have come.
     pub fn revive(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        if !self.subscribed || self.revived.is_some() || self.waiting == 0 {
+        if !self.asked {
+            self.revive_now(now, actions);
+        }
+    }
+
+    fn revive_now(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if !self.subscribed || self.waiting == 0 {
             return;
         }
         self.suppressed = false;
+        self.asked = true;
         self.freed = false;
-        self.revived = Some(now);
+        self.revive_at = Some(now + REVIVE_AGAIN);
         let roles = vec![self.config.shared.role.clone()];
         actions.push(Action::Call(Call::Revive { roles }));
+    }
+
+    /// Resources came free.
+    fn freed(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        if self.tasks.is_empty() {
+            return self.revive_now(now, actions);
+        }
+        self.freed = true;
+        let soon = now + COALESCE;
+        self.revive_at = Some(self.revive_at.map_or(soon, |at| at.min(soon)));
     }
 
     fn event(
@@ -308,9 +347,12 @@ impl MesosFine {
     ) {
         match event {
             Event::Offers(offers) => {
-                self.revived = None;
+                self.asked = false;
+                if !self.freed {
+                    self.revive_at = None;
+                }
                 let groups = self.ledger.receive(now, offers);
-                self.offers(unix_time, groups, actions);
+                self.offers(now, unix_time, groups, actions);
             }
             Event::Rescind(offer) => {
                 self.ledger.rescind(&offer);
@@ -369,12 +411,18 @@ impl MesosFine {
         most.saturating_sub(self.cores())
     }
 
-    fn offers(&mut self, unix_time: Duration, groups: Vec<OfferGroup>, actions: &mut Vec<Action>) {
-        self.offers += groups.len() as u64;
+    fn offers(
+        &mut self,
+        now: Timestamp,
+        unix_time: Duration,
+        groups: Vec<OfferGroup>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.tally.came(groups.len());
         let mut offers = Vec::new();
         let mut cores_left = self.cores_left();
         for group in groups {
-            match self.room(unix_time, group, cores_left) {
+            match self.room(now, unix_time, group, cores_left) {
                 Ok((room, offer)) => {
                     cores_left -= u64::from(offer.cores).min(cores_left);
                     self.rooms.insert(room.executor.executor.clone(), room);
@@ -403,6 +451,7 @@ impl MesosFine {
 
     fn room(
         &mut self,
+        now: Timestamp,
         unix_time: Duration,
         group: OfferGroup,
         cores_left: u64,
@@ -422,7 +471,10 @@ impl MesosFine {
             .shared
             .requirement
             .reasons_against(offer, unix_time);
-        if self.excluded.contains(&host) {
+        let failed = self.failures.excluded_for(now, &offer.agent_id);
+        if failed.is_some() {
+            reasons.push(DeclineReason::AgentExcluded { remaining: failed });
+        } else if self.excluded.contains(&host) {
             reasons.push(DeclineReason::AgentExcluded { remaining: None });
         }
         let mut left = offer.resources.clone();
@@ -433,8 +485,9 @@ impl MesosFine {
                 executor: known.executor.clone(),
                 host: host.clone(),
                 info: known.info.clone(),
+                ..*known
             },
-            None => self.new_executor(host.clone()),
+            None => self.new_executor(now, host.clone()),
         };
         if is_new {
             match left.take(&self.sliver()) {
@@ -461,12 +514,11 @@ impl MesosFine {
             group,
             left,
             executor,
-            is_new,
         };
         Ok((room, offer))
     }
 
-    fn new_executor(&mut self, host: Host) -> Executor {
+    fn new_executor(&mut self, now: Timestamp, host: Host) -> Executor {
         let shared = &self.config.shared;
         let executor = ExecutorId::from(format!("{}-{}", shared.prefix, self.next));
         self.next += 1;
@@ -492,6 +544,9 @@ impl MesosFine {
             },
             executor,
             host,
+            registered: false,
+            tasks: 0,
+            idle_since: now,
         }
     }
 
@@ -562,11 +617,10 @@ impl MesosFine {
             }
             return;
         }
-        self.declined.clear();
-        if room.is_new {
-            let agent = room.group.combined.agent_id.clone();
-            self.executors.insert(agent, room.executor);
-        }
+        self.tally.accepted();
+        let agent = room.group.combined.agent_id.clone();
+        let executor = self.executors.entry(agent).or_insert(room.executor);
+        executor.tasks += u32::try_from(launch.len()).unwrap_or(u32::MAX);
         actions.push(Action::Call(Call::Accept {
             offers: room.group.ids,
             launch,
@@ -596,11 +650,7 @@ impl MesosFine {
         reasons: &[DeclineReason],
         actions: &mut Vec<Action>,
     ) {
-        for reason in reasons {
-            let (count, why) = self.declined.entry(reason.label()).or_default();
-            *count += 1;
-            *why = reason.to_string();
-        }
+        self.tally.declined(reasons);
         let refuse = self.config.shared.refuse.duration_for(reasons);
         let left = self.ledger.decline(&group.ids).left;
         let offers: Vec<_> = left.into_iter().map(|it| it.id).collect();
@@ -628,9 +678,18 @@ impl MesosFine {
         } else {
             format!("{}: {}", status.state, status.message)
         };
+        let silent = known.is_some_and(|task| !self.has_come(task)) && status.data.is_empty();
         match (known, status.state) {
+            // Its executor did not even begin, which is not the task's fault.
+            (Some(task), TaskState::Failed) if silent => {
+                self.forget(now, task);
+                actions.push(Action::Lost {
+                    task,
+                    message: text,
+                });
+            }
             (Some(task), TaskState::Finished | TaskState::Failed | TaskState::Killed) => {
-                if let Some(found) = self.tasks.remove(&task) {
+                if let Some(found) = self.forget(now, task) {
                     actions.push(Action::Ended {
                         executor: found.executor,
                         task,
@@ -649,7 +708,7 @@ impl MesosFine {
                 | TaskState::GoneByOperator
                 | TaskState::Unknown,
             ) => {
-                self.tasks.remove(&task);
+                self.forget(now, task);
                 actions.push(Action::Lost {
                     task,
                     message: text,
@@ -679,8 +738,37 @@ impl MesosFine {
             }));
         }
         if terminal {
-            self.freed = true;
-            self.revive(now, actions);
+            self.freed(now, actions);
+        }
+    }
+
+    /// Whether the executor of a task has ever connected.
+    fn has_come(&self, task: TaskId) -> bool {
+        let agent = self.tasks.get(&task).map(|it| &it.agent);
+        let executor = agent.and_then(|agent| self.executors.get(agent));
+        executor.is_none_or(|it| it.registered)
+    }
+
+    /// A task is over.
+    fn forget(&mut self, now: Timestamp, task: TaskId) -> Option<Task> {
+        let task = self.tasks.remove(&task)?;
+        if let Some(executor) = self.executors.get_mut(&task.agent)
+            && executor.executor == task.executor
+        {
+            executor.tasks = executor.tasks.saturating_sub(1);
+            executor.idle_since = now;
+        }
+        Some(task)
+    }
+
+    /// Tells Mesos to end an executor.
+    fn shut_down(&self, executor: &ExecutorId, actions: &mut Vec<Action>) {
+        let mut all = self.executors.iter();
+        if let Some((agent, _)) = all.find(|(_, it)| it.executor == *executor) {
+            actions.push(Action::Call(Call::Shutdown {
+                executor: executor.clone(),
+                agent: agent.clone(),
+            }));
         }
     }
 
@@ -692,10 +780,14 @@ impl MesosFine {
         caused_by_app: bool,
         actions: &mut Vec<Action>,
     ) {
-        let before = self.executors.len();
-        self.executors.retain(|_, it| it.executor != *executor);
-        if self.executors.len() == before {
+        let mut all = self.executors.iter();
+        let Some((agent, found)) = all.find(|(_, it)| it.executor == *executor) else {
             return;
+        };
+        let (agent, began) = (agent.clone(), found.registered);
+        self.executors.remove(&agent);
+        if caused_by_app && !began {
+            self.failures.failed(now, agent);
         }
         self.tasks.retain(|_, it| it.executor != *executor);
         actions.push(Action::ExecutorLost {
@@ -703,7 +795,7 @@ impl MesosFine {
             reason: ExecutorLossReason::ProcessLost {
                 message: message.into(),
                 host: None,
-                caused_by_app,
+                caused_by_app: caused_by_app && began,
             },
         });
         self.revive(now, actions);

@@ -15,10 +15,12 @@
 //!              SchedulerBackend --- Action ---> its shell --- threads, sockets
 //! ```
 
+pub mod agent_failures;
 pub mod executor_size;
 pub mod executors;
 pub mod mesos_coarse;
 pub mod mesos_fine;
+pub mod offer_tally;
 
 use crate::clock::Timestamp;
 use crate::scheduler::action::BackendRequest;

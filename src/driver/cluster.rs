@@ -208,6 +208,9 @@ pub enum Happened {
     },
     /// Mesos is to be told, now that what came before took effect.
     Call(Call),
+    /// An executor has had no task for long, and may go if nobody needs what it
+    /// holds.
+    Idle(ExecutorId),
 }
 
 impl From<Event> for Happened {
@@ -332,6 +335,14 @@ impl Cluster {
         }
     }
 
+    /// Ends an executor that is idle and not needed.
+    pub fn let_go(&mut self, now: Timestamp, executor: ExecutorId) -> Vec<Happened> {
+        if let Some(links) = self.transport.links() {
+            links.remove(&executor);
+        }
+        self.tell_fine(now, FineInput::LetGo(executor))
+    }
+
     /// Tells Mesos something.
     pub fn call(&mut self, call: Call) {
         if let Transport::Fine { tasks, .. } = &mut self.transport {
@@ -450,6 +461,7 @@ impl Cluster {
         };
         self.notes.push(Progress::Note(text));
         let mut events = self.tell(|provider| provider.registered(now, &executor));
+        events.extend(self.tell_fine(now, FineInput::Registered(executor.clone())));
         events.extend(self.executors.offer_of(&executor).map(|offer| {
             Happened::Event(Event::Executors(TaskSchedulerEvent::Offers {
                 offers: vec![offer],

@@ -228,6 +228,15 @@ impl<'a> EventLoop<'a> {
                     outcome,
                 } => self.ended(&executor, task, outcome),
                 Happened::Call(call) => self.cluster.call(call),
+                Happened::Idle(executor) => {
+                    let dag = self.core.dag();
+                    let needed = dag.map_outputs().holds(&executor)
+                        || dag.cached_locations().holds(&executor);
+                    if !needed {
+                        let gone = self.cluster.let_go(self.clock.now(), executor);
+                        self.happened(gone);
+                    }
+                }
             }
         }
     }

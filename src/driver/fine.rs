@@ -132,6 +132,7 @@ impl FineTasks {
                 Action::ExecutorLost { executor, reason } => {
                     happened.push(lost_event(executor, reason));
                 }
+                Action::Idle(executor) => happened.push(Happened::Idle(executor)),
                 Action::Note(text) => self.notes.push(Progress::Note(text)),
             }
         }

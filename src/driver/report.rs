@@ -48,6 +48,9 @@ pub struct Report {
     pub status: Status,
     /// How long it took.
     pub seconds: f64,
+    /// How long it took until a Mesos master granted the subscription; 0
+    /// without Mesos.
+    pub registered_seconds: f64,
     /// Bytes of map output that reducers read, as stored.
     pub shuffle_bytes_read: u64,
     /// Those of them that came over the network.

@@ -27,7 +27,7 @@ use crate::backend::mesos_fine::{MesosFine, MesosFineConfig};
 use crate::clock::SystemClock;
 use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::properties::application::{APP_NAME, MASTER};
-use crate::conf::properties::executor::CORES_MAX;
+use crate::conf::properties::executor::{CORES_MAX, EXECUTOR_IDLE_TIMEOUT};
 use crate::conf::properties::mesos::{
     COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, FINE_EXECUTOR_CORES, PLACEMENT, Placement,
     REGISTRATION_TIMEOUT, REJECT_OFFER_DURATION, REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
@@ -136,6 +136,7 @@ pub async fn run(
     }
     let folder = WorkFolder::make(conf)?;
     let (inputs, receiver) = mpsc::unbounded_channel();
+    let mut registered_seconds = 0.0;
     let mut app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
     let master = conf.get(&MASTER);
     let name = conf.get(&APP_NAME);
@@ -167,6 +168,7 @@ pub async fn run(
             let config = mesos.ok_or(RunError::NoMesos)?;
             let (client, notices, subscribed) =
                 subscribe(config, conf, clock, &mut interrupts).await?;
+            registered_seconds = clock.now().since_start().as_secs_f64();
             app_id = subscribed.framework.as_str().to_owned();
             let office = Office::open(&host_for(conf, &subscribed.endpoint), &inputs).await?;
             let (shared, serving) = mesos_config(&office, &app_id, conf).await?;
@@ -188,6 +190,7 @@ pub async fn run(
                         ..shared
                     },
                     executor_cores,
+                    idle_timeout: conf.get(&EXECUTOR_IDLE_TIMEOUT),
                 });
                 let tasks = Box::new(FineTasks::new(backend, client));
                 let links = BTreeMap::new();
@@ -232,7 +235,7 @@ pub async fn run(
         return Err(RunError::Removed(why.clone()));
     }
     let (totals, jobs) = running.into_results();
-    let seconds = (clock.now() - crate::clock::Timestamp::ZERO).as_secs_f64();
+    let seconds = clock.now().since_start().as_secs_f64();
     Ok(Report {
         app_id,
         name,
@@ -240,6 +243,7 @@ pub async fn run(
         mode,
         status: status_of(&jobs),
         seconds,
+        registered_seconds,
         shuffle_bytes_read: totals.shuffle_bytes_read,
         shuffle_bytes_fetched: totals.shuffle_bytes_fetched,
         spilled_bytes: totals.spilled_bytes,

@@ -113,6 +113,8 @@ struct Task {
     kill_at: Option<Timestamp>,
     /// Whether the last signal was sent.
     killed: bool,
+    /// Set until TASK_RUNNING is sent: when it is.
+    announce_at: Option<Timestamp>,
 }
 
 /// The state machine. See the module's documentation.
@@ -124,29 +126,43 @@ pub struct ExecutorCore {
     /// Set once the executor is to end: when it does at the latest.
     end_at: Option<Timestamp>,
     ended: bool,
-    shutdown_grace_period: Duration,
+    timing: Timing,
     random: fastrand::Rng,
+}
+
+/// The times of an executor.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long the agent lets it take to end.
+    pub shutdown_grace_period: Duration,
+    /// TASK_RUNNING is sent of tasks that run for so long. Each status takes a
+    /// round to the framework and back before a task's next one is sent, so a
+    /// short task is over sooner without it.
+    pub announce_after: Duration,
 }
 
 impl ExecutorCore {
     /// An executor without tasks. The seed is what statuses are named from, so
     /// it must differ from executor to executor.
-    pub fn new(shutdown_grace_period: Duration, seed: u64) -> Self {
+    pub fn new(timing: Timing, seed: u64) -> Self {
         Self {
             tasks: BTreeMap::new(),
             unsettled: BTreeSet::new(),
             end_at: None,
             ended: false,
-            shutdown_grace_period,
+            timing,
             random: fastrand::Rng::with_seed(seed),
         }
     }
 
     /// When [`Input::Tick`] is due, if ever.
     pub fn next_deadline(&self) -> Option<Timestamp> {
-        let kills = self.tasks.values().filter(|task| !task.killed);
-        kills
-            .filter_map(|task| task.kill_at)
+        let tasks = self.tasks.values();
+        tasks
+            .flat_map(|task| {
+                let kill_at = task.kill_at.filter(|_| !task.killed);
+                kill_at.into_iter().chain(task.announce_at)
+            })
             .chain(self.end_at.filter(|_| !self.ended))
             .min()
     }
@@ -159,7 +175,7 @@ impl ExecutorCore {
             Input::Tick => {}
             Input::Launch(tasks) => {
                 for task in tasks {
-                    self.launch(task, &mut actions);
+                    self.launch(now, task, &mut actions);
                 }
             }
             Input::Kill { task, grace_period } => {
@@ -186,12 +202,13 @@ impl ExecutorCore {
             }
             Input::Shutdown | Input::AgentLost => self.shut_down(now, &mut actions),
         }
+        self.announce(now, &mut actions);
         self.kill_overdue(now, &mut actions);
         self.end_if_done(now, &mut actions);
         actions
     }
 
-    fn launch(&mut self, launched: LaunchedTask, actions: &mut Vec<Action>) {
+    fn launch(&mut self, now: Timestamp, launched: LaunchedTask, actions: &mut Vec<Action>) {
         let task = launched.task;
         if self.end_at.is_some() {
             let why = "the executor was shutting down".to_owned();
@@ -201,17 +218,35 @@ impl ExecutorCore {
             grace_period: launched.grace_period.unwrap_or(KILL_GRACE),
             kill_at: None,
             killed: false,
+            announce_at: Some(now + self.timing.announce_after),
         };
         if self.tasks.contains_key(&task) {
             tracing::warn!(%task, "ignored a second launch of a running task");
             return;
         }
         self.tasks.insert(task.clone(), entry);
-        self.send(task.clone(), TaskState::Running, String::new(), actions);
+        // What is announced at once is announced before it can end.
+        self.announce(now, actions);
         actions.push(Action::Start {
             task,
             data: launched.data,
         });
+    }
+
+    /// Tells of the tasks that run for long enough.
+    fn announce(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        let due = |task: &mut Task| {
+            let due = task.announce_at.is_some_and(|at| at <= now);
+            due && task.announce_at.take().is_some()
+        };
+        let due: Vec<_> = self
+            .tasks
+            .iter_mut()
+            .filter_map(|(id, task)| due(task).then(|| id.clone()))
+            .collect();
+        for task in due {
+            self.send(task, TaskState::Running, String::new(), actions);
+        }
     }
 
     fn kill(
@@ -232,6 +267,7 @@ impl ExecutorCore {
             return;
         }
         task.kill_at = Some(by);
+        task.announce_at = None;
         actions.push(Action::Terminate(id.clone()));
         self.send(id.clone(), TaskState::Killing, String::new(), actions);
     }
@@ -269,8 +305,8 @@ impl ExecutorCore {
         if self.end_at.is_some() {
             return;
         }
-        self.end_at = Some(now + self.shutdown_grace_period.mul_f64(END_PART));
-        let grace = self.shutdown_grace_period.mul_f64(KILL_PART);
+        self.end_at = Some(now + self.timing.shutdown_grace_period.mul_f64(END_PART));
+        let grace = self.timing.shutdown_grace_period.mul_f64(KILL_PART);
         let tasks: Vec<_> = self.tasks.keys().cloned().collect();
         for task in tasks {
             self.kill(now, &task, Some(grace), actions);
@@ -341,7 +377,13 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             Self {
-                core: ExecutorCore::new(Duration::from_secs(5), 1),
+                core: ExecutorCore::new(
+                    Timing {
+                        shutdown_grace_period: Duration::from_secs(5),
+                        announce_after: Duration::ZERO,
+                    },
+                    1,
+                ),
                 now: Timestamp::from_millis(1000),
             }
         }
@@ -388,6 +430,20 @@ mod tests {
                 _ => None,
             })
             .collect()
+    }
+
+    #[test]
+    fn short_tasks_end_without_an_announcement() {
+        let mut bench = Bench::new();
+        bench.core.timing.announce_after = Duration::from_secs(1);
+        assert_eq!(states(&bench.launch("short")), []);
+        assert_eq!(states(&bench.launch("long")), []);
+        let status = bench.exit("short", ExitStatus::Code(0));
+        assert_eq!(status.state, TaskState::Finished);
+        let start = bench.now;
+        assert_eq!(states(&bench.wait()), [TaskState::Running]);
+        assert_eq!(bench.now, start + Duration::from_secs(1));
+        assert_eq!(bench.core.next_deadline(), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::core::{Action, ExecutorCore, Input};
+use super::core::{Action, ExecutorCore, Input, Timing};
 use super::runner::{Group, Process};
 use super::worker::{self, Door, Wanted, WorkerConfig, WorkerError};
 use crate::clock::SystemClock;
@@ -30,6 +30,9 @@ use crate::timer::sleep_until;
 /// When the work for a driver is over, the driver may have ended its framework
 /// already, and nobody acknowledges the last status: it is not waited for longer.
 const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
+/// In fine mode TASK_RUNNING is sent of tasks that run for so long.
+const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
 
 /// Why an executor cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +62,12 @@ pub async fn run(
     let mut terminate = signal(SignalKind::terminate()).map_err(ExecutorError::Signals)?;
     let (client, mut notices) = ExecutorClient::start(&environment, clock)?;
     let (ends, mut ended) = mpsc::unbounded_channel();
-    let core = ExecutorCore::new(environment.shutdown_grace_period, fastrand::u64(..));
+    let fine = worker.as_ref().is_some_and(|it| it.fine);
+    let timing = Timing {
+        shutdown_grace_period: environment.shutdown_grace_period,
+        announce_after: if fine { ANNOUNCE_AFTER } else { Duration::ZERO },
+    };
+    let core = ExecutorCore::new(timing, fastrand::u64(..));
     let mut shell = Shell {
         core,
         clock,

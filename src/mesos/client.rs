@@ -1,7 +1,7 @@
 //! A framework's connection to its master: events in, calls out.
 //!
 //! Responsible for carrying out what [`super::subscription`] decides: one
-//! connection for the stream, another for calls in their order, timers, and the
+//! connection for the stream, others for calls in their order, timers, and the
 //! watch on ZooKeeper. It decides nothing itself and keeps no offers or tasks.
 //!
 //! Everything runs in one task that owns the state machine. The connection, the
@@ -122,6 +122,16 @@ fn seed() -> u64 {
     fastrand::Rng::new().u64(..)
 }
 
+/// The ways to the master of one subscription.
+struct Calls {
+    session: Session,
+    /// What must arrive in order.
+    lane: Lane,
+    /// Acknowledgements: nothing depends on when they arrive, and what does
+    /// need not wait for so many.
+    acknowledgements: Lane,
+}
+
 struct Shell {
     subscription: Subscription,
     framework: FrameworkInfo,
@@ -130,7 +140,7 @@ struct Shell {
     inputs: mpsc::Sender<Input>,
     notices: mpsc::UnboundedSender<Notice>,
     stream: Option<AbortOnDrop>,
-    session: Option<(Session, Lane)>,
+    session: Option<Calls>,
 }
 
 impl Shell {
@@ -203,26 +213,35 @@ impl Shell {
 
     fn send(&self, call: &Call, asker: Asker) {
         match &self.session {
-            Some((session, lane)) => {
-                let body = encode_call(self.http.codec(), call, &session.framework);
-                lane.send(body, asker);
+            Some(calls) => {
+                let body = encode_call(self.http.codec(), call, &calls.session.framework);
+                match call {
+                    Call::Acknowledge { .. } => calls.acknowledgements.send(body, asker),
+                    _ => calls.lane.send(body, asker),
+                }
             }
             None => asker.answer(Err(CallError::NotSubscribed)),
         }
     }
 
     fn open_calls(&mut self, session: Session) {
-        let inputs = self.inputs.clone();
         let attempt = session.attempt;
-        let address = Address {
-            url: session.endpoint.url(PATH),
-            stream_id: session.stream_id.clone(),
+        let open = || {
+            let address = Address {
+                url: session.endpoint.url(PATH),
+                stream_id: session.stream_id.clone(),
+            };
+            let inputs = self.inputs.clone();
+            Lane::open(Arc::clone(&self.http), address, async move |why| {
+                // Without the shell nobody wants to know.
+                let _ = inputs.send(Input::CallsRefused(attempt, why)).await;
+            })
         };
-        let lane = Lane::open(Arc::clone(&self.http), address, async move |why| {
-            // Without the shell nobody wants to know.
-            let _ = inputs.send(Input::CallsRefused(attempt, why)).await;
+        self.session = Some(Calls {
+            lane: open(),
+            acknowledgements: open(),
+            session,
         });
-        self.session = Some((session, lane));
     }
 }
 

@@ -102,6 +102,9 @@ pub struct Http {
     config: HttpConfig,
 }
 
+/// Connections kept for calls: as many as go on at the same time.
+const IDLE_CONNECTIONS: usize = 4;
+
 impl Http {
     /// Prepares to speak; connects to nobody yet.
     ///
@@ -133,10 +136,9 @@ impl Http {
         Ok(Self {
             // A stream is never used again after its end.
             streams: builder()?.pool_max_idle_per_host(0).build()?,
-            // The peer handles calls in the order of one connection; callers
-            // send one at a time, so that there is one.
+            // Callers that care for order await each answer.
             calls: builder()?
-                .pool_max_idle_per_host(1)
+                .pool_max_idle_per_host(IDLE_CONNECTIONS)
                 .timeout(config.call_timeout)
                 .build()?,
             config,

@@ -117,6 +117,14 @@ impl CachedLocations {
             .collect()
     }
 
+    /// Whether an executor holds any partition.
+    pub fn holds(&self, executor: &ExecutorId) -> bool {
+        self.datasets.values().any(|holders| {
+            let mut all = holders.by_partition.iter();
+            all.any(|(_, place)| self.places.executor(*place) == executor)
+        })
+    }
+
     /// How many partitions of a dataset someone holds.
     pub fn partitions_held(&self, dataset: DatasetId) -> u32 {
         self.datasets.get(&dataset).map_or(0, |h| h.partitions)

@@ -182,6 +182,15 @@ impl MapOutputs {
         self.remove_where(|places, place| places.executor(place) == executor);
     }
 
+    /// Whether an executor holds any output.
+    pub fn holds(&self, executor: &ExecutorId) -> bool {
+        let mut outputs = self
+            .shuffles
+            .values()
+            .flat_map(|it| it.outputs.iter().flatten());
+        outputs.any(|output| self.places.executor(output.place) == executor)
+    }
+
     /// Forgets all outputs on a host.
     pub fn remove_host(&mut self, host: &Host) {
         self.remove_where(|places, place| places.host(place) == host);

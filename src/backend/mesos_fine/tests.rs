@@ -24,6 +24,7 @@ fn config() -> MesosFineConfig {
             pack: false,
         },
         executor_cores: Scalar::from_milli(100),
+        idle_timeout: Duration::from_secs(60),
     }
 }
 
@@ -60,18 +61,35 @@ fn attempt(id: u64, executor: &ExecutorId) -> TaskDescription {
     }
 }
 
-struct Bench(MesosFine);
+struct Bench(MesosFine, Timestamp);
 
 impl Bench {
     fn new(config: MesosFineConfig, waiting: u64) -> Self {
-        let mut bench = Self(MesosFine::new(config));
+        let mut bench = Self(MesosFine::new(config), Timestamp::ZERO);
         assert_eq!(bench.handle(Input::Subscribed), []);
         let _ = bench.handle(Input::Waiting(waiting));
         bench
     }
 
     fn handle(&mut self, input: Input) -> Vec<Action> {
-        self.0.handle(Timestamp::ZERO, Duration::ZERO, input)
+        self.0.handle(self.1, Duration::ZERO, input)
+    }
+
+    /// Lets time pass until the next deadline.
+    fn wait(&mut self) -> Vec<Action> {
+        self.1 = self.0.next_deadline().expect("it waits for something");
+        self.handle(Input::Tick)
+    }
+
+    /// Starts these attempts on an offer of four cores, of which the executor takes some.
+    fn launched(&mut self, tasks: &[u64]) -> ExecutorId {
+        let room = room(&self.offered(vec![offer("o1", "cpus:4;mem:2000")]));
+        let attempts = tasks.iter().map(|id| attempt(*id, &room.executor));
+        let launched = self
+            .0
+            .launch(vec![attempts.collect()], |_| Some(Bytes::new()));
+        assert_eq!(names(&launched), ["ACCEPT"]);
+        room.executor
     }
 
     fn offered(&mut self, offers: Vec<Offer>) -> Vec<Action> {
@@ -94,6 +112,7 @@ fn names(actions: &[Action]) -> Vec<&'static str> {
         Action::Ended { .. } => "ended",
         Action::Lost { .. } => "lost",
         Action::ExecutorLost { .. } => "executor lost",
+        Action::Idle(_) => "idle",
         Action::Note(_) => "note",
     };
     actions.iter().map(name).collect()
@@ -150,17 +169,79 @@ fn what_is_not_used_is_declined_in_the_same_cycle() {
 #[test]
 fn an_end_is_told_before_it_is_acknowledged_and_room_is_asked_for_once() {
     let mut bench = Bench::new(config(), 9);
-    let room = room(&bench.offered(vec![offer("o1", "cpus:3;mem:2000")]));
-    let attempts = vec![attempt(1, &room.executor), attempt(2, &room.executor)];
-    let _ = bench.0.launch(vec![attempts], |_| Some(Bytes::new()));
+    let executor = bench.launched(&[1, 2]);
+    assert_eq!(bench.handle(Input::Registered(executor)), []);
+    // Others may end soon as well.
     let first = bench.update("e-task-1", TaskState::Finished);
-    assert_eq!(names(&first), ["ended", "ACKNOWLEDGE", "REVIVE"]);
+    assert_eq!(names(&first), ["ended", "ACKNOWLEDGE"]);
     let again = bench.update("e-task-1", TaskState::Finished);
     assert_eq!(names(&again), ["ACKNOWLEDGE"]);
+    assert_eq!(names(&bench.wait()), ["REVIVE"]);
+    assert_eq!(bench.1, Timestamp::ZERO + COALESCE);
+    // Nothing is left that could end.
     let dropped = bench.update("e-task-2", TaskState::Dropped);
-    assert_eq!(names(&dropped), ["lost", "ACKNOWLEDGE"]);
+    assert_eq!(names(&dropped), ["lost", "ACKNOWLEDGE", "REVIVE"]);
     let stranger = bench.update("e-task-7", TaskState::Running);
     assert_eq!(names(&stranger), ["KILL", "ACKNOWLEDGE"]);
+}
+
+#[test]
+fn room_that_came_free_after_a_revive_is_asked_for_again() {
+    let mut bench = Bench::new(config(), 9);
+    let _ = bench.launched(&[1, 2, 3]);
+    let _ = bench.update("e-task-1", TaskState::Finished);
+    assert_eq!(names(&bench.wait()), ["REVIVE"]);
+    let _ = bench.update("e-task-2", TaskState::Finished);
+    let _ = bench.offered(vec![]);
+    assert_eq!(names(&bench.wait()), ["REVIVE"]);
+    // The answer settles it.
+    let _ = bench.offered(vec![]);
+    let idle_from_now = bench.0.next_deadline();
+    assert_eq!(idle_from_now, None, "an executor with a task is not idle");
+}
+
+#[test]
+fn an_idle_executor_goes_when_nobody_needs_it() {
+    let mut bench = Bench::new(config(), 1);
+    let executor = bench.launched(&[1]);
+    let _ = bench.handle(Input::Registered(executor.clone()));
+    let _ = bench.handle(Input::Waiting(0));
+    let _ = bench.update("e-task-1", TaskState::Finished);
+    assert_eq!(bench.wait(), [Action::Idle(executor.clone())]);
+    assert_eq!(bench.1, Timestamp::from_millis(60_000));
+    // Asked about again after as long.
+    assert_eq!(bench.wait(), [Action::Idle(executor.clone())]);
+    let gone = bench.handle(Input::LetGo(executor));
+    assert_eq!(names(&gone), ["SHUTDOWN", "executor lost"]);
+    assert_eq!(bench.0.next_deadline(), None);
+}
+
+#[test]
+fn an_executor_with_a_task_is_not_let_go() {
+    let mut bench = Bench::new(config(), 1);
+    let executor = bench.launched(&[1]);
+    assert_eq!(bench.handle(Input::LetGo(executor)), []);
+}
+
+#[test]
+fn an_executor_that_never_begins_is_the_agents_fault_and_not_its_tasks() {
+    let mut bench = Bench::new(config(), 9);
+    for _ in 0..2 {
+        let executor = bench.launched(&[1]);
+        let failed = bench.update("e-task-1", TaskState::Failed);
+        assert_eq!(names(&failed), ["lost", "ACKNOWLEDGE", "REVIVE"]);
+        let ended = bench.handle(Input::Event(Event::ExecutorFailure {
+            executor,
+            agent: Some("a".into()),
+            exit: Some(ExitStatus::Code(1)),
+        }));
+        assert_eq!(names(&ended), ["executor lost"]);
+    }
+    let offered = bench.offered(vec![offer("o2", "cpus:3;mem:2000")]);
+    assert_eq!(names(&offered), ["DECLINE"]);
+    bench.1 = Timestamp::from_millis(10_000);
+    assert_eq!(names(&bench.handle(Input::Tick)), ["REVIVE"]);
+    let _ = room(&bench.offered(vec![offer("o3", "cpus:3;mem:2000")]));
 }
 
 #[test]

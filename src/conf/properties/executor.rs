@@ -1,7 +1,9 @@
 //! Properties of executors: how large each is and how many there may be.
 
-use crate::conf::property::{Property, decimal, integer, properties, size};
-use crate::conf::units::SizeUnit;
+use std::time::Duration;
+
+use crate::conf::property::{Property, decimal, duration, integer, properties, size};
+use crate::conf::units::{SizeUnit, TimeUnit};
 use crate::conf::value::ByteSize;
 
 properties! {
@@ -32,4 +34,9 @@ properties! {
                 "spark.executor.memory times spark.executor.memoryOverheadFactor, \
                  at least 384m",
             );
+
+    /// In fine mode: an executor that has had no task for so long is ended, if it
+    /// holds no map outputs or persisted partitions.
+    pub EXECUTOR_IDLE_TIMEOUT: Property<Duration> =
+        duration("spark.dynamicAllocation.executorIdleTimeout", TimeUnit::Seconds).default("60s");
 }

@@ -4,16 +4,19 @@
 //! the calls in their order, timers. One task owns the state machine; the
 //! connection and the calls only send it messages.
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustc_hash::FxBuildHasher;
 use tokio::sync::mpsc;
 
 use super::environment::ExecutorEnvironment;
 use super::session::{Action, Attempt, ExecutorSession, Input, Notice, SessionPolicy};
 use super::wire::{Caller, decode_event};
 use crate::clock::SystemClock;
+use crate::ids::MesosTaskId;
 use crate::mesos::codec::Codec;
 use crate::mesos::http::{Authentication, Http, HttpConfig, HttpError};
 use crate::mesos::lane::{Address, Asker, CallError, Lane};
@@ -27,6 +30,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 const CALL_TIMEOUT: Duration = Duration::from_secs(75);
 /// So many messages of the connection wait for the state machine at most.
 const INPUTS: usize = 64;
+/// So many statuses are on their way to the agent at once at most.
+const LANES: usize = 4;
 
 /// Sends statuses. Dropping it ends the session.
 #[derive(Debug)]
@@ -77,14 +82,14 @@ impl ExecutorClient {
             inputs,
             notices,
             stream: None,
-            lane: None,
+            lanes: Vec::new(),
         };
         tokio::spawn(shell.run(outgoing, inbox));
         Ok((Self { statuses }, receiver))
     }
 
     /// Sends a status until the agent has it; [`Notice::Settled`] then names its
-    /// uuid. The order of statuses is kept.
+    /// uuid. The order of a task's statuses is kept.
     pub fn send(&self, status: TaskStatus) {
         // Without the shell there is no session, and the owner has been told.
         let _ = self.statuses.send(status);
@@ -100,7 +105,9 @@ struct Shell {
     inputs: mpsc::Sender<Input>,
     notices: mpsc::UnboundedSender<Notice>,
     stream: Option<AbortOnDrop>,
-    lane: Option<Lane>,
+    /// Statuses of one task go by one lane, which keeps their order; those of
+    /// many tasks need not wait for each other.
+    lanes: Vec<Lane>,
 }
 
 impl Shell {
@@ -132,7 +139,7 @@ impl Shell {
                 }
                 Action::Disconnect => {
                     self.stream = None;
-                    self.lane = None;
+                    self.lanes.clear();
                 }
                 Action::OpenCalls(attempt) => self.open_calls(attempt),
                 Action::Send(status) => self.send(&status),
@@ -157,22 +164,27 @@ impl Shell {
     }
 
     fn open_calls(&mut self, attempt: Attempt) {
-        let inputs = self.inputs.clone();
-        let address = Address {
-            url: self.url.clone(),
-            stream_id: None,
-        };
-        self.lane = Some(Lane::open(
-            Arc::clone(&self.http),
-            address,
-            async move |why| {
+        let open = |_| {
+            let inputs = self.inputs.clone();
+            let address = Address {
+                url: self.url.clone(),
+                stream_id: None,
+            };
+            Lane::open(Arc::clone(&self.http), address, async move |why| {
                 let _ = inputs.send(Input::Broken(attempt, why)).await;
-            },
-        ));
+            })
+        };
+        self.lanes = (0..LANES).map(open).collect();
+    }
+
+    /// The lane of a task.
+    fn lane(&self, task: &MesosTaskId) -> Option<&Lane> {
+        let hash = FxBuildHasher.hash_one(task);
+        self.lanes.get(usize::try_from(hash >> 32).unwrap_or(0) % LANES)
     }
 
     fn send(&self, status: &TaskStatus) {
-        let (Some(lane), Some(uuid)) = (&self.lane, status.uuid) else {
+        let (Some(lane), Some(uuid)) = (self.lane(&status.task), status.uuid) else {
             return;
         };
         let (asker, pending) = Asker::new("UPDATE");
