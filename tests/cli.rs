@@ -315,7 +315,7 @@ fn an_executor_started_by_hand_says_who_starts_executors() {
     let output = mesquite(&["executor"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        stderr(&output).contains("started by a Mesos agent"),
+        stderr(&output).contains("executors are started by a driver"),
         "{}",
         stderr(&output)
     );

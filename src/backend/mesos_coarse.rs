@@ -582,8 +582,15 @@ impl MesosCoarse {
         caused_by_app: bool,
         actions: &mut Vec<Action>,
     ) {
-        if self.executors.remove(executor).is_none() {
+        let Some(found) = self.executors.remove(executor) else {
             return;
+        };
+        if !found.registered && !found.killed {
+            // Nobody else knows of it.
+            let agent = &found.agent;
+            actions.push(Action::Note(format!(
+                "executor {executor} is gone before it registered, on agent {agent}: {message}"
+            )));
         }
         actions.push(Action::Lost {
             executor: executor.clone(),

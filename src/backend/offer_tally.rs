@@ -47,6 +47,10 @@ impl OfferTally {
         if reasons.is_empty() {
             return format!("{} offers came and were used", self.offers);
         }
-        format!("{} offers came; declined {}", self.offers, reasons.join("; "))
+        format!(
+            "{} offers came; declined {}",
+            self.offers,
+            reasons.join("; ")
+        )
     }
 }

@@ -70,7 +70,8 @@ impl Failure {
             Self::Run(RunError::Interrupted) => 130,
             Self::Run(_) | Self::JobFile(_) => 2,
             // Started by hand, and not by an agent.
-            Self::Executor(ExecutorError::Environment(_)) => 2,
+            Self::Executor(ExecutorError::Environment(_))
+            | Self::Worker(WorkerError::Environment(_)) => 2,
             Self::Executor(_) | Self::Worker(_) => 1,
             Self::Usage(_) | Self::Settings(_) => 2,
             Self::NoMaster(_) => 3,

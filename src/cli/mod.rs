@@ -61,9 +61,9 @@ fn dispatch(
 /// Agents set this for the executors that they start.
 const AGENT: &str = "MESOS_AGENT_ENDPOINT";
 
-/// Runs as an executor: of a driver if the environment names one.
+/// Runs as an executor of the driver that the environment names.
 fn executor(environment: &Environment) -> Result<(), Failure> {
-    let config = WorkerConfig::read(environment).transpose()?;
+    let config = WorkerConfig::read(environment)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -77,12 +77,11 @@ fn executor(environment: &Environment) -> Result<(), Failure> {
         }
     };
     let worked = runtime.block_on(async {
-        match config {
+        if environment.contains_key(AGENT) {
+            Ok(crate::executor::run(environment, config).await?)
+        } else {
             // A process of this machine, and no agent's.
-            Some(config) if !environment.contains_key(AGENT) => worker::work(config, stop, None)
-                .await
-                .map_err(Failure::from),
-            config => Ok(crate::executor::run(environment, config).await?),
+            Ok(worker::work(config, stop, None).await?)
         }
     });
     runtime.shutdown_background();

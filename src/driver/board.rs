@@ -157,6 +157,7 @@ impl Board {
             attempts: 0,
             failed_attempts: 0,
             records: 0,
+            submitted_seconds: now.since_start().as_secs_f64(),
             seconds: 0.0,
             error: None,
         };
@@ -250,6 +251,7 @@ impl Board {
                 attempts: 0,
                 failed_attempts: 0,
                 records: 0,
+                submitted_seconds: 0.0,
                 seconds: 0.0,
                 error: Some(error),
             });

@@ -82,6 +82,8 @@ pub struct JobReport {
     pub failed_attempts: u64,
     /// Records counted, printed or saved.
     pub records: u64,
+    /// When it was submitted, from the start of the run.
+    pub submitted_seconds: f64,
     /// From its submission to its end.
     pub seconds: f64,
     /// Why it failed.

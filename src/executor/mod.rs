@@ -1,16 +1,15 @@
 //! What an agent runs: `mesquite executor`.
 //!
-//! Responsible for running the commands that a framework sends as tasks, one
-//! process group each, and for telling how they went. [`core`] decides, the
-//! event loop waits, [`runner`] has the processes. It knows neither the
-//! scheduler nor offers.
+//! Responsible for running the tasks of a driver and for telling how they went.
+//! [`worker`] speaks to the driver, [`engine`] runs one task with the
+//! [`operators`], [`pool`] has the threads; under an agent [`core`] decides what
+//! Mesos is told. It knows neither the scheduler nor offers.
 
 pub mod core;
 pub mod engine;
 mod event_loop;
 pub mod operators;
 pub mod pool;
-pub mod runner;
 pub mod sampling;
 pub mod worker;
 

@@ -119,38 +119,34 @@ pub enum WorkerError {
 }
 
 impl WorkerConfig {
-    /// Reads the environment; `None` if it names no driver.
+    /// Reads the environment.
     ///
     /// # Errors
-    /// It names one, but not all that belongs to it.
-    pub fn read(variables: &BTreeMap<String, String>) -> Option<Result<Self, WorkerError>> {
-        let driver = variables.get(variable::DRIVER)?.clone();
+    /// Something is missing or bad.
+    pub fn read(variables: &BTreeMap<String, String>) -> Result<Self, WorkerError> {
         let text = |name| {
             variables
                 .get(name)
                 .cloned()
                 .ok_or(WorkerError::Environment(name))
         };
-        let config = || {
-            Ok(Self {
-                driver,
-                secret: text(variable::SECRET)?,
-                executor: text(variable::EXECUTOR)?,
-                host: text(variable::HOST)?,
-                // In fine mode the agent's offers limit what runs at once.
-                cores: match variables.get(variable::CORES) {
-                    Some(cores) => cores
-                        .parse()
-                        .map_err(|_| WorkerError::Environment(variable::CORES))?,
-                    None => FINE_THREADS,
-                },
-                fine: !variables.contains_key(variable::CORES),
-                folder: variables
-                    .get(variable::FOLDER)
-                    .map_or_else(|| ".".into(), PathBuf::from),
-            })
-        };
-        Some(config())
+        Ok(Self {
+            driver: text(variable::DRIVER)?,
+            secret: text(variable::SECRET)?,
+            executor: text(variable::EXECUTOR)?,
+            host: text(variable::HOST)?,
+            // In fine mode the agent's offers limit what runs at once.
+            cores: match variables.get(variable::CORES) {
+                Some(cores) => cores
+                    .parse()
+                    .map_err(|_| WorkerError::Environment(variable::CORES))?,
+                None => FINE_THREADS,
+            },
+            fine: !variables.contains_key(variable::CORES),
+            folder: variables
+                .get(variable::FOLDER)
+                .map_or_else(|| ".".into(), PathBuf::from),
+        })
     }
 }
 

@@ -1,84 +1,61 @@
-//! Tasks on the project's own executor: from launch to the last status.
+//! The executor and its tasks on a real agent: what happens to them when
+//! processes around them die.
 
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::process::Child;
 
-use mesquite::ids::{AgentId, ExecutorId, MesosTaskId};
-use mesquite::mesos::call::Call;
-use mesquite::mesos::event::Event;
-use mesquite::mesos::task::{Command, ExecutorInfo, TaskInfo, TaskState, TaskStatus};
-use mesquite::resources::{Demand, Scalar};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::cluster::Cluster;
-use crate::framework::{Framework, config, eventually};
+use crate::framework::eventually;
+use crate::jobs::{Ended, Job};
 
-/// Takes the first offer for one task that runs `command`, on an executor of
-/// its own.
-async fn launch(framework: &mut Framework, id: &str, command: &str) -> (AgentId, ExecutorId) {
-    let mut offers = framework.offers().await;
-    let mut offer = offers.swap_remove(0);
-    let mut take = |cpus, mem| {
-        let demand = Demand::new()
-            .with_cpus(Scalar::from_milli(cpus))
-            .with_mem(Scalar::new(mem));
-        offer.resources.take(&demand).expect("the agent is larger")
-    };
-    let executor = ExecutorId::new(format!("executor-of-{id}"));
-    let task = TaskInfo {
-        name: format!("task {id}"),
-        task: MesosTaskId::new(id),
-        agent: offer.agent_id.clone(),
-        resources: take(100, 32),
-        executor: Some(ExecutorInfo {
-            executor: executor.clone(),
-            name: "mesquite".into(),
-            command: Command {
-                value: format!("exec {} executor", env!("CARGO_BIN_EXE_mesquite")),
-                environment: Vec::new(),
-            },
-            resources: take(100, 32),
-            shutdown_grace_period: None,
-        }),
-        data: command.to_owned().into(),
-    };
-    let agent = offer.agent_id.clone();
-    let accept = Call::Accept {
-        offers: vec![offer.id],
-        launch: vec![task],
-        refuse: Duration::ZERO,
-    };
-    framework.call(accept).await.expect("taken");
-    (agent, executor)
+/// A job of one task: an item goes into `command`.
+fn job(command: &str) -> Job {
+    Job::new(&format!(
+        "[dataset.one]\nitems = ['one']\n[dataset.done]\nfrom = 'one'\npipe = '''{command}'''\n\
+         [[action]]\ncollect = 'done'\n"
+    ))
 }
 
-/// The next status of the task, acknowledged if it is to be.
-async fn status(framework: &mut Framework, id: &str) -> TaskStatus {
-    let status = framework
-        .event(&format!("status of {id}"), |event| match event {
-            Event::Update(status) if status.task.as_str() == id => Some(status),
-            _ => None,
-        })
-        .await;
-    if let (Some(uuid), Some(agent)) = (status.uuid, status.agent.clone()) {
-        let task = status.task.clone();
-        let acknowledge = Call::Acknowledge { agent, task, uuid };
-        framework.call(acknowledge).await.expect("taken");
-    }
-    status
+/// The modes, as `spark.mesos.coarse` has them.
+const MODES: [&str; 2] = ["true", "false"];
+
+fn arguments(cluster: &Cluster, coarse: &str) -> Vec<String> {
+    let coarse = format!("spark.mesos.coarse={coarse}");
+    ["--master", &cluster.master, "--json", "--conf", &coarse]
+        .map(str::to_owned)
+        .to_vec()
 }
 
-/// The states from now to the first one of these.
-async fn states_until(framework: &mut Framework, id: &str, last: TaskState) -> Vec<TaskState> {
-    let mut states = Vec::new();
-    while states.last() != Some(&last) {
-        let status = status(framework, id).await;
-        assert!(
-            !status.state.is_terminal() || status.state == last,
-            "{status:?} instead of {last}"
-        );
-        states.push(status.state);
-    }
-    states
+fn start(job: &Job, cluster: &Cluster, coarse: &str) -> Child {
+    let arguments = arguments(cluster, coarse);
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    job.start(&arguments)
+}
+
+fn ended(job: &Job, child: Child) -> Ended {
+    job.ended(child.wait_with_output().expect("ended"))
+}
+
+/// Runs a job to its end, in one mode.
+fn run(job: &Job, cluster: &Cluster, coarse: &str) -> Ended {
+    ended(job, start(job, cluster, coarse))
+}
+
+fn interrupt(child: &Child) {
+    let driver = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(driver, Signal::SIGINT).expect("interrupted");
+}
+
+/// A file in a folder of its own, to which a task writes its process id.
+fn pid_file() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("pid");
+    (folder, file)
 }
 
 /// What a task writes into a file, once it is there.
@@ -95,51 +72,41 @@ fn alive(pid: &str) -> bool {
     stat.is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-#[tokio::test]
-#[ignore = "needs a real Mesos; run by scripts/test"]
-async fn a_task_of_the_executor_finishes_and_its_statuses_are_acknowledged() {
-    let cluster = Cluster::up(1);
-    let mut framework = Framework::start(config(&cluster));
-    let id = framework.subscribed().await;
-    launch(&mut framework, "good", "exit 0").await;
-    assert_eq!(
-        states_until(&mut framework, "good", TaskState::Finished).await,
-        [TaskState::Running, TaskState::Finished]
-    );
-    launch(&mut framework, "bad", "echo no such luck >&2; exit 7").await;
-    assert_eq!(
-        status(&mut framework, "bad").await.state,
-        TaskState::Running
-    );
-    let failed = status(&mut framework, "bad").await;
-    assert_eq!(failed.state, TaskState::Failed);
-    assert_eq!(
-        failed.message,
-        "exit code 7; stderr ends with: no such luck"
-    );
-    // Acknowledged tasks are the master's past; others would be its present.
-    let completed = eventually("both are acknowledged", async || {
-        let state = cluster.get("/master/state").await;
-        let frameworks = state["frameworks"].as_array()?;
-        let ours = frameworks.iter().find(|it| it["id"] == id.as_str())?;
-        let present = ours["tasks"].as_array()?;
-        let past = ours["completed_tasks"].as_array()?;
-        present.is_empty().then_some(past.len())
-    });
-    assert_eq!(completed.await, 2);
-    framework.call(Call::Teardown).await.expect("taken");
+async fn dies(pid: &str) {
+    eventually("the task's process ends", async || {
+        (!alive(pid)).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
-async fn the_executor_shows_its_token_and_keeps_it_from_the_task() {
+async fn every_attempt_of_fine_mode_is_a_mesos_task_with_its_end() {
+    let cluster = Cluster::up(1);
+    let job = job("test $MESQUITE_ATTEMPT = 1 || { echo no such luck >&2; exit 7; }; cat");
+    let ended = run(&job, &cluster, "false").succeeded();
+    assert_eq!(ended.results["stdout"], ["one"]);
+    let state = cluster.get("/master/frameworks").await;
+    let framework = &state["completed_frameworks"][0];
+    assert_eq!(framework["tasks"], Value::Array(vec![]));
+    let tasks = framework["completed_tasks"].as_array().expect("tasks");
+    let mut states: Vec<_> = tasks.iter().filter_map(|it| it["state"].as_str()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["TASK_FAILED", "TASK_FINISHED"]);
+    // What the task said came back with its status.
+    let stderr = ended.stderr();
+    assert!(stderr.contains("no such luck"), "{stderr}");
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn the_executor_shows_its_token_and_keeps_secrets_from_the_task() {
     let cluster = Cluster::with(&["--agents", "1", "--authenticate-executors"]);
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    let command = "test -z \"$MESOS_EXECUTOR_AUTHENTICATION_TOKEN\"";
-    launch(&mut framework, "authenticated", command).await;
-    states_until(&mut framework, "authenticated", TaskState::Finished).await;
-    framework.call(Call::Teardown).await.expect("taken");
+    let job = job("env | grep -e MESQUITE_SECRET -e MESOS_EXECUTOR_AUTHENTICATION_TOKEN; cat");
+    for coarse in MODES {
+        let ended = run(&job, &cluster, coarse).succeeded();
+        assert_eq!(ended.results["stdout"], ["one"]);
+    }
 }
 
 #[tokio::test]
@@ -151,124 +118,118 @@ async fn the_executor_speaks_over_the_agents_unix_socket() {
         "--agent-flag",
         "http_executor_domain_sockets=true",
     ]);
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    launch(&mut framework, "local", "test -S \"$MESOS_DOMAIN_SOCKET\"").await;
-    states_until(&mut framework, "local", TaskState::Finished).await;
-    framework.call(Call::Teardown).await.expect("taken");
-}
-
-#[tokio::test]
-#[ignore = "needs a real Mesos; run by scripts/test"]
-async fn a_task_that_ignores_the_signal_is_killed_after_its_grace_period() {
-    let cluster = Cluster::up(1);
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    let (agent, _) = launch(
-        &mut framework,
-        "stubborn",
-        "trap '' TERM; while :; do sleep 1; done",
-    )
-    .await;
-    states_until(&mut framework, "stubborn", TaskState::Running).await;
-    let kill = Call::Kill {
-        task: "stubborn".into(),
-        agent: Some(agent),
-        grace_period: Some(Duration::from_millis(200)),
-    };
-    framework.call(kill).await.expect("taken");
-    assert_eq!(
-        states_until(&mut framework, "stubborn", TaskState::Killed).await,
-        [TaskState::Killing, TaskState::Killed]
-    );
-    framework.call(Call::Teardown).await.expect("taken");
-}
-
-#[tokio::test]
-#[ignore = "needs a real Mesos; run by scripts/test"]
-async fn the_executor_outlives_the_death_of_its_agent() {
-    let cluster = Cluster::up(1);
-    let folder = tempfile::tempdir().expect("a folder");
-    let go = folder.path().join("go");
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    // It ends when it is told to, which is while no agent is there to hear it.
-    let command = format!("while [ ! -e {} ]; do sleep 0.05; done", go.display());
-    launch(&mut framework, "survivor", &command).await;
-    states_until(&mut framework, "survivor", TaskState::Running).await;
-    cluster.fault("kill", "agent1");
-    std::fs::write(&go, "").expect("written");
-    cluster.fault("restart", "agent1");
-    let mut states = Vec::new();
-    // The master may call the agent unreachable in between.
-    while states.last() != Some(&TaskState::Finished) {
-        let status = status(&mut framework, "survivor").await;
-        assert_ne!(status.state, TaskState::Failed, "{status:?}");
-        states.push(status.state);
+    let job = job("test -S \"$MESOS_DOMAIN_SOCKET\" && cat");
+    for coarse in MODES {
+        let ended = run(&job, &cluster, coarse).succeeded();
+        assert_eq!(ended.results["stdout"], ["one"]);
     }
-    framework.call(Call::Teardown).await.expect("taken");
 }
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
-async fn an_executor_whose_agent_stays_away_ends_itself_and_its_task() {
-    let cluster = Cluster::with(&["--agents", "1", "--agent-flag", "recovery_timeout=1secs"]);
-    let folder = tempfile::tempdir().expect("a folder");
-    let pid_file = folder.path().join("pid");
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    let command = format!("echo $$ > {}; sleep 1000", pid_file.display());
-    launch(&mut framework, "orphan", &command).await;
-    states_until(&mut framework, "orphan", TaskState::Running).await;
-    let pid = written(&pid_file).await;
-    cluster.fault("kill", "agent1");
-    eventually("the task ends", async || (!alive(&pid)).then_some(())).await;
-    framework.call(Call::Teardown).await.expect("taken");
-}
-
-#[tokio::test]
-#[ignore = "needs a real Mesos; run by scripts/test"]
-async fn an_executor_that_is_killed_fails_its_task_and_leaves_no_process() {
+async fn an_interruption_ends_a_task_that_ignores_signals() {
     let cluster = Cluster::up(1);
-    let folder = tempfile::tempdir().expect("a folder");
-    let pid_file = folder.path().join("pid");
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    let command = format!(
-        "echo $$ > {}; kill -9 $PPID; sleep 1000",
-        pid_file.display()
-    );
-    launch(&mut framework, "bereft", &command).await;
-    let mut status = self::status(&mut framework, "bereft").await;
-    if status.state == TaskState::Running {
-        // It came to tell that before it was killed.
-        status = self::status(&mut framework, "bereft").await;
+    for coarse in MODES {
+        let (_folder, file) = pid_file();
+        let job = job(&format!(
+            "trap \"\" TERM INT; echo $$ > {}; while :; do sleep 1; done",
+            file.display()
+        ));
+        let child = start(&job, &cluster, coarse);
+        let pid = written(&file).await;
+        interrupt(&child);
+        let ended = ended(&job, child);
+        assert_eq!(ended.code(), Some(130), "{}", ended.stderr());
+        dies(&pid).await;
     }
-    assert_eq!(status.state, TaskState::Failed);
-    assert_eq!(status.reason.as_deref(), Some("REASON_EXECUTOR_TERMINATED"));
-    let pid = written(&pid_file).await;
-    eventually("the task ends", async || (!alive(&pid)).then_some(())).await;
-    framework.call(Call::Teardown).await.expect("taken");
 }
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
-async fn a_shutdown_ends_the_executor_and_its_task() {
+async fn tasks_outlive_the_death_of_their_agent() {
+    for coarse in MODES {
+        let cluster = Cluster::up(1);
+        let (folder, file) = pid_file();
+        // It ends when it is told to, which is while no agent is there to hear it.
+        let go = folder.path().join("go");
+        let job = job(&format!(
+            "echo $$ > {}; while [ ! -e {} ]; do sleep 0.05; done; cat",
+            file.display(),
+            go.display()
+        ));
+        let child = start(&job, &cluster, coarse);
+        written(&file).await;
+        cluster.fault("kill", "agent1");
+        std::fs::write(&go, "").expect("written");
+        cluster.fault("restart", "agent1");
+        let ended = ended(&job, child).succeeded();
+        assert_eq!(ended.summary()["jobs"][0]["attempts"], 1);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn an_executor_whose_agent_stays_away_ends_itself_and_its_tasks() {
+    for coarse in MODES {
+        let cluster = Cluster::with(&["--agents", "1", "--agent-flag", "recovery_timeout=1secs"]);
+        let (_folder, file) = pid_file();
+        let job = job(&format!("echo $$ > {}; sleep 1000", file.display()));
+        let child = start(&job, &cluster, coarse);
+        let pid = written(&file).await;
+        cluster.fault("kill", "agent1");
+        dies(&pid).await;
+        interrupt(&child);
+        assert_eq!(ended(&job, child).code(), Some(130));
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn an_executor_that_is_killed_leaves_no_process_and_its_task_runs_again() {
     let cluster = Cluster::up(1);
-    let folder = tempfile::tempdir().expect("a folder");
-    let pid_file = folder.path().join("pid");
-    let mut framework = Framework::start(config(&cluster));
-    framework.subscribed().await;
-    let command = format!("echo $$ > {}; sleep 1000", pid_file.display());
-    let (agent, executor) = launch(&mut framework, "long", &command).await;
-    states_until(&mut framework, "long", TaskState::Running).await;
-    let pid = written(&pid_file).await;
-    framework
-        .call(Call::Shutdown { executor, agent })
-        .await
-        .expect("taken");
-    let states = states_until(&mut framework, "long", TaskState::Killed).await;
-    assert_eq!(states.last(), Some(&TaskState::Killed));
-    assert!(!alive(&pid), "nothing of the task is left");
-    framework.call(Call::Teardown).await.expect("taken");
+    for coarse in MODES {
+        let (_folder, file) = pid_file();
+        let job = job(&format!(
+            "if [ $MESQUITE_ATTEMPT = 0 ]; then echo $$ > {}; kill -9 $PPID; sleep 1000; fi; cat",
+            file.display()
+        ));
+        let ended = run(&job, &cluster, coarse).succeeded();
+        assert_eq!(ended.results["stdout"], ["one"]);
+        assert_eq!(ended.summary()["jobs"][0]["attempts"], 2);
+        dies(&written(&file).await).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn an_executor_that_never_begins_is_told_and_does_not_count_against_its_tasks() {
+    let cluster = Cluster::up(1);
+    for coarse in MODES {
+        let job = job("cat");
+        let mut arguments = arguments(&cluster, coarse);
+        // Nothing is there: the command fails at once, on every agent.
+        let nowhere = "spark.mesos.executor.home=/nowhere".to_owned();
+        // The first failure that counted would end the job.
+        let strict = "spark.task.maxFailures=1".to_owned();
+        arguments.extend(["--conf".to_owned(), nowhere, "--conf".to_owned(), strict]);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let child = job.start(&arguments);
+        let completed = eventually("executors were tried twice", async || {
+            let state = cluster.get("/master/frameworks").await;
+            let ours = state["frameworks"].as_array()?.first()?.clone();
+            let tasks = ours["completed_tasks"].as_array()?.len();
+            (tasks >= 2).then_some(tasks)
+        })
+        .await;
+        // Then the agent is left alone.
+        assert_eq!(completed, 2);
+        interrupt(&child);
+        let ended = ended(&job, child);
+        assert_eq!(ended.code(), Some(130), "{}", ended.stderr());
+        assert!(
+            ended.stderr().contains("is gone"),
+            "{coarse}: {}",
+            ended.stderr()
+        );
+    }
 }

@@ -200,7 +200,12 @@ fn a_lost_executor_is_replaced_and_its_status_acknowledged() {
     bench.offers(vec![offer("o2", "a", "cpus:2;mem:1000")]);
     assert_eq!(
         bench.update("e-1", TaskState::Gone),
-        ["lost e-1 false", "revive", "acknowledge"]
+        [
+            "executor e-1 is gone before it registered, on agent a: TASK_GONE",
+            "lost e-1 false",
+            "revive",
+            "acknowledge"
+        ]
     );
     assert_eq!(
         bench.update("e-9", TaskState::Running),

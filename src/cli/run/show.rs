@@ -240,6 +240,7 @@ mod tests {
             attempts: 12,
             failed_attempts: 3,
             records: 5,
+            submitted_seconds: 0.0,
             seconds: 1.5,
             error: Some("no".into()),
         };
@@ -250,6 +251,7 @@ mod tests {
             mode: Mode::Local,
             status: Status::Failed,
             seconds: 2.0,
+            registered_seconds: 0.0,
             shuffle_bytes_read: 3 << 20,
             shuffle_bytes_fetched: 100,
             spilled_bytes: 0,

@@ -103,10 +103,10 @@ properties! {
         boolean("spark.locality.wait.legacyResetOnTaskLaunch").default("false");
 
     /// How often to warn while tasks wait and none runs, with the reasons why
-    /// offers were declined.
+    /// offers were declined. Spark waits for 15 seconds.
     pub STARVATION_TIMEOUT: Property<Duration> =
         duration("spark.starvation.timeout", TimeUnit::Milliseconds).at_least(SOME_TIME)
-            .default("15s");
+            .default("5s");
 
     /// The most that the results of one stage may have together; 0 is no
     /// limit.

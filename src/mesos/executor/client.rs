@@ -180,7 +180,8 @@ impl Shell {
     /// The lane of a task.
     fn lane(&self, task: &MesosTaskId) -> Option<&Lane> {
         let hash = FxBuildHasher.hash_one(task);
-        self.lanes.get(usize::try_from(hash >> 32).unwrap_or(0) % LANES)
+        self.lanes
+            .get(usize::try_from(hash >> 32).unwrap_or(0) % LANES)
     }
 
     fn send(&self, status: &TaskStatus) {
