@@ -156,3 +156,82 @@ fn an_interrupted_run_cleans_up_and_exits_130() {
         assert_eq!(left.count(), 0, "work folders are gone");
     }
 }
+
+/// Runs a job with a small file system of its own at `small` in its folder;
+/// `None` where the system allows no such thing.
+fn on_a_small_disk(job: &Job, arguments: &[&str]) -> Option<std::process::Output> {
+    let folder = job.out().parent()?.join("small");
+    fs::create_dir_all(&folder).ok()?;
+    let script = "mount -t tmpfs -o size=1m small \"$0\" && exec \"$@\"";
+    let inside = |options: &[&str], command: &[&str]| {
+        let mut unshare = std::process::Command::new("unshare");
+        let tmpfs = unshare
+            .args(options)
+            .args(["/bin/sh", "-c", script])
+            .arg(&folder);
+        tmpfs.args(command).output()
+    };
+    for options in [&["--mount"][..], &["--user", "--map-root-user", "--mount"]] {
+        if inside(options, &["true"]).is_ok_and(|it| it.status.success()) {
+            let mut command = vec![env!("CARGO_BIN_EXE_mesquite"), "run", job.file()];
+            command.extend(arguments);
+            return inside(options, &command).ok();
+        }
+    }
+    eprintln!("NOT RUN HERE: no file system can be mounted");
+    None
+}
+
+#[test]
+fn a_full_disk_is_an_error_with_its_place_and_nothing_half_done() {
+    for (what, to, conf) in [
+        ("results", "target/small/a", "spark.task.maxFailures=2"),
+        ("map outputs", "target/examples/a", "spark.local.dir=SMALL"),
+    ] {
+        let job = Job::new(&format!(
+            "[dataset.a]\nrange = {{ end = 1000000, partitions = 2 }}\n\
+             [dataset.b]\nfrom = 'a'\nsort = {{ by = 'key', partitions = 2 }}\n\
+             [[action]]\nsave = 'b'\nto = '{to}'\n"
+        ));
+        let small = job.out().parent().expect("a folder").join("small");
+        let conf = conf.replace("SMALL", &small.to_string_lossy());
+        let retries = ["--conf", "spark.task.maxFailures=2"];
+        for master in ["local[2]", CLUSTER] {
+            let arguments = ["--master", master, "--conf", &conf, retries[0], retries[1]];
+            let Some(output) = on_a_small_disk(&job, &arguments) else {
+                return;
+            };
+            let ended = job.ended(output);
+            let stderr = ended.stderr();
+            assert_eq!(ended.code(), Some(1), "{what} on {master}: {stderr}");
+            for part in ["No space left on device", &small.to_string_lossy()] {
+                assert!(stderr.contains(part), "{part} is not in {stderr}");
+            }
+            assert_eq!(saved(&ended.results, "a"), [""; 0], "{what} on {master}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_is_missing_and_an_input_that_cannot_be_read_are_named() {
+    let missing = Job::new(
+        "[dataset.a]\nitems = [1]\n[dataset.b]\nfrom = 'a'\npipe = 'no-such-program'\n\
+         [[action]]\ncount = 'b'\n",
+    );
+    let ended = missing.run(&[]);
+    assert_eq!(ended.code(), Some(1));
+    let stderr = ended.stderr();
+    assert!(stderr.contains("no-such-program"), "{stderr}");
+    assert!(stderr.contains("not found"), "{stderr}");
+    // It is there when the job is planned, and no file of gzip when it is read.
+    let broken = Job::new("[dataset.a]\ntext = ['BROKEN']\n[[action]]\ncount = 'a'\n");
+    let path = broken.out().with_file_name("broken.gz");
+    fs::write(&path, "this is no gzip").expect("written");
+    let text = fs::read_to_string(broken.file()).expect("a job file");
+    let text = text.replace("BROKEN", &path.to_string_lossy());
+    fs::write(broken.file(), text).expect("written");
+    let ended = broken.run(&[]);
+    assert_eq!(ended.code(), Some(1));
+    let stderr = ended.stderr();
+    assert!(stderr.contains("broken.gz"), "{stderr}");
+}

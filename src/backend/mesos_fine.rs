@@ -688,7 +688,11 @@ impl MesosFine {
                     message: text,
                 });
             }
-            (Some(task), TaskState::Finished | TaskState::Failed | TaskState::Killed) => {
+            // TASK_ERROR is about what was asked for: that will not do next time.
+            (
+                Some(task),
+                TaskState::Finished | TaskState::Failed | TaskState::Killed | TaskState::Error,
+            ) => {
                 if let Some(found) = self.forget(now, task) {
                     actions.push(Action::Ended {
                         executor: found.executor,
@@ -700,8 +704,7 @@ impl MesosFine {
             }
             (
                 Some(task),
-                TaskState::Error
-                | TaskState::Lost
+                TaskState::Lost
                 | TaskState::Dropped
                 | TaskState::Unreachable
                 | TaskState::Gone

@@ -473,7 +473,7 @@ impl<'a> EventLoop<'a> {
                 }
             }
             DagNotice::OutputsLost { executor, .. } => {
-                tracing::info!(%executor, "map outputs count as lost");
+                tracing::debug!(%executor, "map outputs count as lost");
             }
         }
     }

@@ -136,7 +136,7 @@ pub enum Progress {
 
 /// Where a run tells what it does and leaves its results. Called on the loop's
 /// own thread: it must not block for long.
-pub trait Listener {
+pub trait Listener: Send {
     /// Something happened.
     fn progress(&mut self, progress: Progress);
 

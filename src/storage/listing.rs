@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::remote::{self, SCHEMES};
 use crate::ids::Host;
 use crate::plan::PlacedSplit;
 use crate::plan::operation::{Packing, Split};
@@ -38,8 +39,19 @@ pub enum ListingError {
     #[error("the name of {} is not UTF-8", .0.display())]
     Name(PathBuf),
     /// A kind of URL that cannot be read.
-    #[error("`{0}` cannot be read: only files and `file:` URLs can")]
-    Scheme(String),
+    #[error("`{url}` cannot be read: only files and URLs of file, {} can", SCHEMES.join(", "))]
+    Scheme {
+        /// As written.
+        url: String,
+    },
+    /// An object store or a web server did not answer well.
+    #[error("cannot read {url}: {error}")]
+    Remote {
+        /// What was asked for.
+        url: String,
+        /// What went wrong.
+        error: io::Error,
+    },
 }
 
 /// The splits of one entry: a file, a folder, a pattern or a `file:` URL.
@@ -50,10 +62,15 @@ pub enum ListingError {
 /// # Errors
 /// There is nothing to read, or it cannot be looked at.
 pub fn splits_of(entry: &str, hosts: &[Host], size: u64) -> Result<Vec<PlacedSplit>, ListingError> {
+    if remote::is_remote(entry) {
+        return remote_splits(entry, hosts, size);
+    }
     let path = match entry.split_once(':') {
         Some(("file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
         Some((scheme, rest)) if rest.starts_with("//") && !scheme.contains('/') => {
-            return Err(ListingError::Scheme(entry.to_owned()));
+            return Err(ListingError::Scheme {
+                url: entry.to_owned(),
+            });
         }
         _ => entry,
     };
@@ -100,7 +117,25 @@ pub fn splits_of(entry: &str, hosts: &[Host], size: u64) -> Result<Vec<PlacedSpl
     files.sort();
     let mut splits = Vec::new();
     for (file, length) in files {
-        cut(&file, length, size, hosts, &mut splits)?;
+        let text = file
+            .to_str()
+            .ok_or_else(|| ListingError::Name(file.clone()))?;
+        cut(text, length, size, hosts, &mut splits);
+    }
+    Ok(splits)
+}
+
+fn remote_splits(entry: &str, hosts: &[Host], size: u64) -> Result<Vec<PlacedSplit>, ListingError> {
+    let objects = remote::list(entry).map_err(|error| ListingError::Remote {
+        url: entry.to_owned(),
+        error,
+    })?;
+    if objects.is_empty() {
+        return Err(ListingError::NoMatch(entry.to_owned()));
+    }
+    let mut splits = Vec::new();
+    for object in objects {
+        cut(&object.url, object.size, size, hosts, &mut splits);
     }
     Ok(splits)
 }
@@ -139,16 +174,7 @@ fn gather(path: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<(), ListingErr
 }
 
 /// Cuts a file into splits of about the same size, none larger than `size`.
-fn cut(
-    file: &Path,
-    length: u64,
-    size: u64,
-    hosts: &[Host],
-    splits: &mut Vec<PlacedSplit>,
-) -> Result<(), ListingError> {
-    let text = file
-        .to_str()
-        .ok_or_else(|| ListingError::Name(file.to_owned()))?;
+fn cut(text: &str, length: u64, size: u64, hosts: &[Host], splits: &mut Vec<PlacedSplit>) {
     let path: std::sync::Arc<str> = text.into();
     let packing = Packing::of(text);
     let count = match packing {
@@ -171,7 +197,6 @@ fn cut(
             hosts: hosts.to_vec(),
         });
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -237,7 +262,7 @@ mod tests {
             "no file matches `BASE/no`"
         );
         assert!(
-            listed(&folder, "s3://bucket/x")
+            listed(&folder, "ftp://bucket/x")
                 .expect_err("none")
                 .contains("cannot be read")
         );

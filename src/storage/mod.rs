@@ -11,6 +11,7 @@ pub mod listing;
 pub mod number;
 pub mod order;
 pub mod persisted;
+pub mod remote;
 pub mod shuffle;
 pub mod sink;
 pub mod sorter;

@@ -1,4 +1,4 @@
-//! Lines of files.
+//! Lines of files and of objects.
 //!
 //! Responsible for the records of a split. A line belongs to the split in which
 //! its first byte lies, so any cutting of a file into splits gives each line
@@ -10,6 +10,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use memchr::{memchr, memrchr};
 
+use super::remote;
 use crate::plan::operation::{Packing, Split};
 use crate::task::{CHUNK, Metrics, Records, TaskContext, TaskError, end_line};
 
@@ -25,6 +26,18 @@ pub struct TextSource {
     context: TaskContext,
 }
 
+/// Opens a file or an object at an offset.
+fn open(path: &str, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+    if remote::is_remote(path) {
+        return remote::open(path, offset);
+    }
+    let mut file = File::open(path)?;
+    if offset > 0 {
+        file.seek(SeekFrom::Start(offset))?;
+    }
+    Ok(Box::new(file))
+}
+
 impl TextSource {
     /// Opens a split, and goes to its first line.
     ///
@@ -33,7 +46,10 @@ impl TextSource {
     pub fn open(split: &Split, context: &TaskContext) -> Result<Self, TaskError> {
         let path = split.path.to_string();
         let failed = |error: &io::Error| TaskError::io(format_args!("read {path}"), error);
-        let mut file = File::open(&path).map_err(|e| failed(&e))?;
+        // A line that begins exactly at the start is ours: look at what ends
+        // before.
+        let from = split.start.saturating_sub(1);
+        let file = open(&path, from).map_err(|e| failed(&e))?;
         let mut source = Self {
             left: split.length,
             rest: Vec::new(),
@@ -44,12 +60,7 @@ impl TextSource {
         };
         match split.packing {
             Packing::Plain => {
-                // A line that begins exactly here is ours: look at what ends before.
-                if split.start > 0 {
-                    file.seek(SeekFrom::Start(split.start - 1))
-                        .map_err(|e| failed(&e))?;
-                }
-                source.from = Box::new(file);
+                source.from = file;
                 if split.start > 0 {
                     source.left = source.left.map(|left| left + 1);
                     source.skip_line()?;

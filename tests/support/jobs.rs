@@ -31,14 +31,22 @@ impl Job {
         Self::new(&fs::read_to_string(path).expect("an example"))
     }
 
-    /// The text of a job file; `target/examples` stands for its folder.
+    /// The text of a job file; `target/examples` stands for its folder,
+    /// `target/small` for another one that the test makes.
     pub fn new(text: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("job.toml");
         let own = folder.path().join("out");
+        let small = folder.path().join("small");
         let text = text.replace("target/examples", own.to_str().expect("text"));
+        let text = text.replace("target/small", small.to_str().expect("text"));
         fs::write(&file, text).expect("written");
         Self { folder, file }
+    }
+
+    /// The job file.
+    pub fn file(&self) -> &str {
+        self.file.to_str().expect("text")
     }
 
     /// Where it saves to.
