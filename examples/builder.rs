@@ -82,6 +82,11 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let report = runtime.block_on(driver(files, master))?;
-    eprintln!("{:?} after {:.2} s", report.status, report.seconds);
+    writeln!(
+        io::stderr(),
+        "{:?} after {:.2} s",
+        report.status,
+        report.seconds
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -77,13 +77,21 @@ impl Registry {
             .map(Declaration::name)
             .find(|known| known.to_lowercase().ends_with(&ending));
         completed.or_else(|| {
-            // Of equally near names the first wins, so a declared one does.
+            // Of equally near names one that was cut short wins, then the
+            // first, so a declared one does.
             self.declarations()
                 .map(Declaration::name)
                 .chain(foreign::names())
-                .map(|known| (strsim::osa_distance(&typed, &known.to_lowercase()), known))
-                .min_by_key(|(distance, _)| *distance)
-                .filter(|(distance, known)| distance * 3 <= known.len())
+                .map(|known| {
+                    let lower = known.to_lowercase();
+                    let nearness = (
+                        strsim::osa_distance(&typed, &lower),
+                        !lower.starts_with(&typed),
+                    );
+                    (nearness, known)
+                })
+                .min_by_key(|(nearness, _)| *nearness)
+                .filter(|((distance, _), known)| distance * 3 <= known.len())
                 .map(|(_, known)| known)
         })
     }

@@ -48,13 +48,16 @@ impl Binary {
     pub(super) fn command(&self, url: &str) -> String {
         let (path, digest) = (quoted(&self.path.to_string_lossy()), &self.digest);
         let short = &digest[..16];
+        let url = quoted(url);
         format!(
             "same() {{ [ -x \"$1\" ] && [ \"$(sha256sum < \"$1\")\" = '{digest}  -' ]; }}; \
              if same {path}; then exec {path} executor; fi; \
              f=./mesquite-{short}; \
-             {{ curl -fsS -o $f {url} || wget -q -O $f {url}; }} && chmod 755 $f; \
+             {{ curl -fsS -o $f {url} || wget -q -O $f {url}; }} && chmod 755 $f || {{ \
+             echo cannot fetch mesquite from {url}: curl or wget is needed, and a way to there >&2; \
+             exit 1; }}; \
              if same $f; then exec $f executor; fi; \
-             echo 'cannot fetch mesquite from {url}: curl or wget is needed, and a way to there' >&2; \
+             echo what is at {url} is not the mesquite that the driver runs >&2; \
              exit 1"
         )
     }
@@ -106,6 +109,42 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_agent_runs_what_it_fetched_only_if_the_digest_is_right() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = folder.path().join("a program");
+        std::fs::write(&program, "#!/bin/sh\necho ran $1\n").expect("written");
+        let digest = ring::digest::digest(
+            &ring::digest::SHA256,
+            &std::fs::read(&program).expect("readable"),
+        );
+        let binary = |digest: &[u8]| Binary {
+            path: folder.path().join("is not here"),
+            digest: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        };
+        let run = |binary: &Binary, url: &str| {
+            let command = binary.command(url);
+            let output = std::process::Command::new("/bin/sh")
+                .args(["-c", &command])
+                .current_dir(folder.path())
+                .output()
+                .expect("a shell");
+            String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+        };
+        // curl reads files too; an agent with wget alone is given http.
+        if std::process::Command::new("curl")
+            .arg("-V")
+            .output()
+            .is_err()
+        {
+            return;
+        }
+        let url = format!("file://{}/a%20program", folder.path().display());
+        assert_eq!(run(&binary(digest.as_ref()), &url), "ran executor\n");
+        let said = run(&binary(&[0; 32]), &url);
+        assert!(said.contains("is not the mesquite"), "{said}");
+    }
 
     #[test]
     fn a_path_is_one_word_to_the_shell() {

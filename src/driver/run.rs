@@ -29,9 +29,9 @@ use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::executor::{CORES_MAX, EXECUTOR_IDLE_TIMEOUT};
 use crate::conf::properties::mesos::{
-    COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, FINE_EXECUTOR_CORES, PLACEMENT, Placement,
-    REGISTRATION_TIMEOUT, REJECT_OFFER_DURATION, REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
-    REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS, ROLE,
+    COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, FINE_EXECUTOR_CORES,
+    NETWORK_TIMEOUT, PLACEMENT, Placement, REGISTRATION_TIMEOUT, REJECT_OFFER_DURATION,
+    REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES, REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS, ROLE,
 };
 use crate::conf::properties::scheduler::{SCHEDULER_ALLOCATION_FILE, TASK_CPUS};
 use crate::conf::properties::storage::{
@@ -150,7 +150,7 @@ pub async fn run(
         MasterUrl::LocalCluster {
             executors, cores, ..
         } => {
-            let office = Office::open("127.0.0.1", &inputs).await?;
+            let office = Office::open("127.0.0.1", conf, &inputs).await?;
             let settings = ProcessSettings {
                 executors: executors.get(),
                 cores: cores.get(),
@@ -170,7 +170,7 @@ pub async fn run(
                 subscribe(config, conf, clock, &mut interrupts).await?;
             registered_seconds = clock.now().since_start().as_secs_f64();
             app_id = subscribed.framework.as_str().to_owned();
-            let office = Office::open(&host_for(conf, &subscribed.endpoint), &inputs).await?;
+            let office = Office::open(&host_for(conf, &subscribed.endpoint), conf, &inputs).await?;
             let (shared, serving) = mesos_config(&office, &app_id, conf).await?;
             let welcome = welcome(&app_id, &application, conf)?;
             let fetcher = office.fetcher();
@@ -394,13 +394,22 @@ struct Office {
 
 impl Office {
     /// Listens on a free port of `host`.
-    async fn open(host: &str, inputs: &mpsc::UnboundedSender<Input>) -> Result<Self, RunError> {
+    async fn open(
+        host: &str,
+        conf: &Conf,
+        inputs: &mpsc::UnboundedSender<Input>,
+    ) -> Result<Self, RunError> {
         let listener = TcpListener::bind((host, 0))
             .await
             .map_err(RunError::System)?;
         let port = listener.local_addr().map_err(RunError::System)?.port();
         let secret = uuid::Uuid::new_v4().simple().to_string();
-        let serving = serve(listener, Secret::new(&secret), inputs.clone());
+        let serving = serve(
+            listener,
+            Secret::new(&secret),
+            conf.get(&NETWORK_TIMEOUT),
+            inputs.clone(),
+        );
         let blocks = BlockClient::new(&secret, tokio::runtime::Handle::current())
             .map_err(|error| RunError::System(std::io::Error::other(error)))?;
         Ok(Self {
@@ -543,7 +552,11 @@ async fn mesos_config(
     let binary = Binary::own().map_err(RunError::System)?;
     let command = match conf.get(&EXECUTOR_HOME) {
         Some(home) => format!("exec '{}/bin/mesquite' executor", home.display()),
-        None => binary.command(&format!("http://{host}:{port}/mesquite")),
+        None => binary.command(
+            &conf
+                .get(&EXECUTOR_URI)
+                .unwrap_or_else(|| format!("http://{host}:{port}/mesquite")),
+        ),
     };
     let variable = |name: &str, value: &str, secret| Variable {
         name: name.into(),

@@ -1,12 +1,16 @@
 //! Where executors connect.
 //!
 //! Responsible for turning connections into [`Input`]s: a peer that proves the
-//! secret and registers is an executor, until its connection ends.
+//! secret and registers is an executor, until its connection ends or it has been
+//! silent for too long (executors send heartbeats).
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::cluster::ClusterInput;
 use super::input::{CommitAnswer, Input};
@@ -15,10 +19,12 @@ use crate::rpc::connection::{ConnectionError, Incoming, accept};
 use crate::rpc::frame::Secret;
 use crate::rpc::message::{FromExecutor, from_executor::Message};
 
-/// Accepts executors for as long as it is polled.
+/// Accepts executors for as long as it is polled. One that is silent for
+/// `patience` is given up.
 pub(super) async fn serve(
     listener: TcpListener,
     secret: Secret,
+    patience: Duration,
     inputs: mpsc::UnboundedSender<Input>,
 ) {
     let secret = Arc::new(secret);
@@ -27,7 +33,7 @@ pub(super) async fn serve(
             Ok((stream, from)) => {
                 let (secret, inputs) = (Arc::clone(&secret), inputs.clone());
                 tokio::spawn(async move {
-                    if let Err(error) = speak(stream, &secret, &inputs).await {
+                    if let Err(error) = speak(stream, &secret, patience, &inputs).await {
                         tracing::debug!(%from, %error, "a connection ended");
                     }
                 });
@@ -44,10 +50,13 @@ pub(super) async fn serve(
 async fn speak(
     stream: TcpStream,
     secret: &Secret,
+    patience: Duration,
     inputs: &mpsc::UnboundedSender<Input>,
 ) -> Result<(), ConnectionError> {
-    let (mut incoming, link) = accept::<FromExecutor, _>(stream, secret).await?;
-    let Some(Message::Register(register)) = incoming.next().await?.and_then(|it| it.message) else {
+    let greeted = timeout(patience, accept::<FromExecutor, _>(stream, secret)).await;
+    let (mut incoming, link) = greeted.map_err(|_| silent(patience))??;
+    let first = next(&mut incoming, patience).await?;
+    let Some(Message::Register(register)) = first.and_then(|it| it.message) else {
         return Ok(());
     };
     let executor = ExecutorId::from(register.executor.as_str());
@@ -56,12 +65,26 @@ async fn speak(
         let _ = inputs.send(input);
     };
     tell(cluster(ClusterInput::Registered { register, link }));
-    let why = match listen(&mut incoming, &executor, &tell).await {
+    let why = match listen(&mut incoming, &executor, patience, &tell).await {
         Ok(()) => "its connection was closed".to_owned(),
         Err(error) => format!("its connection broke: {error}"),
     };
     tell(cluster(ClusterInput::Disconnected { executor, why }));
     Ok(())
+}
+
+/// The next message, if one comes in time.
+async fn next(
+    incoming: &mut Incoming<FromExecutor>,
+    patience: Duration,
+) -> Result<Option<FromExecutor>, ConnectionError> {
+    let next = timeout(patience, incoming.next()).await;
+    next.unwrap_or_else(|_| Err(silent(patience)))
+}
+
+fn silent(patience: Duration) -> ConnectionError {
+    let text = format!("it has said nothing for {patience:?}");
+    io::Error::new(io::ErrorKind::TimedOut, text).into()
 }
 
 fn cluster(input: ClusterInput) -> Input {
@@ -71,9 +94,10 @@ fn cluster(input: ClusterInput) -> Input {
 async fn listen(
     incoming: &mut Incoming<FromExecutor>,
     executor: &ExecutorId,
+    patience: Duration,
     tell: &impl Fn(Input),
 ) -> Result<(), ConnectionError> {
-    while let Some(message) = incoming.next().await? {
+    while let Some(message) = next(incoming, patience).await? {
         match message.message {
             Some(Message::Statuses(batch)) => {
                 for status in batch.statuses {

@@ -44,11 +44,6 @@ impl Job {
         Self { folder, file }
     }
 
-    /// The job file.
-    pub fn file(&self) -> &str {
-        self.file.to_str().expect("text")
-    }
-
     /// Where it saves to.
     pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")

@@ -143,6 +143,15 @@ properties! {
     pub EXECUTOR_HOME: Property<Option<PathBuf>> =
         path("spark.mesos.executor.home").optional("the driver's own binary");
 
+    /// Where agents fetch the mesquite binary with curl or wget, instead of from
+    /// the driver: a copy of the driver's own, for its digest is checked.
+    pub EXECUTOR_URI: Property<Option<String>> =
+        text("spark.executor.uri").optional("the driver serves it");
+
+    /// An executor that the driver has not heard of for so long is given up.
+    pub NETWORK_TIMEOUT: Property<Duration> =
+        duration("spark.network.timeout", TimeUnit::Seconds).default("120s");
+
     /// The address at which executors reach the driver.
     pub DRIVER_HOST: Property<Option<String>> =
         text("spark.driver.host").optional("the address from which it reaches the master");
