@@ -12,7 +12,7 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use mesquite::cli::{self, connection::client_config};
+use mesquite::cli::{self, connection::lasting_client_config};
 use mesquite::conf::Conf;
 use mesquite::conf::properties::application::MASTER;
 use mesquite::conf::source::Source;
@@ -64,7 +64,7 @@ async fn driver(files: &str, master: &str) -> Result<Report, Box<dyn Error>> {
         .build()?;
     let mesos = match master {
         local if local.starts_with("local") => None,
-        _ => Some(client_config(&conf)?),
+        _ => Some(lasting_client_config(&conf)?),
     };
     // Whoever holds the sender may end the run in good order.
     let (_interrupt, interrupts) = mpsc::unbounded_channel();

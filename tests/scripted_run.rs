@@ -13,7 +13,7 @@ mod offers;
 use std::io;
 
 use master::{Master, Request, Stream};
-use mesquite::cli::connection::client_config;
+use mesquite::cli::connection::lasting_client_config;
 use mesquite::conf::Conf;
 use mesquite::conf::properties::application::MASTER;
 use mesquite::conf::properties::mesos::{COARSE, ROLE};
@@ -70,7 +70,7 @@ impl Script {
             let mut builder = ApplicationBuilder::new();
             let numbers = builder.range("numbers", 0, 7, 1).expect("a dataset");
             builder.action(numbers, ActionKind::Count, None);
-            let mesos = client_config(&conf).expect("a client");
+            let mesos = lasting_client_config(&conf).expect("a client");
             let mut counted = Counted::default();
             let (_interrupt, interrupts) = mpsc::unbounded_channel();
             let ran = run(

@@ -25,6 +25,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
 use crate::mesos::call::Call;
 use crate::mesos::event::{Event, ExitStatus};
+use crate::mesos::reconcile::{Ask, Reconciliation};
 use crate::mesos::task::{Command, ExecutorInfo, TaskInfo, TaskState, TaskStatus, Variable};
 use crate::offers::{DeclineReason, OfferGroup, OfferLedger, RefusePolicy, Requirement};
 use crate::resources::Resources;
@@ -120,6 +121,7 @@ pub struct MesosCoarse {
     suppressed: bool,
     next: u32,
     tally: OfferTally,
+    reconciliation: Reconciliation,
 }
 
 /// An offer on which executors are being placed.
@@ -143,6 +145,7 @@ impl MesosCoarse {
             suppressed: false,
             next: 0,
             tally: OfferTally::default(),
+            reconciliation: Reconciliation::default(),
         }
     }
 
@@ -153,7 +156,10 @@ impl MesosCoarse {
             .values()
             .filter(|it| !it.registered && !it.killed);
         let registrations = unregistered.map(|it| it.launched + REGISTRATION);
-        registrations.chain(self.failures.next_deadline()).min()
+        registrations
+            .chain(self.failures.next_deadline())
+            .chain(self.reconciliation.next_deadline())
+            .min()
     }
 
     /// Executors that were launched and are not known to be gone.
@@ -181,9 +187,10 @@ impl MesosCoarse {
     pub fn handle(&mut self, now: Timestamp, unix_time: Duration, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
         match input {
-            Input::Subscribed => self.subscribed(&mut actions),
+            Input::Subscribed => self.subscribed(now),
             Input::Disconnected => {
                 self.subscribed = false;
+                self.reconciliation.pause();
                 self.ledger.expire_all();
             }
             Input::Event(event) => self.event(now, unix_time, event, &mut actions),
@@ -208,19 +215,40 @@ impl MesosCoarse {
         }
         self.give_up_late(now, &mut actions);
         self.include_again(now, &mut actions);
+        self.reconcile(now, &mut actions);
         actions
     }
 
-    fn subscribed(&mut self, actions: &mut Vec<Action>) {
+    fn subscribed(&mut self, now: Timestamp) {
         self.ledger.expire_all();
         self.subscribed = true;
         self.suppressed = false;
-        let tasks: Vec<_> = self
-            .executors
-            .iter()
-            .map(|(id, it)| (MesosTaskId::new(id.as_str()), Some(it.agent.clone())))
-            .collect();
-        if !tasks.is_empty() {
+        self.begin_reconciliation(now);
+    }
+
+    fn begin_reconciliation(&mut self, now: Timestamp) {
+        let ids = self.executors.keys();
+        let tasks: Vec<_> = ids.map(|id| MesosTaskId::new(id.as_str())).collect();
+        self.reconciliation.begin(now, tasks);
+    }
+
+    /// Asks the master about executors, if it is time.
+    fn reconcile(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        while let Some(ask) = self.reconciliation.due(now) {
+            let tasks = match ask {
+                Ask::Everything => {
+                    self.begin_reconciliation(now);
+                    Vec::new()
+                }
+                Ask::About(tasks) => tasks
+                    .into_iter()
+                    .map(|id| {
+                        let executor = self.executors.get(&ExecutorId::new(id.as_str()));
+                        let agent = executor.map(|it| it.agent.clone());
+                        (id, agent)
+                    })
+                    .collect(),
+            };
             actions.push(Action::Call(Call::Reconcile { tasks }));
         }
     }
@@ -518,6 +546,7 @@ impl MesosCoarse {
     }
 
     fn update(&mut self, now: Timestamp, status: TaskStatus, actions: &mut Vec<Action>) {
+        self.reconciliation.heard(&status.task);
         let executor = ExecutorId::new(status.task.as_str());
         let known = self.executors.contains_key(&executor);
         let text = if status.message.is_empty() {
@@ -585,6 +614,8 @@ impl MesosCoarse {
         let Some(found) = self.executors.remove(executor) else {
             return;
         };
+        self.reconciliation
+            .heard(&MesosTaskId::new(executor.as_str()));
         if !found.registered && !found.killed {
             // Nobody else knows of it.
             let agent = &found.agent;

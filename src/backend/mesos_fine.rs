@@ -24,6 +24,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, TaskId};
 use crate::mesos::call::Call;
 use crate::mesos::event::{Event, ExitStatus};
+use crate::mesos::reconcile::{Ask, Reconciliation};
 use crate::mesos::task::{Command, ExecutorInfo, TaskInfo, TaskState, TaskStatus, Variable};
 use crate::offers::{DeclineReason, OfferGroup, OfferLedger};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
@@ -168,6 +169,7 @@ pub struct MesosFine {
     next: u32,
     tally: OfferTally,
     failures: AgentFailures,
+    reconciliation: Reconciliation,
 }
 
 impl MesosFine {
@@ -189,6 +191,7 @@ impl MesosFine {
             next: 0,
             tally: OfferTally::default(),
             failures: AgentFailures::default(),
+            reconciliation: Reconciliation::default(),
         }
     }
 
@@ -200,7 +203,9 @@ impl MesosFine {
         let idle = self.executors.values().filter(|it| it.tasks == 0);
         let idle = idle.map(|it| it.idle_since + self.config.idle_timeout);
         let excluded = self.failures.next_deadline();
-        idle.chain(revive).chain(excluded).min()
+        let reconciliation = self.reconciliation.next_deadline();
+        let ours = idle.chain(revive).chain(excluded);
+        ours.chain(reconciliation).min()
     }
 
     /// The host of an executor.
@@ -235,16 +240,11 @@ impl MesosFine {
                 self.suppressed = false;
                 self.asked = false;
                 self.revive_at = None;
-                let tasks = self.tasks.iter();
-                let tasks: Vec<_> = tasks
-                    .map(|(id, it)| (self.mesos_id(*id), Some(it.agent.clone())))
-                    .collect();
-                if !tasks.is_empty() {
-                    actions.push(Action::Call(Call::Reconcile { tasks }));
-                }
+                self.begin_reconciliation(now);
             }
             Input::Disconnected => {
                 self.subscribed = false;
+                self.reconciliation.pause();
                 self.ledger.expire_all();
                 self.rooms.clear();
             }
@@ -306,7 +306,34 @@ impl MesosFine {
                 }
             }
         }
+        self.reconcile(now, &mut actions);
         actions
+    }
+
+    fn begin_reconciliation(&mut self, now: Timestamp) {
+        let tasks: Vec<_> = self.tasks.keys().map(|id| self.mesos_id(*id)).collect();
+        self.reconciliation.begin(now, tasks);
+    }
+
+    /// Asks the master about tasks, if it is time.
+    fn reconcile(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        while let Some(ask) = self.reconciliation.due(now) {
+            let tasks = match ask {
+                Ask::Everything => {
+                    self.begin_reconciliation(now);
+                    Vec::new()
+                }
+                Ask::About(tasks) => tasks
+                    .into_iter()
+                    .map(|id| {
+                        let task = self.task_id(&id).and_then(|it| self.tasks.get(&it));
+                        let agent = task.map(|it| it.agent.clone());
+                        (id, agent)
+                    })
+                    .collect(),
+            };
+            actions.push(Action::Call(Call::Reconcile { tasks }));
+        }
     }
 
     /// Wants offers, because tasks wait; again only when some have come.
@@ -671,6 +698,7 @@ impl MesosFine {
     }
 
     fn update(&mut self, now: Timestamp, status: TaskStatus, actions: &mut Vec<Action>) {
+        self.reconciliation.heard(&status.task);
         let task = self.task_id(&status.task);
         let known = task.filter(|task| self.tasks.contains_key(task));
         let text = if status.message.is_empty() {
@@ -754,6 +782,8 @@ impl MesosFine {
 
     /// A task is over.
     fn forget(&mut self, now: Timestamp, task: TaskId) -> Option<Task> {
+        let id = self.mesos_id(task);
+        self.reconciliation.heard(&id);
         let task = self.tasks.remove(&task)?;
         if let Some(executor) = self.executors.get_mut(&task.agent)
             && executor.executor == task.executor

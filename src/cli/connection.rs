@@ -13,7 +13,8 @@ use crate::backoff::BackoffPolicy;
 use crate::conf::master_url::{MesosMaster, ZooKeeperUrl};
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::mesos::{
-    CODEC, CONNECT_TIMEOUT, GPUS_MAX, REQUEST_TIMEOUT, ROLE, TLS_CA_FILE, USER, WEBUI_URL,
+    CODEC, CONNECT_TIMEOUT, FAILOVER_TIMEOUT, FRAMEWORK_ID, GPUS_MAX, REQUEST_TIMEOUT, ROLE,
+    TLS_CA_FILE, USER, WEBUI_URL,
 };
 use crate::conf::{Conf, MasterUrl};
 use crate::mesos::call::FrameworkInfo;
@@ -24,6 +25,19 @@ use crate::mesos::zookeeper::Group;
 
 /// A session with ZooKeeper ends after so long without contact, as Mesos's own.
 const ZOOKEEPER_SESSION: Duration = Duration::from_secs(10);
+
+/// How the settings connect a framework whose tasks outlive the connection: for
+/// `spark.mesos.driver.failoverTimeout`, as `spark.mesos.driver.frameworkId` if
+/// that is set.
+///
+/// # Errors
+/// The master is none of Mesos, or a file cannot be read.
+pub fn lasting_client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
+    let mut config = client_config(conf)?;
+    config.framework.failover_timeout = conf.get(&FAILOVER_TIMEOUT);
+    config.framework.id = conf.get(&FRAMEWORK_ID);
+    Ok(config)
+}
 
 /// How the settings connect a framework that is gone with its connection.
 ///

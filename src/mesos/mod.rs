@@ -27,6 +27,7 @@ pub mod leader;
 mod listen;
 pub mod operator;
 pub mod proto;
+pub mod reconcile;
 pub mod recordio;
 pub mod subscription;
 pub mod task;

@@ -169,6 +169,47 @@ async fn tasks_outlive_the_death_of_their_agent() {
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_job_goes_on_when_its_master_dies_and_comes_back() {
+    for coarse in MODES {
+        let cluster = Cluster::up(1);
+        let (folder, file) = pid_file();
+        let go = folder.path().join("go");
+        let job = Job::new(&format!(
+            "[dataset.all]\nitems = [1, 2, 3, 4, 5]\n[dataset.done]\nfrom = 'all'\n\
+             pipe = 'echo $$ > {}; while [ ! -e {} ]; do sleep 0.05; done; cat'\n\
+             [[action]]\ncollect = 'done'\n",
+            file.display(),
+            go.display()
+        ));
+        let child = start(&job, &cluster, coarse);
+        written(&file).await;
+        cluster.fault("kill", "master");
+        // What runs now ends without a master; what waits needs one.
+        std::fs::write(&go, "").expect("written");
+        cluster.fault("restart", "master");
+        let ended = ended(&job, child).succeeded();
+        assert_eq!(ended.results["stdout"], ["1", "2", "3", "4", "5"]);
+        assert_eq!(ended.summary()["jobs"][0]["attempts"], 5, "{coarse}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn executors_and_tasks_of_a_driver_that_is_killed_end_themselves() {
+    let cluster = Cluster::up(1);
+    for coarse in MODES {
+        let (_folder, file) = pid_file();
+        let job = job(&format!("echo $$ > {}; sleep 1000", file.display()));
+        let mut child = start(&job, &cluster, coarse);
+        let pid = written(&file).await;
+        child.kill().expect("killed");
+        child.wait().expect("ended");
+        dies(&pid).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
 async fn an_executor_whose_agent_stays_away_ends_itself_and_its_tasks() {
     for coarse in MODES {
         let cluster = Cluster::with(&["--agents", "1", "--agent-flag", "recovery_timeout=1secs"]);

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use self::show::{Screen, summary};
 use super::Environment;
 use super::args::{RunArgs, Verbosity};
-use super::connection::client_config;
+use super::connection::lasting_client_config;
 use super::exit_code::Failure;
 use super::settings::{self, SettingsError};
 use crate::conf::properties::application::{APP_NAME, MASTER};
@@ -43,7 +43,7 @@ pub fn run(args: &RunArgs, verbosity: Verbosity, environment: &Environment) -> R
         let interrupts = interrupts().map_err(Failure::Runtime)?;
         let mut screen = Screen::new(verbosity.quiet == 0, io::stderr().is_terminal());
         let mesos = match conf.get(&MASTER) {
-            MasterUrl::Mesos(_) => Some(client_config(&conf)?),
+            MasterUrl::Mesos(_) => Some(lasting_client_config(&conf)?),
             MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => None,
         };
         let ran = run_application(application, &conf, mesos, &mut screen, interrupts).await;
