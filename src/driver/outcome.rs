@@ -62,3 +62,64 @@ pub fn status_of(
         None => failed(TaskEndReason::Unknown),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::message::{FetchFailure, Outcome, Success};
+
+    fn status(end: Option<End>) -> (TaskStatus, Option<Bytes>) {
+        let outcome = Outcome {
+            end,
+            ..Outcome::default()
+        };
+        let (task, reduce) = (TaskId(7), Partition(3));
+        status_of(outcome, task, reduce, &"e".into(), &"h".into())
+    }
+
+    fn success(output: Option<Output>) -> (TaskStatus, Option<Bytes>) {
+        status(Some(End::Success(Success { output })))
+    }
+
+    #[test]
+    fn a_result_comes_with_its_bytes_or_waits_to_be_fetched() {
+        let (told, bytes) = success(Some(Output::Result(Bytes::from_static(b"five!"))));
+        assert_eq!(bytes.as_deref(), Some(&b"five!"[..]));
+        let output = TaskOutput::Result { bytes: 5 };
+        assert_eq!(told, TaskStatus::Finished { output, records: 0 });
+        let (told, bytes) = success(Some(Output::Stored(9)));
+        assert_eq!((told, bytes), (TaskStatus::ResultReady { bytes: 9 }, None));
+    }
+
+    #[test]
+    fn a_failed_fetch_names_what_could_not_be_read_and_whose_it_was() {
+        let failure = |executor: &str| {
+            status(Some(End::FetchFailed(FetchFailure {
+                executor: executor.into(),
+                host: "there".into(),
+                shuffle: 1,
+                map: Some(2),
+                message: "gone".into(),
+            })))
+        };
+        let expected = |source| {
+            TaskStatus::Failed(TaskEndReason::FetchFailed {
+                source,
+                shuffle: ShuffleId(1),
+                map: Some(Partition(2)),
+                reduce: Partition(3),
+                message: "gone".into(),
+            })
+        };
+        let known = Some(("e2".into(), "there".into()));
+        assert_eq!(failure("e2").0, expected(known));
+        assert_eq!(failure("").0, expected(None));
+    }
+
+    #[test]
+    fn an_executor_that_says_nothing_sensible_failed() {
+        let unknown = TaskStatus::Failed(TaskEndReason::Unknown);
+        assert_eq!(status(None), (unknown.clone(), None));
+        assert_eq!(success(None), (unknown, None));
+    }
+}

@@ -195,6 +195,54 @@ async fn a_job_goes_on_when_its_master_dies_and_comes_back() {
 
 #[tokio::test]
 #[ignore = "needs a real Mesos; run by scripts/test"]
+async fn tasks_of_an_agent_that_disappears_run_elsewhere() {
+    for coarse in MODES {
+        let cluster = Cluster::with(&[
+            "--agents",
+            "2",
+            "--master-flag",
+            "agent_ping_timeout=1secs",
+            "--master-flag",
+            "max_agent_ping_timeouts=1",
+        ]);
+        let folder = tempfile::tempdir().expect("a folder");
+        let (started, go) = (folder.path().join("started"), folder.path().join("go"));
+        // Each agent has one; the second attempt of the one that is lost does
+        // not wait.
+        let job = Job::new(&format!(
+            "[conf]\nspark.task.cpus = {}\n[dataset.all]\nitems = [1, 2]\n[dataset.done]\nfrom = 'all'\n\
+             pipe = 'echo $MESQUITE_ATTEMPT >> {}; while [ $MESQUITE_ATTEMPT = 0 -a ! -e {} ]; do \
+             sleep 0.05; done; cat'\n[[action]]\ncollect = 'done'\n",
+            // Of two cores, fine mode's executor needs some for itself.
+            if coarse == "true" { 2 } else { 1 },
+            started.display(),
+            go.display()
+        ));
+        let child = start(&job, &cluster, coarse);
+        let lines = async |wanted: &str| {
+            eventually("attempts start", async || {
+                let text = std::fs::read_to_string(&started).ok()?;
+                (text == wanted).then_some(())
+            })
+            .await;
+        };
+        lines("0\n0\n").await;
+        cluster.fault("kill", "agent1");
+        eventually("the master misses the agent", async || {
+            let metrics = cluster.get("/metrics/snapshot").await;
+            (metrics["master/slaves_unreachable"] == 1.0).then_some(())
+        })
+        .await;
+        std::fs::write(&go, "").expect("written");
+        let ended = ended(&job, child).succeeded();
+        assert_eq!(ended.results["stdout"], ["1", "2"]);
+        assert_eq!(ended.summary()["jobs"][0]["attempts"], 3, "{coarse}");
+        cluster.fault("restart", "agent1");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
 async fn executors_and_tasks_of_a_driver_that_is_killed_end_themselves() {
     let cluster = Cluster::up(1);
     for coarse in MODES {

@@ -39,14 +39,20 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn settings() -> impl Strategy<Value = Setting> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), any::<u64>()).prop_map(
-        |(speculation, fair, outputs_outlive_executors, seed)| Setting {
-            speculation,
-            fair,
-            outputs_outlive_executors,
-            seed,
-        },
+    (
+        any::<Option<bool>>(),
+        any::<bool>(),
+        any::<bool>(),
+        any::<u64>(),
     )
+        .prop_map(
+            |(speculation, fair, outputs_outlive_executors, seed)| Setting {
+                speculation,
+                fair,
+                outputs_outlive_executors,
+                seed,
+            },
+        )
 }
 
 proptest! {

@@ -44,7 +44,8 @@ pub(super) enum Step {
 /// How the core is set up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
-    pub(super) speculation: bool,
+    /// Whether attempts get copies, and if so, whether eagerly.
+    pub(super) speculation: Option<bool>,
     pub(super) fair: bool,
     pub(super) outputs_outlive_executors: bool,
     pub(super) seed: u64,
@@ -117,7 +118,16 @@ impl World {
                 true => SchedulingMode::Fair,
                 false => SchedulingMode::Fifo,
             },
-            speculation: setting.speculation.then(SpeculationConfig::default),
+            speculation: setting.speculation.map(|eager| match eager {
+                false => SpeculationConfig::default(),
+                // Copies of nearly everything, nearly at once.
+                true => SpeculationConfig {
+                    multiplier: 1.0,
+                    quantile: 0.3,
+                    min_task_runtime: Duration::ZERO,
+                    ..SpeculationConfig::default()
+                },
+            }),
             outputs_outlive_executors: setting.outputs_outlive_executors,
             ..TaskSchedulerConfig::default()
         };
