@@ -19,8 +19,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::agent_failures::AgentFailures;
+use super::decline_tally::DeclineTally;
 use super::executor_size::ExecutorSize;
-use super::offer_tally::OfferTally;
 use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
 use crate::mesos::call::Call;
@@ -120,7 +120,7 @@ pub struct MesosCoarse {
     subscribed: bool,
     suppressed: bool,
     next: u32,
-    tally: OfferTally,
+    tally: DeclineTally,
     reconciliation: Reconciliation,
 }
 
@@ -144,7 +144,7 @@ impl MesosCoarse {
             subscribed: false,
             suppressed: false,
             next: 0,
-            tally: OfferTally::default(),
+            tally: DeclineTally::default(),
             reconciliation: Reconciliation::default(),
         }
     }
@@ -678,4 +678,4 @@ impl MesosCoarse {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

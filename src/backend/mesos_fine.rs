@@ -17,9 +17,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::agent_failures::AgentFailures;
+use super::decline_tally::DeclineTally;
 use super::executor_size::ExecutorSize;
 use super::mesos_coarse::MesosCoarseConfig;
-use super::offer_tally::OfferTally;
 use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, TaskId};
 use crate::mesos::call::Call;
@@ -167,7 +167,7 @@ pub struct MesosFine {
     /// When the next REVIVE is due, if tasks wait.
     revive_at: Option<Timestamp>,
     next: u32,
-    tally: OfferTally,
+    tally: DeclineTally,
     failures: AgentFailures,
     reconciliation: Reconciliation,
 }
@@ -189,7 +189,7 @@ impl MesosFine {
             freed: false,
             revive_at: None,
             next: 0,
-            tally: OfferTally::default(),
+            tally: DeclineTally::default(),
             failures: AgentFailures::default(),
             reconciliation: Reconciliation::default(),
         }
@@ -836,4 +836,4 @@ impl MesosFine {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

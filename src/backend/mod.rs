@@ -16,11 +16,11 @@
 //! ```
 
 pub mod agent_failures;
+pub mod decline_tally;
 pub mod executor_size;
 pub mod executors;
 pub mod mesos_coarse;
 pub mod mesos_fine;
-pub mod offer_tally;
 
 use crate::clock::Timestamp;
 use crate::scheduler::action::BackendRequest;
@@ -66,6 +66,9 @@ pub trait SchedulerBackend {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod properties;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use super::*;
 use crate::offers::Offer;
 
-fn config() -> MesosCoarseConfig {
+pub(in crate::backend) fn config() -> MesosCoarseConfig {
     let size = ExecutorSize {
         cores: Some(2),
         least_cores: 1,

@@ -5,7 +5,7 @@ use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
 use crate::offers::{Offer, RefusePolicy, Requirement};
 use crate::scheduler::locality::LocalityLevel;
 
-fn config() -> MesosFineConfig {
+pub(in crate::backend) fn config() -> MesosFineConfig {
     MesosFineConfig {
         shared: MesosCoarseConfig {
             size: ExecutorSize {
@@ -43,7 +43,7 @@ fn offer(id: &str, resources: &str) -> Offer {
     }
 }
 
-fn attempt(id: u64, executor: &ExecutorId) -> TaskDescription {
+pub(in crate::backend) fn attempt(id: u64, executor: &ExecutorId) -> TaskDescription {
     TaskDescription {
         task: TaskId(id),
         stage: StageId(0),

@@ -6,14 +6,14 @@ use crate::offers::DeclineReason;
 
 /// Counts offers and the reasons for declining them.
 #[derive(Debug, Default)]
-pub struct OfferTally {
+pub struct DeclineTally {
     offers: u64,
     /// By reason, since something was accepted last: how often, and the words of
     /// the last time.
     declined: BTreeMap<&'static str, (u64, String)>,
 }
 
-impl OfferTally {
+impl DeclineTally {
     /// So many came.
     pub fn came(&mut self, offers: usize) {
         self.offers += offers as u64;
