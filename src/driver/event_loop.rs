@@ -557,10 +557,14 @@ impl<'a> EventLoop<'a> {
 
     fn notice(&mut self, notice: &Notice) {
         match notice {
-            Notice::Starving { .. } => {
-                let why = self.cluster.why_nothing_runs();
-                let text = match why {
-                    Some(why) => format!("{notice} ({why})"),
+            // The core knows of the room it was given; where none is given, the
+            // cluster knows why.
+            Notice::Starving { waiting, since, .. } => {
+                let text = match self.cluster.why_nothing_runs() {
+                    Some(why) => format!(
+                        "{waiting} tasks have waited {} s and none runs: {why}",
+                        since.as_secs()
+                    ),
                     None => notice.to_string(),
                 };
                 self.listener.progress(Progress::Warning(text));

@@ -17,7 +17,7 @@ use crate::backend::mesos_fine::{Action, Input, MesosFine};
 use crate::clock::{SystemClock, Timestamp};
 use crate::ids::{ExecutorId, Host, TaskId};
 use crate::mesos::call::Call;
-use crate::mesos::client::Client;
+use crate::mesos::client::{Client, Pending};
 use crate::mesos::subscription::Notice;
 use crate::rpc::message::{Failure, Outcome, Task, outcome::End};
 use crate::scheduler::Event;
@@ -35,6 +35,8 @@ pub struct FineTasks {
     hosts: BTreeMap<ExecutorId, Host>,
     /// Where tasks ran whose results are still to be fetched.
     ran_on: BTreeMap<TaskId, ExecutorId>,
+    /// The last acknowledgement on its way; those before it arrive first.
+    acknowledged: Option<Pending>,
     notes: Vec<Progress>,
 }
 
@@ -46,6 +48,7 @@ impl FineTasks {
             client,
             hosts: BTreeMap::new(),
             ran_on: BTreeMap::new(),
+            acknowledged: None,
             notes: Vec::new(),
         }
     }
@@ -164,10 +167,14 @@ impl FineTasks {
     }
 
     /// Tells the master something.
-    pub(super) fn call(&self, call: Call) {
+    pub(super) fn call(&mut self, call: Call) {
+        let acknowledges = matches!(call, Call::Acknowledge { .. });
         // Calls that a broken subscription loses are made good by
         // reconciliation; the master drops offers by itself.
-        drop(self.client.send(call));
+        let pending = self.client.send(call);
+        if acknowledges {
+            self.acknowledged = Some(pending);
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
@@ -190,7 +197,15 @@ impl FineTasks {
 
     /// Leaves; the master ends all executors with the framework.
     pub(super) async fn stop(&mut self) {
-        match timeout(FAREWELL, self.client.send(Call::Teardown)).await {
+        let acknowledged = self.acknowledged.take();
+        let farewell = async {
+            if let Some(pending) = acknowledged {
+                // Without a subscription the agents keep what they have to say.
+                let _ = pending.await;
+            }
+            self.client.send(Call::Teardown).await
+        };
+        match timeout(FAREWELL, farewell).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(%error, "could not end the framework"),
             Err(_) => tracing::warn!("the master did not answer the farewell"),

@@ -58,8 +58,13 @@ impl Asker {
 
     /// Answers it.
     pub(super) fn answer(self, result: Result<(), CallError>) {
-        if let Err(Err(error)) = self.answer.send(result) {
-            tracing::warn!(call = self.name, %error, "a call failed");
+        match self.answer.send(result) {
+            // Calls of a subscription end with it, and its end is told.
+            Err(Err(error @ CallError::NotSubscribed)) => {
+                tracing::debug!(call = self.name, %error, "a call failed");
+            }
+            Err(Err(error)) => tracing::warn!(call = self.name, %error, "a call failed"),
+            Err(Ok(())) | Ok(()) => {}
         }
     }
 }
