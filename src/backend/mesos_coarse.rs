@@ -21,8 +21,9 @@ use bytes::Bytes;
 use super::agent_failures::AgentFailures;
 use super::decline_tally::DeclineTally;
 use super::executor_size::ExecutorSize;
+use super::maintenance;
 use crate::clock::Timestamp;
-use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
+use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, Role};
 use crate::mesos::call::Call;
 use crate::mesos::event::{Event, ExitStatus};
 use crate::mesos::reconcile::{Ask, Reconciliation};
@@ -269,15 +270,11 @@ impl MesosCoarse {
                 self.ledger.rescind(&offer);
             }
             Event::InverseOffers(offers) => {
-                let ids: Vec<OfferId> = offers.iter().map(|it| it.id.clone()).collect();
-                for offer in offers {
-                    self.ledger.receive_inverse(now, offer);
-                }
-                // Work in progress is not given up for planned maintenance.
-                let left = self.ledger.decline_inverse(&ids).left;
-                let offers = left.into_iter().map(|it| it.offer.id).collect();
+                let executors = &self.executors;
+                let busy = |agent: &AgentId| executors.values().any(|it| it.agent == *agent);
                 let refuse = self.config.refuse.usual;
-                actions.push(Action::Call(Call::DeclineInverseOffers { offers, refuse }));
+                let calls = maintenance::answer(&mut self.ledger, now, offers, busy, refuse);
+                actions.extend(calls.into_iter().map(Action::Call));
             }
             Event::RescindInverseOffer(offer) => {
                 self.ledger.rescind_inverse(&offer);

@@ -19,9 +19,10 @@ use bytes::Bytes;
 use super::agent_failures::AgentFailures;
 use super::decline_tally::DeclineTally;
 use super::executor_size::ExecutorSize;
+use super::maintenance;
 use super::mesos_coarse::MesosCoarseConfig;
 use crate::clock::Timestamp;
-use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, TaskId};
+use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, TaskId};
 use crate::mesos::call::Call;
 use crate::mesos::event::{Event, ExitStatus};
 use crate::mesos::reconcile::{Ask, Reconciliation};
@@ -387,14 +388,10 @@ impl MesosFine {
                     .retain(|_, room| !room.group.ids.contains(&offer));
             }
             Event::InverseOffers(offers) => {
-                let ids: Vec<OfferId> = offers.iter().map(|it| it.id.clone()).collect();
-                for offer in offers {
-                    self.ledger.receive_inverse(now, offer);
-                }
-                let left = self.ledger.decline_inverse(&ids).left;
-                let offers = left.into_iter().map(|it| it.offer.id).collect();
+                let busy = |agent: &AgentId| self.executors.contains_key(agent);
                 let refuse = self.config.shared.refuse.usual;
-                actions.push(Action::Call(Call::DeclineInverseOffers { offers, refuse }));
+                let calls = maintenance::answer(&mut self.ledger, now, offers, busy, refuse);
+                actions.extend(calls.into_iter().map(Action::Call));
             }
             Event::RescindInverseOffer(offer) => {
                 self.ledger.rescind_inverse(&offer);

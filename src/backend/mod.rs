@@ -19,6 +19,7 @@ pub mod agent_failures;
 pub mod decline_tally;
 pub mod executor_size;
 pub mod executors;
+pub mod maintenance;
 pub mod mesos_coarse;
 pub mod mesos_fine;
 

@@ -269,7 +269,7 @@ proptest! {
                 next += 1;
                 offer(&format!("o{next}"), &format!("a{agent}"), &format!("cpus:{cpus};mem:{mem}"))
             }).collect();
-            let mut open: BTreeMap<OfferId, Resources> =
+            let mut open: BTreeMap<crate::ids::OfferId, Resources> =
                 offers.iter().map(|it| (it.id.clone(), it.resources.clone())).collect();
             for action in bench.handle(Input::Event(Event::Offers(offers))) {
                 match action {
