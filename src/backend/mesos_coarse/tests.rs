@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
+use crate::mesos::task::{TaskState, TaskStatus};
 use crate::offers::Offer;
 
 pub(in crate::backend) fn config() -> MesosCoarseConfig {

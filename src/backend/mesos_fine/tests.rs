@@ -1,9 +1,12 @@
 use uuid::Uuid;
 
 use super::*;
+use crate::backend::executor_size::ExecutorSize;
 use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
+use crate::mesos::task::{TaskState, TaskStatus};
 use crate::offers::{Offer, RefusePolicy, Requirement};
 use crate::scheduler::locality::LocalityLevel;
+use crate::scheduler::task::TaskDescription;
 
 pub(in crate::backend) fn config() -> MesosFineConfig {
     MesosFineConfig {

@@ -1,0 +1,156 @@
+//! What becomes of tasks and executors in fine mode, by what is said of them.
+
+use super::{Action, MesosFine, Task};
+use crate::clock::Timestamp;
+use crate::ids::{ExecutorId, MesosTaskId, TaskId};
+use crate::mesos::call::Call;
+use crate::mesos::task::{TaskState, TaskStatus};
+use crate::scheduler::task::ExecutorLossReason;
+
+impl MesosFine {
+    pub(super) fn mesos_id(&self, task: TaskId) -> MesosTaskId {
+        MesosTaskId::from(format!("{}-task-{task}", self.config.shared.prefix))
+    }
+
+    pub(super) fn task_id(&self, id: &MesosTaskId) -> Option<TaskId> {
+        let rest = id.as_str().strip_prefix(&self.config.shared.prefix)?;
+        rest.strip_prefix("-task-")?.parse().ok().map(TaskId)
+    }
+
+    pub(super) fn update(&mut self, now: Timestamp, status: TaskStatus, actions: &mut Vec<Action>) {
+        self.reconciliation.heard(&status.task);
+        let task = self.task_id(&status.task);
+        let known = task.filter(|task| self.tasks.contains_key(task));
+        let text = if status.message.is_empty() {
+            status.state.name().to_owned()
+        } else {
+            format!("{}: {}", status.state, status.message)
+        };
+        let silent = known.is_some_and(|task| !self.has_come(task)) && status.data.is_empty();
+        match (known, status.state) {
+            // Its executor did not even begin, which is not the task's fault.
+            (Some(task), TaskState::Failed) if silent => {
+                self.forget(now, task);
+                actions.push(Action::Lost {
+                    task,
+                    message: text,
+                });
+            }
+            // TASK_ERROR is about what was asked for: that will not do next time.
+            (
+                Some(task),
+                TaskState::Finished | TaskState::Failed | TaskState::Killed | TaskState::Error,
+            ) => {
+                if let Some(found) = self.forget(now, task) {
+                    actions.push(Action::Ended {
+                        executor: found.executor,
+                        task,
+                        outcome: status.data.clone(),
+                        message: text,
+                    });
+                }
+            }
+            (
+                Some(task),
+                TaskState::Lost
+                | TaskState::Dropped
+                | TaskState::Unreachable
+                | TaskState::Gone
+                | TaskState::GoneByOperator
+                | TaskState::Unknown,
+            ) => {
+                self.forget(now, task);
+                actions.push(Action::Lost {
+                    task,
+                    message: text,
+                });
+            }
+            (
+                None,
+                TaskState::Staging | TaskState::Starting | TaskState::Running | TaskState::Killing,
+            ) => {
+                // One that was given up, and lives after all.
+                if let Some(agent) = status.agent.clone() {
+                    actions.push(Action::Call(Call::Kill {
+                        task: status.task.clone(),
+                        agent: Some(agent),
+                        grace_period: None,
+                    }));
+                }
+            }
+            (Some(_) | None, _) => {}
+        }
+        let terminal = status.state.is_terminal();
+        if let (Some(uuid), Some(agent)) = (status.uuid, status.agent) {
+            actions.push(Action::Call(Call::Acknowledge {
+                agent,
+                task: status.task,
+                uuid,
+            }));
+        }
+        if terminal {
+            self.freed(now, actions);
+        }
+    }
+
+    /// Whether the executor of a task has ever connected.
+    pub(super) fn has_come(&self, task: TaskId) -> bool {
+        let agent = self.tasks.get(&task).map(|it| &it.agent);
+        let executor = agent.and_then(|agent| self.executors.get(agent));
+        executor.is_none_or(|it| it.registered)
+    }
+
+    /// A task is over.
+    pub(super) fn forget(&mut self, now: Timestamp, task: TaskId) -> Option<Task> {
+        let id = self.mesos_id(task);
+        self.reconciliation.heard(&id);
+        let task = self.tasks.remove(&task)?;
+        if let Some(executor) = self.executors.get_mut(&task.agent)
+            && executor.executor == task.executor
+        {
+            executor.tasks = executor.tasks.saturating_sub(1);
+            executor.idle_since = now;
+        }
+        Some(task)
+    }
+
+    /// Tells Mesos to end an executor.
+    pub(super) fn shut_down(&self, executor: &ExecutorId, actions: &mut Vec<Action>) {
+        let mut all = self.executors.iter();
+        if let Some((agent, _)) = all.find(|(_, it)| it.executor == *executor) {
+            actions.push(Action::Call(Call::Shutdown {
+                executor: executor.clone(),
+                agent: agent.clone(),
+            }));
+        }
+    }
+
+    pub(super) fn executor_lost(
+        &mut self,
+        now: Timestamp,
+        executor: &ExecutorId,
+        message: String,
+        caused_by_app: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut all = self.executors.iter();
+        let Some((agent, found)) = all.find(|(_, it)| it.executor == *executor) else {
+            return;
+        };
+        let (agent, began) = (agent.clone(), found.registered);
+        self.executors.remove(&agent);
+        if caused_by_app && !began {
+            self.failures.failed(now, agent);
+        }
+        self.tasks.retain(|_, it| it.executor != *executor);
+        actions.push(Action::ExecutorLost {
+            executor: executor.clone(),
+            reason: ExecutorLossReason::ProcessLost {
+                message: message.into(),
+                host: None,
+                caused_by_app: caused_by_app && began,
+            },
+        });
+        self.revive(now, actions);
+    }
+}
