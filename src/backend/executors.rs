@@ -90,13 +90,15 @@ struct Executor {
     used: u32,
     /// Set while it takes nothing new.
     ending: bool,
+    /// Set while nothing reaches it.
+    away: bool,
     /// The average of how long its tasks ran, in seconds.
     pace: Option<f64>,
 }
 
 impl Executor {
     fn room(&self) -> u32 {
-        if self.ending {
+        if self.ending || self.away {
             return 0;
         }
         (self.new.cores + self.ahead()).saturating_sub(self.used)
@@ -153,6 +155,7 @@ impl Executors {
             free_resources: new.resources.clone(),
             used: 0,
             ending: false,
+            away: false,
             pace: None,
             new,
         };
@@ -166,6 +169,25 @@ impl Executors {
         self.attempts
             .retain(|_, attempt| attempt.executor != *executor);
         self.executors.remove(executor).is_some()
+    }
+
+    /// Nothing reaches an executor for now, or something does again: while it is
+    /// away it has no room.
+    pub fn set_away(&mut self, executor: &ExecutorId, away: bool) {
+        if let Some(executor) = self.executors.get_mut(executor) {
+            executor.away = away;
+        }
+    }
+
+    /// The attempts that an executor has, in no order.
+    pub fn attempts_on<'a>(
+        &'a self,
+        executor: &'a ExecutorId,
+    ) -> impl Iterator<Item = TaskId> + 'a {
+        let attempts = self.attempts.iter();
+        attempts
+            .filter(move |(_, attempt)| attempt.executor == *executor)
+            .map(|(task, _)| *task)
     }
 
     /// An attempt has ended after `ran`. Returns where it ran, if it is one of

@@ -166,6 +166,11 @@ impl MesosCoarse {
         self.executors.keys()
     }
 
+    /// Whether an executor of this name was launched and is not to end.
+    pub fn expects(&self, executor: &ExecutorId) -> bool {
+        self.executors.get(executor).is_some_and(|it| !it.killed)
+    }
+
     /// Why no executor runs, as far as offers tell.
     pub fn why_nothing_runs(&self) -> Option<String> {
         if !self.subscribed {

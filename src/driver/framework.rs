@@ -5,8 +5,8 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::binary::Binary;
-use super::cluster::ClusterInput;
-use super::input::Input;
+use super::core::input::Input;
+use super::links::Arrival;
 use super::office::Office;
 use super::run::RunError;
 use crate::backend::executor_size::ExecutorSize;
@@ -80,12 +80,11 @@ pub(super) async fn subscribe(
 /// Hands what Mesos says to the loop.
 pub(super) fn forward(
     mut notices: mpsc::UnboundedReceiver<Notice>,
-    inputs: mpsc::UnboundedSender<Input>,
+    arrivals: mpsc::UnboundedSender<Arrival>,
 ) {
     tokio::spawn(async move {
         while let Some(notice) = notices.recv().await {
-            let input = Input::Cluster(Box::new(ClusterInput::Mesos(notice)));
-            if inputs.send(input).is_err() {
+            if arrivals.send(Input::Mesos(notice).into()).is_err() {
                 return;
             }
         }

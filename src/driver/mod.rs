@@ -1,22 +1,25 @@
 //! The driver: runs an application's jobs to their end.
 //!
-//! Responsible for the loop that owns the scheduling core and a backend: it
-//! waits, feeds them what happened and carries out what they say. It decides
-//! nothing about where and when tasks run.
+//! [`core`] decides all that there is to decide and touches nothing; what is
+//! beside it waits, speaks and carries out:
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `run` | puts a run together, from settings to report |
+//! | `event_loop` | hands what arrives to `core` and does what it says |
+//! | `links`, `server`, `office` | executors that connect |
+//! | `threads`, `processes`, `framework` | where executors come from |
+//! | `binary` | our own program, for agents that lack it |
+//! | `report` | what a run tells |
 
 mod binary;
-pub mod board;
-pub mod cluster;
+pub mod core;
 mod event_loop;
-pub mod fine;
 mod framework;
-pub mod input;
-mod mesos;
+mod links;
 mod office;
-pub mod outcome;
 mod processes;
 pub mod report;
 pub mod run;
 mod server;
 mod threads;
-pub mod work;

@@ -1,14 +1,15 @@
 //! Where executors find the driver, and what they are told there.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::cluster::Fetcher;
-use super::input::Input;
+use super::event_loop::Fetcher;
+use super::links::Arrival;
 use super::run::RunError;
-use super::server::serve;
+use super::server::{Server, serve};
 use crate::conf::properties::mesos::NETWORK_TIMEOUT;
 use crate::conf::properties::storage::{MAX_DIRECT_RESULT_SIZE, STORAGE_MEMORY, TASK_MEMORY};
 use crate::conf::property::Property;
@@ -33,19 +34,20 @@ impl Office {
     pub(super) async fn open(
         host: &str,
         conf: &Conf,
-        inputs: &mpsc::UnboundedSender<Input>,
+        arrivals: &mpsc::UnboundedSender<Arrival>,
     ) -> Result<Self, RunError> {
         let listener = TcpListener::bind((host, 0))
             .await
             .map_err(RunError::System)?;
         let port = listener.local_addr().map_err(RunError::System)?.port();
         let secret = uuid::Uuid::new_v4().simple().to_string();
-        let serving = serve(
-            listener,
-            Secret::new(&secret),
-            conf.get(&NETWORK_TIMEOUT),
-            inputs.clone(),
-        );
+        let server = Server {
+            secret: Secret::new(&secret),
+            patience: conf.get(&NETWORK_TIMEOUT),
+            arrivals: arrivals.clone(),
+            next: AtomicU64::new(1),
+        };
+        let serving = serve(listener, server);
         let blocks = BlockClient::new(&secret, tokio::runtime::Handle::current())
             .map_err(|error| RunError::System(std::io::Error::other(error)))?;
         Ok(Self {

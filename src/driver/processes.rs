@@ -1,12 +1,10 @@
-//! Executors as processes of this machine: `local-cluster`.
+//! Executors as processes of this machine: the shell.
 //!
-//! Responsible for starting them, for starting others in the place of those
-//! that die, and for their end.
+//! Responsible for starting and killing them, for telling of their ends, and for
+//! waiting until all are gone.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,24 +12,16 @@ use tokio::process::{Child, Command};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::cluster::{ClusterInput, Over, Provider, Told};
-use super::input::Input;
-use super::report::Progress;
-use crate::clock::Timestamp;
+use super::core::input::Input;
+use super::links::Arrival;
 use crate::executor::worker::variable;
 use crate::ids::ExecutorId;
-
-/// So many executors are replaced; more deaths have a cause that a new process
-/// does not remove (Spark's limit for an application's executors).
-const MOST_REPLACED: u32 = 10;
 
 /// An executor that was told to stop is given so long.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// How processes are started.
 pub(super) struct ProcessSettings {
-    /// How many.
-    pub(super) executors: u32,
     /// Cores of each.
     pub(super) cores: u32,
     /// Where the driver listens.
@@ -43,12 +33,10 @@ pub(super) struct ProcessSettings {
 }
 
 /// See the module.
-pub(super) struct Processes {
+pub(super) struct ProcessRunner {
     settings: ProcessSettings,
-    inputs: mpsc::UnboundedSender<Input>,
+    arrivals: mpsc::UnboundedSender<Arrival>,
     running: BTreeMap<ExecutorId, Running>,
-    started: u32,
-    replaced: u32,
 }
 
 struct Running {
@@ -56,20 +44,20 @@ struct Running {
     waiting: JoinHandle<()>,
 }
 
-impl Processes {
-    pub(super) fn new(settings: ProcessSettings, inputs: mpsc::UnboundedSender<Input>) -> Self {
+impl ProcessRunner {
+    pub(super) const fn new(
+        settings: ProcessSettings,
+        arrivals: mpsc::UnboundedSender<Arrival>,
+    ) -> Self {
         Self {
             settings,
-            inputs,
+            arrivals,
             running: BTreeMap::new(),
-            started: 0,
-            replaced: 0,
         }
     }
 
-    fn spawn(&mut self) {
-        let executor = ExecutorId::from(self.started.to_string());
-        self.started += 1;
+    /// Starts an executor.
+    pub(super) fn start(&mut self, executor: &ExecutorId) {
         let settings = &self.settings;
         let child = std::env::current_exe().and_then(|program| {
             Command::new(program)
@@ -87,7 +75,7 @@ impl Processes {
                 .kill_on_drop(true)
                 .spawn()
         });
-        let inputs = self.inputs.clone();
+        let arrivals = self.arrivals.clone();
         let (kill, killed) = oneshot::channel();
         let of = executor.clone();
         let waiting = tokio::spawn(async move {
@@ -95,15 +83,44 @@ impl Processes {
                 Ok(child) => wait(child, killed).await,
                 Err(error) => format!("it cannot be started: {error}"),
             };
-            let executor = of;
-            let ended = ClusterInput::ProcessEnded { executor, how };
-            let _ = inputs.send(Input::Cluster(Box::new(ended)));
+            let _ = arrivals.send(Input::ProcessEnded { executor: of, how }.into());
         });
         let running = Running {
             kill: Some(kill),
             waiting,
         };
-        self.running.insert(executor, running);
+        self.running.insert(executor.clone(), running);
+    }
+
+    /// Kills an executor.
+    pub(super) fn kill(&mut self, executor: &ExecutorId) {
+        if let Some(kill) = self.running.get_mut(executor).and_then(|it| it.kill.take()) {
+            let _ = kill.send(());
+        }
+    }
+
+    /// Waits until all have ended, and kills those that do not.
+    pub(super) async fn stop(&mut self) {
+        let running = std::mem::take(&mut self.running);
+        let mut kills = Vec::new();
+        let mut waiting = Vec::new();
+        for (_, mut process) in running {
+            kills.extend(process.kill.take());
+            waiting.push(process.waiting);
+        }
+        let all = async {
+            for process in &mut waiting {
+                let _ = process.await;
+            }
+        };
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            for kill in kills {
+                let _ = kill.send(());
+            }
+            for process in waiting.iter_mut().filter(|it| !it.is_finished()) {
+                let _ = process.await;
+            }
+        }
     }
 }
 
@@ -119,67 +136,5 @@ async fn wait(mut child: Child, killed: oneshot::Receiver<()>) -> String {
     match status {
         Ok(status) => format!("its process ended: {status}"),
         Err(error) => format!("its process is lost: {error}"),
-    }
-}
-
-impl Provider for Processes {
-    fn start(&mut self, _: Timestamp) -> Told {
-        for _ in 0..self.settings.executors {
-            self.spawn();
-        }
-        Told::default()
-    }
-
-    fn disconnected(&mut self, _: Timestamp, executor: &ExecutorId) -> Told {
-        let Some(mut running) = self.running.remove(executor) else {
-            return Told::default();
-        };
-        // Only its connection may be gone.
-        if let Some(kill) = running.kill.take() {
-            let _ = kill.send(());
-        }
-        if self.replaced == MOST_REPLACED {
-            let text = format!("{MOST_REPLACED} executors have died; no more are started");
-            return Told {
-                over: self.running.is_empty().then(|| Over::Dying(text.clone())),
-                notes: vec![Progress::Warning(text)],
-                ..Told::default()
-            };
-        }
-        self.replaced += 1;
-        self.spawn();
-        Told::default()
-    }
-
-    fn end(&mut self, _: Timestamp, executor: &ExecutorId) -> Told {
-        if let Some(kill) = self.running.get_mut(executor).and_then(|it| it.kill.take()) {
-            let _ = kill.send(());
-        }
-        Told::default()
-    }
-
-    fn stop(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move {
-            let running = std::mem::take(&mut self.running);
-            let mut kills = Vec::new();
-            let mut waiting = Vec::new();
-            for (_, mut process) in running {
-                kills.extend(process.kill.take());
-                waiting.push(process.waiting);
-            }
-            let all = async {
-                for process in &mut waiting {
-                    let _ = process.await;
-                }
-            };
-            if tokio::time::timeout(GRACE, all).await.is_err() {
-                for kill in kills {
-                    let _ = kill.send(());
-                }
-                for process in waiting.iter_mut().filter(|it| !it.is_finished()) {
-                    let _ = process.await;
-                }
-            }
-        })
     }
 }

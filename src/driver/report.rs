@@ -1,4 +1,4 @@
-//! What a run tells: its progress while it lasts, and the report at its end.
+//! What a run tells: its progress while it lasts, and the report at its end. Pure.
 //!
 //! Responsible for the words between the driver's loop and whoever shows them.
 //! Nothing here writes to a terminal.

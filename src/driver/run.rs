@@ -3,22 +3,21 @@
 //! Responsible for putting a run together: the core with its settings, the
 //! executors that the master URL asks for, and their end in any case.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::cluster::{Cluster, Over, Provider, Transport};
-use super::event_loop::EventLoop;
-use super::fine::FineTasks;
+use super::core::fleet::Fleet;
+use super::core::input::Input;
+use super::core::processes::Processes;
+use super::core::{Driver, DriverParts, Over};
+use super::event_loop::{EventLoop, Fetcher, Source};
 use super::framework::{forward, host_for, mesos_config, subscribe};
-use super::input::Input;
-use super::mesos::MesosExecutors;
 use super::office::{Office, welcome};
-use super::processes::{ProcessSettings, Processes};
+use super::processes::{ProcessRunner, ProcessSettings};
 use super::report::{JobReport, Listener, Mode, Report, Status};
-use super::threads::local;
+use super::threads;
 use crate::backend::mesos_coarse::{MesosCoarse, MesosCoarseConfig};
 use crate::backend::mesos_fine::{MesosFine, MesosFineConfig};
 use crate::clock::SystemClock;
@@ -33,7 +32,6 @@ use crate::mesos::client::ClientConfig;
 use crate::offers::Requirement;
 use crate::plan::application::{ActionKind, Application};
 use crate::resources::{Demand, Scalar};
-use crate::rpc::message::from_driver;
 use crate::scheduler::config::ConfigProblem;
 use crate::scheduler::pools_file::{PoolsFile, PoolsFileError};
 use crate::scheduler::task::TaskNeeds;
@@ -109,34 +107,40 @@ pub async fn run(
         sink::check(to, overwrite)?;
     }
     let folder = WorkFolder::make(conf)?;
-    let (inputs, receiver) = mpsc::unbounded_channel();
+    let (arrivals, receiver) = mpsc::unbounded_channel();
     let mut registered_seconds = 0.0;
     let mut app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
     let master = conf.get(&MASTER);
     let name = conf.get(&APP_NAME);
     let _office;
     let _serving_binary;
-    let (cluster, mode) = match &master {
-        MasterUrl::Local { threads, .. } => (
-            local(*threads, &app_id, &application, conf, &folder, &inputs)?,
-            Mode::Local,
-        ),
+    let (fleet, source, fetcher, mode): (_, _, Fetcher, _) = match &master {
+        MasterUrl::Local { threads: count, .. } => {
+            threads::start(*count, &app_id, &application, conf, &folder, &arrivals)?;
+            let fetcher: Fetcher =
+                Arc::new(|_, _| Box::pin(async { Err("threads keep no results".into()) }));
+            (Fleet::Threads, Source::Threads, fetcher, Mode::Local)
+        }
         MasterUrl::LocalCluster {
             executors, cores, ..
         } => {
-            let office = Office::open("127.0.0.1", conf, &inputs).await?;
+            let office = Office::open("127.0.0.1", conf, &arrivals).await?;
             let settings = ProcessSettings {
-                executors: executors.get(),
                 cores: cores.get(),
                 driver: office.address.clone(),
                 secret: office.secret.clone(),
                 folder: folder.0.clone(),
             };
-            let provider = Box::new(Processes::new(settings, inputs.clone()));
-            let welcome = welcome(&app_id, &application, conf)?;
-            let cluster = Cluster::new(links(welcome, provider), office.fetcher(), None);
+            let fleet = Fleet::Processes(Processes::new(executors.get()));
+            let runner = ProcessRunner::new(settings, arrivals.clone());
+            let fetcher = office.fetcher();
             _office = Some(office);
-            (cluster, Mode::LocalCluster)
+            (
+                fleet,
+                Source::Processes(runner),
+                fetcher,
+                Mode::LocalCluster,
+            )
         }
         MasterUrl::Mesos(_) => {
             let config = mesos.ok_or(RunError::NoMesos)?;
@@ -144,71 +148,47 @@ pub async fn run(
                 subscribe(config, conf, clock, &mut interrupts).await?;
             registered_seconds = clock.now().since_start().as_secs_f64();
             app_id = subscribed.framework.as_str().to_owned();
-            let office = Office::open(&host_for(conf, &subscribed.endpoint), conf, &inputs).await?;
+            let host = host_for(conf, &subscribed.endpoint);
+            let office = Office::open(&host, conf, &arrivals).await?;
             let (shared, serving) = mesos_config(&office, &app_id, conf).await?;
-            let welcome = welcome(&app_id, &application, conf)?;
-            let fetcher = office.fetcher();
-            let (transport, mode) = if conf.get(&COARSE) {
+            let (fleet, mode) = if conf.get(&COARSE) {
                 let backend = MesosCoarse::new(shared);
-                let provider = Box::new(MesosExecutors::new(backend, client));
-                (links(welcome, provider), Mode::Coarse)
+                (Fleet::Coarse(Box::new(backend)), Mode::Coarse)
             } else {
-                let executor_cores =
-                    Scalar::from_milli((conf.get(&FINE_EXECUTOR_CORES) * 1000.0).round() as u64);
-                let backend = MesosFine::new(MesosFineConfig {
-                    shared: MesosCoarseConfig {
-                        requirement: Requirement {
-                            demand: Demand::new(),
-                            ..shared.requirement.clone()
-                        },
-                        ..shared
-                    },
-                    executor_cores,
-                    idle_timeout: conf.get(&EXECUTOR_IDLE_TIMEOUT),
-                });
-                let tasks = Box::new(FineTasks::new(backend, client));
-                let links = BTreeMap::new();
-                (
-                    Transport::Fine {
-                        links,
-                        welcome,
-                        tasks,
-                    },
-                    Mode::Fine,
-                )
+                let backend = MesosFine::new(fine_config(shared, conf));
+                (Fleet::Fine(Box::new(backend)), Mode::Fine)
             };
-            let cluster = Cluster::new(transport, fetcher, None);
-            forward(notices, inputs.clone());
+            forward(notices, arrivals.clone());
+            let fetcher = office.fetcher();
             _office = Some(office);
             _serving_binary = Some(serving);
-            (cluster, mode)
+            (fleet, Source::Mesos(client), fetcher, mode)
         }
     };
     for (to, overwrite) in saves(&application) {
         sink::prepare(to, overwrite)?;
     }
-    let interrupted = inputs.clone();
+    let interrupted = arrivals.clone();
     let watching = tokio::spawn(async move {
         while interrupts.recv().await.is_some() {
-            let _ = interrupted.send(Input::Interrupted);
+            let _ = interrupted.send(Input::Interrupted.into());
         }
     });
-    let mut running = EventLoop::new(
-        clock,
+    let driver = Driver::new(DriverParts {
         core,
-        cluster,
+        welcome: welcome(&app_id, &application, conf)?,
         application,
-        listener,
-        inputs,
-        conf.get(&TASK_CPUS),
-    );
+        fleet,
+        task_cpus: conf.get(&TASK_CPUS),
+    });
+    let mut running = EventLoop::new(clock, driver, source, fetcher, listener, arrivals);
     running.run(receiver).await;
-    running.cluster.stop().await;
+    running.stop().await;
     watching.abort();
-    if let Some(Over::Removed(why)) = running.cluster.over() {
+    if let Some(Over::Removed(why)) = running.driver.over() {
         return Err(RunError::Removed(why.clone()));
     }
-    let (totals, jobs) = running.into_results();
+    let (totals, jobs) = running.driver.into_results();
     let seconds = clock.now().since_start().as_secs_f64();
     Ok(Report {
         app_id,
@@ -262,7 +242,11 @@ fn core(application: &Application, conf: &Conf) -> Result<Core, RunError> {
     Core::new(
         Arc::clone(&application.plan),
         dag,
-        TaskSchedulerConfig::from_conf(conf),
+        TaskSchedulerConfig {
+            // Another executor on the same host serves them.
+            outputs_outlive_executors: true,
+            ..TaskSchedulerConfig::from_conf(conf)
+        },
         pools.as_ref().map(|it| it.pools.as_slice()),
         fastrand::u64(..),
     )
@@ -292,11 +276,18 @@ impl Drop for WorkFolder {
     }
 }
 
-/// Executors that connect and are sent tasks.
-fn links(welcome: from_driver::Registered, provider: Box<dyn Provider>) -> Transport {
-    Transport::Links {
-        links: BTreeMap::new(),
-        welcome,
-        provider,
+/// What fine mode is told beyond what coarse mode is.
+fn fine_config(shared: MesosCoarseConfig, conf: &Conf) -> MesosFineConfig {
+    let cores = conf.get(&FINE_EXECUTOR_CORES);
+    MesosFineConfig {
+        shared: MesosCoarseConfig {
+            requirement: Requirement {
+                demand: Demand::new(),
+                ..shared.requirement.clone()
+            },
+            ..shared
+        },
+        executor_cores: Scalar::from_milli((cores * 1000.0).round() as u64),
+        idle_timeout: conf.get(&EXECUTOR_IDLE_TIMEOUT),
     }
 }

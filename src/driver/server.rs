@@ -1,39 +1,44 @@
 //! Where executors connect.
 //!
-//! Responsible for turning connections into [`Input`]s: a peer that proves the
+//! Responsible for turning connections into [`Arrival`]s: a peer that proves the
 //! secret and registers is an executor, until its connection ends or it has been
 //! silent for too long (executors send heartbeats).
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::cluster::ClusterInput;
-use super::input::{CommitAnswer, Input};
-use crate::ids::{ExecutorId, Partition, StageId, TaskId};
+use super::core::input::{ConnectionId, Input};
+use super::links::{Arrival, LinkTo};
+use crate::ids::ExecutorId;
 use crate::rpc::connection::{ConnectionError, Incoming, accept};
 use crate::rpc::frame::Secret;
 use crate::rpc::message::{FromExecutor, from_executor::Message};
 
-/// Accepts executors for as long as it is polled. One that is silent for
-/// `patience` is given up.
-pub(super) async fn serve(
-    listener: TcpListener,
-    secret: Secret,
-    patience: Duration,
-    inputs: mpsc::UnboundedSender<Input>,
-) {
-    let secret = Arc::new(secret);
+/// What all connections share.
+pub(super) struct Server {
+    pub(super) secret: Secret,
+    /// A peer that is silent for so long is given up.
+    pub(super) patience: Duration,
+    pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
+    /// The number of the next connection.
+    pub(super) next: AtomicU64,
+}
+
+/// Accepts executors for as long as it is polled.
+pub(super) async fn serve(listener: TcpListener, server: Server) {
+    let server = Arc::new(server);
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
-                let (secret, inputs) = (Arc::clone(&secret), inputs.clone());
+                let server = Arc::clone(&server);
                 tokio::spawn(async move {
-                    if let Err(error) = speak(stream, &secret, patience, &inputs).await {
+                    if let Err(error) = server.speak(stream).await {
                         tracing::debug!(%from, %error, "a connection ended");
                     }
                 });
@@ -41,95 +46,74 @@ pub(super) async fn serve(
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 // Out of file descriptors, most likely: some will come free.
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-async fn speak(
-    stream: TcpStream,
-    secret: &Secret,
-    patience: Duration,
-    inputs: &mpsc::UnboundedSender<Input>,
-) -> Result<(), ConnectionError> {
-    let greeted = timeout(patience, accept::<FromExecutor, _>(stream, secret)).await;
-    let (mut incoming, link) = greeted.map_err(|_| silent(patience))??;
-    let first = next(&mut incoming, patience).await?;
-    let Some(Message::Register(register)) = first.and_then(|it| it.message) else {
-        return Ok(());
-    };
-    let executor = ExecutorId::from(register.executor.as_str());
-    let tell = |input| {
+impl Server {
+    async fn speak(&self, stream: TcpStream) -> Result<(), ConnectionError> {
+        let greeted = timeout(
+            self.patience,
+            accept::<FromExecutor, _>(stream, &self.secret),
+        )
+        .await;
+        let (mut incoming, link) = greeted.map_err(|_| silent(self.patience))??;
+        let Some(first) = self.next(&mut incoming).await? else {
+            return Ok(());
+        };
+        let Some(Message::Register(register)) = &first.message else {
+            return Ok(());
+        };
+        let executor = ExecutorId::from(register.executor.as_str());
+        let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
+        self.tell(Arrival::Connected(connection, LinkTo::Process(link)));
+        let mut next = Some(first);
+        let why = loop {
+            match next {
+                // That it came is all that it says.
+                Some(message) if is_sign_of_life(&message) => {}
+                Some(message) => self.tell(Arrival::Input(Input::Executor {
+                    connection,
+                    executor: executor.clone(),
+                    message,
+                })),
+                None => break "its connection was closed".to_owned(),
+            }
+            next = match self.next(&mut incoming).await {
+                Ok(next) => next,
+                Err(error) => break format!("its connection broke: {error}"),
+            };
+        };
+        self.tell(Arrival::Input(Input::Disconnected {
+            connection,
+            executor,
+            why,
+        }));
+        Ok(())
+    }
+
+    fn tell(&self, arrival: Arrival) {
         // Without the loop the run is over.
-        let _ = inputs.send(input);
-    };
-    tell(cluster(ClusterInput::Registered { register, link }));
-    let why = match listen(&mut incoming, &executor, patience, &tell).await {
-        Ok(()) => "its connection was closed".to_owned(),
-        Err(error) => format!("its connection broke: {error}"),
-    };
-    tell(cluster(ClusterInput::Disconnected { executor, why }));
-    Ok(())
+        let _ = self.arrivals.send(arrival);
+    }
+
+    /// The next message, if one comes in time.
+    async fn next(
+        &self,
+        incoming: &mut Incoming<FromExecutor>,
+    ) -> Result<Option<FromExecutor>, ConnectionError> {
+        let next = timeout(self.patience, incoming.next()).await;
+        next.unwrap_or_else(|_| Err(silent(self.patience)))
+    }
 }
 
-/// The next message, if one comes in time.
-async fn next(
-    incoming: &mut Incoming<FromExecutor>,
-    patience: Duration,
-) -> Result<Option<FromExecutor>, ConnectionError> {
-    let next = timeout(patience, incoming.next()).await;
-    next.unwrap_or_else(|_| Err(silent(patience)))
+fn is_sign_of_life(message: &FromExecutor) -> bool {
+    matches!(&message.message, Some(Message::Heartbeat(it)) if it.progress.is_empty())
 }
 
 fn silent(patience: Duration) -> ConnectionError {
     let text = format!("it has said nothing for {patience:?}");
     io::Error::new(io::ErrorKind::TimedOut, text).into()
-}
-
-fn cluster(input: ClusterInput) -> Input {
-    Input::Cluster(Box::new(input))
-}
-
-async fn listen(
-    incoming: &mut Incoming<FromExecutor>,
-    executor: &ExecutorId,
-    patience: Duration,
-    tell: &impl Fn(Input),
-) -> Result<(), ConnectionError> {
-    while let Some(message) = next(incoming, patience).await? {
-        match message.message {
-            Some(Message::Statuses(batch)) => {
-                for status in batch.statuses {
-                    if let Some(outcome) = status.outcome {
-                        tell(Input::Ended {
-                            executor: executor.clone(),
-                            task: TaskId(status.task),
-                            outcome,
-                        });
-                    }
-                }
-            }
-            Some(Message::Commit(request)) => tell(Input::Commit {
-                task: TaskId(request.task),
-                stage: StageId(request.stage),
-                partition: Partition(request.partition),
-                answer: CommitAnswer::Executor(executor.clone()),
-            }),
-            Some(Message::Heartbeat(heartbeat)) => {
-                for progress in heartbeat.progress {
-                    tell(Input::Progress {
-                        task: TaskId(progress.task),
-                        records: progress.records,
-                    });
-                }
-            }
-            Some(Message::Dropped(dropped)) => tell(cluster(ClusterInput::Dropped {
-                executor: executor.clone(),
-                dropped,
-            })),
-            Some(Message::Register(_)) | None => {}
-        }
-    }
-    Ok(())
 }

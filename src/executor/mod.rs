@@ -1,9 +1,9 @@
 //! What an agent runs: `mesquite executor`.
 //!
 //! Responsible for running the tasks of a driver and for telling how they went.
-//! [`worker`] speaks to the driver, [`engine`] runs one task with the
-//! [`operators`], [`pool`] has the threads; under an agent [`core`] decides what
-//! Mesos is told. It knows neither the scheduler nor offers.
+//! [`session`] decides what is said to the driver and [`worker`] says it,
+//! [`engine`] runs one task with the [`operators`], [`pool`] has the threads;
+//! under an agent [`core`] decides what Mesos is told. It knows neither the scheduler nor offers.
 
 pub mod core;
 pub mod engine;
@@ -11,6 +11,7 @@ mod event_loop;
 pub mod operators;
 pub mod pool;
 pub mod sampling;
+pub mod session;
 pub mod worker;
 
 pub use event_loop::{ExecutorError, run};

@@ -90,7 +90,7 @@ pub enum Action {
 }
 
 /// What the owner of a subscription is told.
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Notice {
     /// The subscription is granted; all earlier offers are void.
     Subscribed {

@@ -1,4 +1,4 @@
-//! The order of records, and the bounds between ranges of it.
+//! The order of records, and the bounds between ranges of it. Pure.
 //!
 //! Responsible for comparing records as `sort` says. Every order is total: what
 //! is equal by it is ordered by the whole line, so a sorted result does not
@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use bytes::Bytes;
 
 use crate::plan::operation::{SortBy, SortOrder};
-use crate::task::{key_of, lines};
+use crate::task::line::{key_of, lines};
 
 /// Compares two records.
 pub fn compare(order: SortOrder, a: &[u8], b: &[u8]) -> Ordering {

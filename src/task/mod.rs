@@ -7,12 +7,14 @@
 mod cancel;
 mod context;
 mod error;
+pub mod line;
 mod records;
 
 pub use cancel::{Cancel, WakerGuard};
 pub use context::{Metrics, TaskContext};
 pub use error::TaskError;
-pub use records::{CHUNK, Records, end_line, key_of, lines};
+pub use line::{end_line, key_of, lines};
+pub use records::{CHUNK, Records};
 
 /// A context for tests of what runs within tasks.
 #[cfg(test)]

@@ -55,6 +55,11 @@ pub enum DagEvent {
         /// Its host, if the whole host goes.
         host: Option<Host>,
     },
+    /// The map outputs of an executor, which had outlived it, are gone.
+    OutputsLost {
+        /// The executor.
+        executor: ExecutorId,
+    },
     /// An executor keeps a partition of a persisted dataset.
     PartitionCached {
         /// The dataset.

@@ -64,6 +64,14 @@ impl DagScheduler {
         self.decommissioned.remove(executor);
     }
 
+    /// The outputs of an executor are gone that had outlived it.
+    pub(super) fn outputs_lost(&mut self, executor: &ExecutorId) {
+        let epoch = self.outputs.epoch();
+        if record(&mut self.executor_epochs.outputs_lost, executor, epoch) {
+            self.forget_outputs(executor, None);
+        }
+    }
+
     /// An executor could not serve a map output to a task that was made under
     /// `epoch`.
     pub(super) fn source_failed(&mut self, executor: &ExecutorId, host: &Host, epoch: u64) {

@@ -167,6 +167,7 @@ impl DagScheduler {
                 self.end_job_early(job, JobError::ResultRefused { job, message });
             }
             DagEvent::Reported(report) => self.take_report(report),
+            DagEvent::OutputsLost { executor } => self.outputs_lost(&executor),
             DagEvent::ExecutorDecommissioned { executor, host } => {
                 self.decommissioned.insert(executor, host);
             }

@@ -20,6 +20,7 @@ use super::token::Token;
 use super::wire;
 use crate::ids::{DatasetId, Partition, TaskId};
 use crate::rpc::frame::Secret;
+use crate::rpc::message::shuffle_input;
 use crate::storage::shuffle::{Fetch, FetchBlocks, WantedBlock};
 use crate::task::{TaskContext, WakerGuard};
 use crate::timer::AbortOnDrop;
@@ -53,6 +54,13 @@ pub enum BlockError {
     Peer(String, String),
 }
 
+/// Knows where the outputs of executors are served, which may change.
+pub trait Locate: Send + Sync {
+    /// The block server that has the outputs of an executor; `None` if they are
+    /// lost. The answer may take as long as it takes to have them served again.
+    fn locate(&self, store: &str) -> oneshot::Receiver<Option<String>>;
+}
+
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct BlockClient(Arc<Inner>);
@@ -61,6 +69,7 @@ struct Inner {
     http: Client,
     authorization: String,
     runtime: Handle,
+    locate: Option<Arc<dyn Locate>>,
 }
 
 impl BlockClient {
@@ -87,7 +96,19 @@ impl BlockClient {
             http,
             authorization: Token::new(&Secret::new(secret)).header(),
             runtime,
+            locate: None,
         })))
+    }
+
+    /// The same, which asks where blocks are that it cannot reach.
+    #[must_use]
+    pub fn asking(self, locate: Arc<dyn Locate>) -> Self {
+        Self(Arc::new(Inner {
+            http: self.0.http.clone(),
+            authorization: self.0.authorization.clone(),
+            runtime: self.0.runtime.clone(),
+            locate: Some(locate),
+        }))
     }
 
     /// The large result of a task, of at most `most` bytes.
@@ -230,14 +251,15 @@ async fn told(mut stop: watch::Receiver<bool>) {
 impl FetchBlocks for BlockClient {
     fn fetch(
         &self,
-        address: &str,
+        source: &shuffle_input::Source,
         wanted: Vec<WantedBlock>,
         context: &TaskContext,
     ) -> Box<dyn Iterator<Item = Fetch> + Send> {
         let questions = requests(wanted)
             .into_iter()
             .map(|wanted| Question {
-                address: address.to_owned(),
+                store: source.executor.clone(),
+                address: source.address.clone(),
                 wanted,
                 folder: context.spill_folder.clone(),
             })
@@ -296,7 +318,7 @@ impl Fetching {
                     biased;
                     () = told(stop) => {}
                     // Whoever asked may be gone.
-                    blocks = question.ask(&client.http, &client.authorization) => {
+                    blocks = question.ask(&client.http, &client.authorization, client.locate.as_deref()) => {
                         let _ = answer.send(blocks);
                     }
                 }

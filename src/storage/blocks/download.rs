@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes};
 use reqwest::header::AUTHORIZATION;
 use reqwest::{Client, Response, StatusCode};
 
+use super::client::Locate;
 use super::wire::{self, Head};
 use crate::storage::shuffle::WantedBlock;
 use crate::storage::sorter::unnamed_file;
@@ -29,6 +30,9 @@ const WAITS: [Duration; 3] = [
 
 /// What is asked of whom.
 pub(super) struct Question {
+    /// The executor whose outputs they are.
+    pub(super) store: String,
+    /// Where they are served, as far as is known; empty if it is not.
     pub(super) address: String,
     pub(super) wanted: Vec<WantedBlock>,
     /// For large blocks.
@@ -47,20 +51,35 @@ enum Broken {
 }
 
 impl Question {
-    /// The blocks in the order asked for, one for each.
-    pub(super) async fn ask(self, http: &Client, authorization: &str) -> Vec<Received> {
+    /// The blocks in the order asked for, one for each. If they cannot be had
+    /// `locate` may know where else they are.
+    pub(super) async fn ask(
+        mut self,
+        http: &Client,
+        authorization: &str,
+        locate: Option<&dyn Locate>,
+    ) -> Vec<Received> {
         let mut received = Vec::with_capacity(self.wanted.len());
         let mut waits = WAITS.into_iter();
         while received.len() < self.wanted.len() {
             let before = received.len();
-            let message = match self.attempt(http, authorization, &mut received).await {
+            let tried = if self.address.is_empty() {
+                Err(Broken::OnTheWay("nobody serves them".into()))
+            } else {
+                self.attempt(http, authorization, &mut received).await
+            };
+            let message = match tried {
                 Ok(()) => break,
+                Err(Broken::Refused(message)) => message,
                 Err(Broken::OnTheWay(message)) => {
-                    if received.len() > before {
+                    let moved = self.search(locate).await;
+                    if received.len() > before || moved == Some(true) {
                         // It goes on; only standing still ends in giving up.
                         waits = WAITS.into_iter();
                     }
-                    if let Some(wait) = waits.next() {
+                    if moved.is_some()
+                        && let Some(wait) = waits.next()
+                    {
                         let address = &self.address;
                         tracing::debug!("asking {address} for blocks again: {message}");
                         tokio::time::sleep(wait).await;
@@ -68,12 +87,23 @@ impl Question {
                     }
                     message
                 }
-                Err(Broken::Refused(message)) => message,
             };
             let message = format!("{}: {message}", self.address);
             received.resize_with(self.wanted.len(), || Err(message.clone()));
         }
         received
+    }
+
+    /// Whether the blocks are elsewhere now; `None` if they are lost.
+    async fn search(&mut self, locate: Option<&dyn Locate>) -> Option<bool> {
+        let Some(locate) = locate else {
+            return Some(false);
+        };
+        // Without an answer the executor is about to end.
+        let address = locate.locate(&self.store).await.ok().flatten()?;
+        let moved = address != self.address;
+        self.address = address;
+        Some(moved)
     }
 
     async fn attempt(

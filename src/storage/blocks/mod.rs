@@ -24,7 +24,7 @@ mod tests;
 mod token;
 mod wire;
 
-pub use client::{BlockClient, BlockError};
+pub use client::{BlockClient, BlockError, Locate};
 pub use server::{BlockServer, NothingPersisted, Persisted};
 
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ pub trait FetchBlocks: Send + Sync {
     /// The blocks of one executor, in the order asked for: as many as wanted.
     fn fetch(
         &self,
-        address: &str,
+        source: &shuffle_input::Source,
         wanted: Vec<WantedBlock>,
         context: &TaskContext,
     ) -> Box<dyn Iterator<Item = Fetch> + Send>;
@@ -52,7 +52,7 @@ pub struct NoNetwork;
 impl FetchBlocks for NoNetwork {
     fn fetch(
         &self,
-        _: &str,
+        _: &shuffle_input::Source,
         wanted: Vec<WantedBlock>,
         _: &TaskContext,
     ) -> Box<dyn Iterator<Item = Fetch> + Send> {
@@ -203,10 +203,7 @@ impl Arriving {
                 bytes: block.bytes,
             })
             .collect();
-        let fetched = self
-            .reader
-            .network
-            .fetch(&source.address, wanted, &self.context);
+        let fetched = self.reader.network.fetch(source, wanted, &self.context);
         Part::Remote(fetched, blocks)
     }
 }

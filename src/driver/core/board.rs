@@ -1,4 +1,4 @@
-//! Which jobs an application has, how far they are, and what came of them.
+//! Which jobs an application has, how far they are, and what came of them. Pure.
 //!
 //! Responsible for turning actions into jobs in the right order (a sort needs
 //! a sample of its input first), for collecting their results, and for the

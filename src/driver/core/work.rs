@@ -1,4 +1,4 @@
-//! From an attempt that was placed to the task that an executor is sent.
+//! From an attempt that was placed to the task that an executor is sent. Pure.
 //!
 //! Responsible for adding what scheduling does not know: what the stage's tasks
 //! do, where the blocks that they read lie, and the bounds of the ranges that

@@ -1,9 +1,10 @@
-//! From what an executor says of an attempt's end to what scheduling hears.
+//! From what an executor says of an attempt's end to what scheduling hears. Pure.
 
 use bytes::Bytes;
+use prost::Message as _;
 
 use crate::ids::{ExecutorId, Host, Partition, ShuffleId, TaskId};
-use crate::rpc::message::{self, outcome::End, success::Output};
+use crate::rpc::message::{self, Failure, Outcome, outcome::End, success::Output};
 use crate::scheduler::event::TaskStatus;
 use crate::scheduler::task::{MapStatus, TaskEndReason, TaskOutput};
 
@@ -63,10 +64,24 @@ pub fn status_of(
     }
 }
 
+/// What an executor said of a Mesos task's end, or what its silence means.
+pub fn outcome_of(data: &[u8], message: String) -> Outcome {
+    match Outcome::decode(data) {
+        Ok(outcome) if outcome.end.is_some() => outcome,
+        _ => Outcome {
+            end: Some(End::Failed(Failure {
+                message,
+                permanent: false,
+            })),
+            ..Outcome::default()
+        },
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rpc::message::{FetchFailure, Outcome, Success};
+    use crate::rpc::message::{FetchFailure, Success};
 
     fn status(end: Option<End>) -> (TaskStatus, Option<Bytes>) {
         let outcome = Outcome {

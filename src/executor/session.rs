@@ -1,0 +1,614 @@
+//! An executor's side of the talk with its driver. Pure.
+//!
+//! Responsible for what must survive a connection: the attempts that the driver
+//! sent, the ends that it may not have heard, the questions that it has not
+//! answered. When the connection breaks they are kept, the executor comes back
+//! with them, and nothing runs twice or is lost; when the driver stays away for
+//! longer than its framework may, the executor ends.
+//!
+//! ```text
+//!                registered                  broken
+//!  Connecting ─────────────▶ Attached ──────────────▶ Connecting
+//!      │ for too long            │ stop
+//!      ▼                         ▼
+//!    Ended                     Ended
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use crate::backoff::{Backoff, BackoffPolicy};
+use crate::clock::Timestamp;
+use crate::rpc::message::{
+    FromDriver, FromExecutor, Outcome, Task, from_driver,
+    from_executor::{
+        CommitRequest, Heartbeat, Locate, Message, Register, Status, StatusBatch, TookOver,
+    },
+};
+
+/// So often an executor says that it is there.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// The pauses between attempts to reach the driver. The longest is short enough
+/// for a driver that was started again not to wait long.
+const AGAIN: BackoffPolicy = BackoffPolicy {
+    base: Duration::from_millis(50),
+    cap: Duration::from_secs(2),
+    quiet: Duration::from_secs(5),
+};
+
+/// What can happen.
+#[derive(Debug)]
+pub enum Input {
+    /// A connection was made, and proved.
+    Connected,
+    /// None could be made.
+    NotConnected {
+        /// Why, for people.
+        why: String,
+    },
+    /// The connection broke.
+    Broken {
+        /// Why, for people.
+        why: String,
+    },
+    /// The driver said something.
+    Heard(FromDriver),
+    /// Attempts ended that the driver had sent.
+    Ended(Vec<(u64, Outcome)>),
+    /// An attempt asks whether it may commit.
+    AskCommit(CommitRequest),
+    /// A reader cannot reach the outputs of an executor.
+    AskWhere {
+        /// The executor.
+        store: String,
+    },
+    /// Outputs of another executor are served now, or cannot be.
+    TookOver(TookOver),
+    /// A deadline has come.
+    Tick,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, PartialEq)]
+pub enum Action {
+    /// Connect to the driver; [`Input::Connected`] or [`Input::NotConnected`]
+    /// follows.
+    Connect,
+    /// Say this on the connection.
+    Say(FromExecutor),
+    /// The driver took the executor in: what the program is. Once.
+    Begin(from_driver::Registered),
+    /// Run these.
+    Run(Vec<Task>),
+    /// Stop an attempt.
+    Kill {
+        /// The attempt.
+        task: u64,
+        /// Why, for people.
+        reason: String,
+    },
+    /// Tell an attempt whether it may commit.
+    Decide {
+        /// The attempt.
+        task: u64,
+        /// Whether.
+        granted: bool,
+    },
+    /// Tell readers where the outputs of an executor are.
+    Found {
+        /// The executor.
+        store: String,
+        /// The block server that has them; `None` if they are lost.
+        address: Option<String>,
+    },
+    /// Serve the outputs of an executor that ended on this host;
+    /// [`Input::TookOver`] follows.
+    TakeOver {
+        /// The executor.
+        store: String,
+        /// Its folder.
+        folder: String,
+    },
+    /// Remove the outputs of a shuffle.
+    RemoveShuffle(u32),
+    /// End the executor.
+    End(End),
+}
+
+/// Why an executor ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The driver says so.
+    Stopped(String),
+    /// The driver does not want it.
+    Refused(String),
+    /// The driver is gone for good.
+    Alone {
+        /// What went wrong last.
+        why: String,
+    },
+}
+
+#[derive(Debug)]
+enum State {
+    /// Waiting to try again, or for a connection that is being made.
+    Connecting {
+        again_at: Option<Timestamp>,
+        since: Timestamp,
+    },
+    /// Registering; what was kept is said when the driver has answered.
+    Registering { since: Timestamp },
+    /// In touch with the driver.
+    Attached { beat_at: Timestamp },
+    /// Over.
+    Ended,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Session {
+    register: Register,
+    /// How long it looks for a driver that is gone.
+    patience: Duration,
+    state: State,
+    began: bool,
+    backoff: Backoff,
+    running: BTreeSet<u64>,
+    /// Ends that the driver may not have heard.
+    unheard: VecDeque<StatusBatch>,
+    next: u64,
+    commits: BTreeMap<u64, CommitRequest>,
+    questions: BTreeSet<String>,
+    answers: BTreeMap<String, TookOver>,
+}
+
+impl Session {
+    /// A session of an executor that introduces itself so. `seed` spreads
+    /// executors that look for the same driver.
+    pub fn new(now: Timestamp, register: Register, patience: Duration, seed: u64) -> Self {
+        Self {
+            register,
+            patience,
+            state: State::Connecting {
+                again_at: Some(now),
+                since: now,
+            },
+            began: false,
+            backoff: Backoff::new(AGAIN, seed),
+            running: BTreeSet::new(),
+            unheard: VecDeque::new(),
+            next: 1,
+            commits: BTreeMap::new(),
+            questions: BTreeSet::new(),
+            answers: BTreeMap::new(),
+        }
+    }
+
+    /// When [`Input::Tick`] is due, if ever.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        match &self.state {
+            State::Connecting { again_at, .. } => *again_at,
+            State::Attached { beat_at } => Some(*beat_at),
+            // The handshake and the driver's silence are limited by the shell.
+            State::Registering { .. } | State::Ended => None,
+        }
+    }
+
+    /// Attempts that were sent and have not ended.
+    pub const fn running(&self) -> &BTreeSet<u64> {
+        &self.running
+    }
+
+    /// Takes in what happened and says what to do.
+    #[must_use = "actions are to be carried out"]
+    pub fn handle(&mut self, now: Timestamp, input: Input) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match input {
+            Input::Connected => self.connected(&mut actions),
+            Input::NotConnected { why } | Input::Broken { why } => {
+                self.broken(now, why, &mut actions);
+            }
+            Input::Heard(message) => {
+                if let Some(message) = message.message {
+                    self.heard(now, message, &mut actions);
+                }
+            }
+            Input::Ended(ended) => self.ended(ended, &mut actions),
+            Input::AskCommit(request) => {
+                self.commits.insert(request.task, request);
+                self.say(Message::Commit(request), &mut actions);
+            }
+            Input::AskWhere { store } => {
+                if self.questions.insert(store.clone()) {
+                    let question = Locate { executor: store };
+                    self.say(Message::Locate(question), &mut actions);
+                }
+            }
+            Input::TookOver(answer) => {
+                self.answers.insert(answer.executor.clone(), answer.clone());
+                self.say(Message::TookOver(answer), &mut actions);
+            }
+            Input::Tick => {}
+        }
+        self.run_what_is_due(now, &mut actions);
+        actions
+    }
+
+    fn run_what_is_due(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
+        match &mut self.state {
+            State::Connecting { again_at, .. } => {
+                if again_at.is_some_and(|at| at <= now) {
+                    *again_at = None;
+                    actions.push(Action::Connect);
+                }
+            }
+            State::Attached { beat_at } if *beat_at <= now => {
+                *beat_at = now + HEARTBEAT;
+                actions.push(Action::Say(said(Message::Heartbeat(Heartbeat::default()))));
+            }
+            State::Registering { .. } | State::Attached { .. } | State::Ended => {}
+        }
+    }
+
+    fn connected(&mut self, actions: &mut Vec<Action>) {
+        let State::Connecting { since, .. } = self.state else {
+            return;
+        };
+        self.state = State::Registering { since };
+        // What is kept below is about these, and follows.
+        let unheard = self.unheard.iter().flat_map(|batch| &batch.statuses);
+        let unheard = unheard.map(|status| status.task);
+        let register = Register {
+            tasks: self.running.iter().copied().chain(unheard).collect(),
+            ..self.register.clone()
+        };
+        actions.push(Action::Say(said(Message::Register(register))));
+    }
+
+    /// The connection is gone, or none came about: tries again, unless the
+    /// driver has been away for too long.
+    fn broken(&mut self, now: Timestamp, why: String, actions: &mut Vec<Action>) {
+        let since = match self.state {
+            State::Connecting { since, .. } | State::Registering { since } => since,
+            State::Attached { .. } => now,
+            State::Ended => return,
+        };
+        let next = now + self.backoff.after_failure(now);
+        if next > since + self.patience {
+            return self.end(End::Alone { why }, actions);
+        }
+        self.state = State::Connecting {
+            again_at: Some(next),
+            since,
+        };
+    }
+
+    fn end(&mut self, end: End, actions: &mut Vec<Action>) {
+        self.state = State::Ended;
+        actions.push(Action::End(end));
+    }
+
+    fn heard(&mut self, now: Timestamp, message: from_driver::Message, actions: &mut Vec<Action>) {
+        use from_driver::Message as Said;
+        match message {
+            Said::Registered(registered) => self.attached(now, registered, actions),
+            Said::Launch(launch) => {
+                self.running.extend(launch.tasks.iter().map(|task| task.id));
+                actions.push(Action::Run(launch.tasks));
+            }
+            Said::Kill(kill) => actions.push(Action::Kill {
+                task: kill.task,
+                reason: kill.reason,
+            }),
+            Said::Commit(decision) => {
+                if self.commits.remove(&decision.task).is_some() {
+                    actions.push(Action::Decide {
+                        task: decision.task,
+                        granted: decision.granted,
+                    });
+                }
+            }
+            Said::Acknowledge(acknowledged) => {
+                let heard = |batch: &StatusBatch| batch.number <= acknowledged.number;
+                while self.unheard.front().is_some_and(heard) {
+                    self.unheard.pop_front();
+                }
+            }
+            Said::TakeOver(wanted) => match self.answers.get(&wanted.executor) {
+                // The answer may be what was lost.
+                Some(answer) => {
+                    let answer = answer.clone();
+                    self.say(Message::TookOver(answer), actions);
+                }
+                None => actions.push(Action::TakeOver {
+                    store: wanted.executor,
+                    folder: wanted.folder,
+                }),
+            },
+            Said::Located(located) => {
+                if self.questions.remove(&located.executor) {
+                    actions.push(Action::Found {
+                        store: located.executor,
+                        address: Some(located.address).filter(|it| !it.is_empty()),
+                    });
+                }
+            }
+            Said::RemoveShuffle(removed) => actions.push(Action::RemoveShuffle(removed.shuffle)),
+            Said::Stop(stop) => {
+                let end = if self.began {
+                    End::Stopped(stop.reason)
+                } else {
+                    End::Refused(stop.reason)
+                };
+                self.end(end, actions);
+            }
+            Said::Ping(_) => {}
+        }
+    }
+
+    /// The driver knows the executor: what it may not have heard follows.
+    fn attached(
+        &mut self,
+        now: Timestamp,
+        registered: from_driver::Registered,
+        actions: &mut Vec<Action>,
+    ) {
+        if !matches!(self.state, State::Registering { .. }) {
+            return;
+        }
+        self.state = State::Attached {
+            beat_at: now + HEARTBEAT,
+        };
+        if !self.began {
+            self.began = true;
+            return actions.push(Action::Begin(registered));
+        }
+        let ends = self.unheard.iter().cloned().map(Message::Statuses);
+        let commits = self.commits.values().copied().map(Message::Commit);
+        let questions = self.questions.iter().cloned();
+        let questions = questions.map(|executor| Message::Locate(Locate { executor }));
+        let all = ends.chain(commits).chain(questions);
+        actions.extend(all.map(|message| Action::Say(said(message))));
+    }
+
+    fn ended(&mut self, ended: Vec<(u64, Outcome)>, actions: &mut Vec<Action>) {
+        let statuses = ended.into_iter().map(|(task, outcome)| Status {
+            task,
+            outcome: Some(outcome),
+        });
+        let statuses: Vec<_> = statuses.collect();
+        for status in &statuses {
+            self.running.remove(&status.task);
+            self.commits.remove(&status.task);
+        }
+        let number = self.next;
+        self.next += 1;
+        let batch = StatusBatch { statuses, number };
+        self.unheard.push_back(batch.clone());
+        self.say(Message::Statuses(batch), actions);
+    }
+
+    /// Says something now if the driver is there; what has to be said later is
+    /// kept by whoever calls.
+    fn say(&self, message: Message, actions: &mut Vec<Action>) {
+        if matches!(self.state, State::Attached { .. }) {
+            actions.push(Action::Say(said(message)));
+        }
+    }
+}
+
+fn said(message: Message) -> FromExecutor {
+    FromExecutor {
+        message: Some(message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rpc::message::from_driver::Message as Said;
+
+    struct Bench {
+        session: Session,
+        now: Timestamp,
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    impl Bench {
+        fn new() -> Self {
+            let register = Register {
+                executor: "e".into(),
+                ..Register::default()
+            };
+            Self {
+                session: Session::new(Timestamp::ZERO, register, PATIENCE, 1),
+                now: Timestamp::ZERO,
+            }
+        }
+
+        fn attached() -> Self {
+            let mut bench = Self::new();
+            assert_eq!(bench.handle(Input::Tick), [Action::Connect]);
+            bench.come_back();
+            bench
+        }
+
+        fn handle(&mut self, input: Input) -> Vec<Action> {
+            self.session.handle(self.now, input)
+        }
+
+        fn hear(&mut self, message: Said) -> Vec<Action> {
+            self.handle(Input::Heard(FromDriver {
+                message: Some(message),
+            }))
+        }
+
+        /// The tasks that it registers with, and what it says then.
+        fn come_back(&mut self) -> (Vec<u64>, Vec<Message>) {
+            let said = said_in(self.handle(Input::Connected));
+            let [Message::Register(register)] = &said[..] else {
+                panic!("{said:?}");
+            };
+            let tasks = register.tasks.clone();
+            let actions = self.hear(Said::Registered(from_driver::Registered::default()));
+            (tasks, said_in(actions))
+        }
+
+        fn launch(&mut self, tasks: &[u64]) {
+            let task = |id: &u64| Task {
+                id: *id,
+                ..Task::default()
+            };
+            let tasks: Vec<_> = tasks.iter().map(task).collect();
+            let launch = from_driver::Launch {
+                tasks: tasks.clone(),
+            };
+            assert_eq!(self.hear(Said::Launch(launch)), [Action::Run(tasks)]);
+        }
+
+        fn end(&mut self, task: u64) -> Vec<Message> {
+            said_in(self.handle(Input::Ended(vec![(task, Outcome::default())])))
+        }
+
+        fn lose_connection(&mut self) {
+            let why = "test".to_owned();
+            assert_eq!(self.handle(Input::Broken { why }), []);
+            self.now = self.session.next_deadline().expect("it tries again");
+            assert_eq!(self.handle(Input::Tick), [Action::Connect]);
+        }
+    }
+
+    fn said_in(actions: Vec<Action>) -> Vec<Message> {
+        let said = actions.into_iter().filter_map(|action| match action {
+            Action::Say(message) => message.message,
+            _ => None,
+        });
+        said.collect()
+    }
+
+    fn tasks_in(messages: &[Message]) -> Vec<u64> {
+        let batches = messages.iter().filter_map(|message| match message {
+            Message::Statuses(batch) => Some(batch.statuses.iter().map(|it| it.task)),
+            _ => None,
+        });
+        batches.flatten().collect()
+    }
+
+    #[test]
+    fn ends_are_said_again_until_the_driver_has_heard_them() {
+        let mut bench = Bench::attached();
+        bench.launch(&[1, 2, 3, 4]);
+        assert_eq!(tasks_in(&bench.end(1)), [1]);
+        assert_eq!(tasks_in(&bench.end(2)), [2]);
+        let acknowledge = from_driver::Acknowledge { number: 1 };
+        assert_eq!(bench.hear(Said::Acknowledge(acknowledge)), []);
+        bench.lose_connection();
+        assert_eq!(bench.end(3), []);
+        let (tasks, said) = bench.come_back();
+        assert_eq!(tasks, [4, 2, 3]);
+        assert_eq!(tasks_in(&said), [2, 3]);
+        assert_eq!(bench.session.running().len(), 1);
+    }
+
+    #[test]
+    fn open_questions_are_asked_again() {
+        let mut bench = Bench::attached();
+        bench.launch(&[1]);
+        let request = CommitRequest {
+            task: 1,
+            ..CommitRequest::default()
+        };
+        let asked = [Message::Commit(request)];
+        assert_eq!(said_in(bench.handle(Input::AskCommit(request))), asked);
+        bench.lose_connection();
+        let store = "gone".to_owned();
+        assert_eq!(bench.handle(Input::AskWhere { store }), []);
+        let (_, said) = bench.come_back();
+        let locate = Message::Locate(Locate {
+            executor: "gone".into(),
+        });
+        assert_eq!(said, [Message::Commit(request), locate]);
+        let decision = from_driver::CommitDecision {
+            task: 1,
+            granted: true,
+        };
+        let decided = [Action::Decide {
+            task: 1,
+            granted: true,
+        }];
+        assert_eq!(bench.hear(Said::Commit(decision)), decided);
+        assert_eq!(bench.hear(Said::Commit(decision)), []);
+        let located = from_driver::Located {
+            executor: "gone".into(),
+            address: String::new(),
+        };
+        let found = [Action::Found {
+            store: "gone".into(),
+            address: None,
+        }];
+        assert_eq!(bench.hear(Said::Located(located)), found);
+    }
+
+    #[test]
+    fn it_looks_for_its_driver_for_as_long_as_it_may_and_then_ends() {
+        let mut bench = Bench::attached();
+        let why = || "refused".to_owned();
+        let start = bench.now;
+        assert_eq!(bench.handle(Input::Broken { why: why() }), []);
+        loop {
+            bench.now = bench.session.next_deadline().expect("it tries again");
+            assert_eq!(bench.handle(Input::Tick), [Action::Connect]);
+            let then = bench.handle(Input::NotConnected { why: why() });
+            if !then.is_empty() {
+                assert_eq!(then, [Action::End(End::Alone { why: why() })]);
+                break;
+            }
+        }
+        let looked = bench.now - start;
+        assert!(looked > PATIENCE - Duration::from_secs(2) && looked <= PATIENCE);
+        assert_eq!(bench.session.next_deadline(), None);
+    }
+
+    #[test]
+    fn what_the_driver_asks_for_twice_is_done_once() {
+        let mut bench = Bench::attached();
+        let wanted = || {
+            Said::TakeOver(from_driver::TakeOver {
+                executor: "dead".into(),
+                folder: "/f".into(),
+            })
+        };
+        let store = || "dead".to_owned();
+        let take_over = [Action::TakeOver {
+            store: store(),
+            folder: "/f".into(),
+        }];
+        assert_eq!(bench.hear(wanted()), take_over);
+        let answer = TookOver {
+            executor: store(),
+            error: String::new(),
+        };
+        let told = [Message::TookOver(answer.clone())];
+        assert_eq!(said_in(bench.handle(Input::TookOver(answer))), told);
+        assert_eq!(said_in(bench.hear(wanted())), told);
+    }
+
+    #[test]
+    fn a_driver_that_does_not_want_it_ends_it() {
+        let stop = || {
+            Said::Stop(from_driver::Stop {
+                reason: "no".into(),
+            })
+        };
+        let mut bench = Bench::new();
+        let _ = bench.handle(Input::Tick);
+        let _ = bench.handle(Input::Connected);
+        let refused = [Action::End(End::Refused("no".into()))];
+        assert_eq!(bench.hear(stop()), refused);
+        let mut bench = Bench::attached();
+        let stopped = [Action::End(End::Stopped("no".into()))];
+        assert_eq!(bench.hear(stop()), stopped);
+    }
+}
