@@ -11,7 +11,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// A moment on a clock that never goes back: the time since the clock started.
 ///
 /// Timestamps of different clocks must not be compared.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Timestamp(Duration);
 
 impl Timestamp {
@@ -67,27 +69,36 @@ impl fmt::Debug for Timestamp {
 #[derive(Clone, Copy, Debug)]
 pub struct SystemClock {
     start: Instant,
+    /// What it showed then.
+    from: Duration,
 }
 
 impl SystemClock {
     /// A clock that starts now.
-    #[expect(clippy::disallowed_methods, reason = "the one home of Instant::now")]
     pub fn start() -> Self {
+        Self::starting_at(Timestamp::ZERO)
+    }
+
+    /// A clock that goes on from `moment`, which is now.
+    #[expect(clippy::disallowed_methods, reason = "the one home of Instant::now")]
+    pub fn starting_at(moment: Timestamp) -> Self {
         Self {
             start: Instant::now(),
+            from: moment.0,
         }
     }
 
     /// The present moment.
     pub fn now(&self) -> Timestamp {
-        Timestamp(self.start.elapsed())
+        Timestamp(self.from + self.start.elapsed())
     }
 
     /// The point in time, for a runtime's timers, at which `moment` comes.
     pub fn instant_of(&self, moment: Timestamp) -> Instant {
         // A moment too far for the platform's clock is as good as a year away.
         const FAR: Duration = Duration::from_secs(365 * 24 * 3600);
-        self.start.checked_add(moment.0).unwrap_or(self.start + FAR)
+        let ahead = moment.0.saturating_sub(self.from);
+        self.start.checked_add(ahead).unwrap_or(self.start + FAR)
     }
 
     /// Seconds since the Unix epoch, as Mesos wants them in `TaskStatus.timestamp`.

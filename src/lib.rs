@@ -13,6 +13,7 @@
 
 pub mod backend;
 pub mod backoff;
+mod base64;
 pub mod cli;
 pub mod clock;
 pub mod conf;

@@ -71,7 +71,7 @@ pub enum MesosMaster {
 }
 
 /// The scheme of HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Scheme {
     /// Plain.
     Http,

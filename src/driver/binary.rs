@@ -43,6 +43,11 @@ impl Binary {
         })
     }
 
+    /// Its SHA-256, in hexadecimal digits.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// The shell command that starts an executor, with the program from `url`
     /// where it is not there already.
     pub(super) fn command(&self, url: &str) -> String {

@@ -17,10 +17,13 @@ use tokio::time::timeout;
 use super::core::Driver;
 use super::core::effect::{Delivery, Effect};
 use super::core::input::{ConnectionId, Input, Step};
+use super::core::record::Record;
 use super::core::work::BlockPlace;
+use super::journal::Journal;
 use super::links::{Arrival, LinkTo};
 use super::processes::ProcessRunner;
-use super::report::Listener;
+use super::recovery::{Resumed, print};
+use super::report::{Listener, Progress};
 use crate::clock::SystemClock;
 use crate::ids::{JobId, TaskId};
 use crate::mesos::call::Call;
@@ -51,14 +54,21 @@ pub(super) enum Source {
     Mesos(Client),
 }
 
-/// See the module.
-pub(super) struct EventLoop<'a> {
+/// What the loop acts with.
+pub(super) struct Shell {
     pub(super) clock: SystemClock,
-    pub(super) driver: Driver,
     pub(super) source: Source,
     pub(super) fetcher: Fetcher,
-    pub(super) listener: &'a mut dyn Listener,
     pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
+    /// Where steps are kept, if they are.
+    pub(super) journal: Option<Journal>,
+}
+
+/// See the module.
+pub(super) struct EventLoop<'a> {
+    pub(super) driver: Driver,
+    shell: Shell,
+    listener: &'a mut dyn Listener,
     links: BTreeMap<ConnectionId, LinkTo>,
     /// The last acknowledgement on its way; those before it arrive first.
     acknowledged: Option<Pending>,
@@ -66,32 +76,37 @@ pub(super) struct EventLoop<'a> {
 }
 
 impl<'a> EventLoop<'a> {
-    pub(super) const fn new(
-        clock: SystemClock,
-        driver: Driver,
-        source: Source,
-        fetcher: Fetcher,
-        listener: &'a mut dyn Listener,
-        arrivals: mpsc::UnboundedSender<Arrival>,
-    ) -> Self {
+    pub(super) const fn new(driver: Driver, shell: Shell, listener: &'a mut dyn Listener) -> Self {
         Self {
-            clock,
             driver,
-            source,
-            fetcher,
+            shell,
             listener,
-            arrivals,
             links: BTreeMap::new(),
             acknowledged: None,
             interrupted: false,
         }
     }
 
-    /// Runs until every job has ended. An interruption ends it in good order, a
-    /// second one at once.
-    pub(super) async fn run(&mut self, mut receiver: mpsc::UnboundedReceiver<Arrival>) {
+    /// Goes on where an earlier driver was; what is known at once.
+    pub(super) fn go_on(&mut self, resumed: Resumed) -> Vec<Input> {
+        let steps = resumed.steps;
+        let note = format!("going on with the run of an earlier driver, after {steps} steps");
+        self.listener.progress(Progress::Note(note));
+        self.interrupted = resumed.interrupted;
+        let mut inputs = resumed.inputs;
+        let effects = resumed.effects.into_iter();
+        inputs.extend(effects.filter_map(|effect| self.carry_out(effect)));
+        inputs
+    }
+
+    /// Runs until every job has ended, beginning with `inputs`. An interruption
+    /// ends it in good order, a second one at once.
+    pub(super) async fn run(
+        &mut self,
+        mut inputs: Vec<Input>,
+        mut receiver: mpsc::UnboundedReceiver<Arrival>,
+    ) {
         let mut arrived = Vec::with_capacity(BATCH);
-        let mut inputs = vec![Input::Started];
         loop {
             // What follows at once from the effects is the next step.
             while !inputs.is_empty() {
@@ -103,7 +118,7 @@ impl<'a> EventLoop<'a> {
             let due = self.driver.next_deadline();
             tokio::select! {
                 _ = receiver.recv_many(&mut arrived, BATCH) => {}
-                () = sleep_until(self.clock, due) => inputs.push(Input::TimePassed),
+                () = sleep_until(self.shell.clock, due) => inputs.push(Input::TimePassed),
             }
             for arrival in arrived.drain(..) {
                 match arrival {
@@ -127,15 +142,40 @@ impl<'a> EventLoop<'a> {
     fn step(&mut self, inputs: Vec<Input>) -> Vec<Input> {
         let unix_time = Duration::try_from_secs_f64(SystemClock::unix_seconds());
         let step = Step {
-            at: self.clock.now(),
+            at: self.shell.clock.now(),
             unix_time: unix_time.unwrap_or_default(),
             inputs,
         };
+        let kept = self.shell.journal.is_some().then(|| step.clone());
         let effects = self.driver.handle(step);
+        if let Some(step) = kept {
+            self.keep(step, effects.len());
+        }
         effects
             .into_iter()
             .filter_map(|effect| self.carry_out(effect))
             .collect()
+    }
+
+    /// Writes a step down, before its effects are carried out.
+    fn keep(&mut self, step: Step, effects: usize) {
+        let record = Record::Step(Box::new(step), effects as u64);
+        let Some(journal) = &mut self.shell.journal else {
+            return;
+        };
+        if let Err(error) = journal.write(&record) {
+            // A journal with a gap is worse than none.
+            let warning = format!("{error}: the run goes on, but not if this driver dies");
+            self.listener.progress(Progress::Warning(warning));
+            self.forget();
+        }
+    }
+
+    /// Nobody is to go on with the run.
+    fn forget(&mut self) {
+        if let Some(journal) = self.shell.journal.take() {
+            journal.remove();
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
@@ -148,18 +188,18 @@ impl<'a> EventLoop<'a> {
             Effect::Close(connection) => drop(self.links.remove(&connection)),
             Effect::Call(call) => self.call(call),
             Effect::StartProcess(executor) => {
-                if let Source::Processes(processes) = &mut self.source {
+                if let Source::Processes(processes) = &mut self.shell.source {
                     processes.start(&executor);
                 }
             }
             Effect::KillProcess(executor) => {
-                if let Source::Processes(processes) = &mut self.source {
+                if let Source::Processes(processes) = &mut self.shell.source {
                     processes.kill(&executor);
                 }
             }
             Effect::Fetch { task, place } => {
-                let fetch = (self.fetcher)(&place, task);
-                let arrivals = self.arrivals.clone();
+                let fetch = (self.shell.fetcher)(&place, task);
+                let arrivals = self.shell.arrivals.clone();
                 tokio::spawn(async move {
                     let result = fetch.await;
                     let _ = arrivals.send(Input::Fetched { task, result }.into());
@@ -177,7 +217,7 @@ impl<'a> EventLoop<'a> {
     }
 
     fn call(&mut self, call: Call) {
-        let Source::Mesos(client) = &self.source else {
+        let Source::Mesos(client) = &self.shell.source else {
             return;
         };
         let acknowledges = matches!(call, Call::Acknowledge { .. });
@@ -191,27 +231,22 @@ impl<'a> EventLoop<'a> {
 
     /// Hands over the result of a job. Files may take a while.
     fn deliver(&mut self, job: JobId, dataset: &str, delivery: Delivery) -> Option<Input> {
-        let delivered = match delivery {
-            Delivery::Count(records) => self.listener.counted(dataset, records),
-            Delivery::Records(records) => {
-                let mut records = records.iter();
-                records.try_for_each(|lines| self.listener.collected(dataset, lines))
-            }
-            Delivery::Save {
-                to,
-                partitions,
-                overwrite,
-            } => {
-                let arrivals = self.arrivals.clone();
-                tokio::task::spawn_blocking(move || {
-                    let result = sink::commit_job(&to, partitions, overwrite);
-                    let result = result.map_err(|error| error.to_string());
-                    let _ = arrivals.send(Input::Delivered { job, result }.into());
-                });
-                return None;
-            }
-        };
-        let result = delivered.map_err(|error| format!("cannot write the result: {error}"));
+        if let Delivery::Save {
+            to,
+            partitions,
+            overwrite,
+        } = delivery
+        {
+            let arrivals = self.shell.arrivals.clone();
+            tokio::task::spawn_blocking(move || {
+                let result = sink::commit_job(&to, partitions, overwrite);
+                let result = result.map_err(|error| error.to_string());
+                let _ = arrivals.send(Input::Delivered { job, result }.into());
+            });
+            return None;
+        }
+        let printed = print(self.listener, dataset, &delivery);
+        let result = printed.map_err(|error| format!("cannot write the result: {error}"));
         Some(Input::Delivered { job, result })
     }
 
@@ -229,7 +264,9 @@ impl<'a> EventLoop<'a> {
             }
         }
         drop(links);
-        match &mut self.source {
+        // Nothing is left to go on with, whatever becomes of the farewell.
+        self.forget();
+        match &mut self.shell.source {
             Source::Threads => {}
             Source::Processes(processes) => processes.stop().await,
             Source::Mesos(client) => farewell(client, self.acknowledged.take()).await,

@@ -1,7 +1,6 @@
 //! A run's framework at its beginning: the subscription, and what the backends
 //! of Mesos are told.
 
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use super::binary::Binary;
@@ -13,9 +12,10 @@ use crate::backend::executor_size::ExecutorSize;
 use crate::backend::mesos_coarse::MesosCoarseConfig;
 use crate::clock::SystemClock;
 use crate::conf::Conf;
+use crate::conf::properties::application::RECOVERY_DIR;
 use crate::conf::properties::executor::CORES_MAX;
 use crate::conf::properties::mesos::{
-    CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, PLACEMENT, Placement,
+    CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, FAILOVER_TIMEOUT, PLACEMENT, Placement,
     REGISTRATION_TIMEOUT, REJECT_OFFER_DURATION, REJECT_OFFER_DURATION_FOR_REACHED_MAX_CORES,
     REJECT_OFFER_DURATION_FOR_UNMET_CONSTRAINTS, ROLE,
 };
@@ -27,12 +27,13 @@ use crate::mesos::endpoint::Endpoint;
 use crate::mesos::subscription::Notice;
 use crate::mesos::task::Variable;
 use crate::offers::{Constraints, ConstraintsError, RefusePolicy, Requirement};
-use crate::timer::AbortOnDrop;
 
 /// A granted subscription.
 pub(super) struct Granted {
     pub(super) framework: FrameworkId,
     pub(super) endpoint: Endpoint,
+    /// The news of it.
+    pub(super) notice: Notice,
 }
 
 /// Subscribes with the master; whoever waits no longer says so by `interrupts`.
@@ -53,11 +54,16 @@ pub(super) async fn subscribe(
                 Some(Notice::Subscribed {
                     framework,
                     endpoint,
-                    ..
+                    master,
                 }) => {
                     return Ok(Granted {
-                        framework,
-                        endpoint,
+                        framework: framework.clone(),
+                        endpoint: endpoint.clone(),
+                        notice: Notice::Subscribed {
+                            framework,
+                            endpoint,
+                            master,
+                        },
                     });
                 }
                 Some(Notice::Failing { why } | Notice::Disconnected { why }) => last = why,
@@ -104,18 +110,16 @@ pub(super) fn host_for(conf: &Conf, master: &Endpoint) -> String {
     })
 }
 
-/// What both backends of Mesos are told, and what serves our binary to agents.
-pub(super) async fn mesos_config(
+/// What both backends of Mesos are told. Agents fetch our binary from
+/// `binary_port`.
+pub(super) fn mesos_config(
     office: &Office,
+    binary: &Binary,
+    binary_port: u16,
     app_id: &str,
     conf: &Conf,
-) -> Result<(MesosCoarseConfig, AbortOnDrop), RunError> {
-    let (host, _) = office.address.rsplit_once(':').unwrap_or_default();
-    let listener = TcpListener::bind(("0.0.0.0", 0))
-        .await
-        .map_err(RunError::System)?;
-    let port = listener.local_addr().map_err(RunError::System)?.port();
-    let binary = Binary::own().map_err(RunError::System)?;
+) -> Result<MesosCoarseConfig, RunError> {
+    let (host, port) = (&office.host, binary_port);
     let command = match conf.get(&EXECUTOR_HOME) {
         Some(home) => format!("exec '{}/bin/mesquite' executor", home.display()),
         None => binary.command(
@@ -130,9 +134,13 @@ pub(super) async fn mesos_config(
         secret,
     };
     let mut environment = vec![
-        variable(variable::DRIVER, &office.address, false),
+        variable(variable::DRIVER, &office.address(), false),
         variable(variable::SECRET, &office.secret, true),
     ];
+    if conf.get(&RECOVERY_DIR).is_some() {
+        let patience = conf.get(&FAILOVER_TIMEOUT).as_secs().to_string();
+        environment.push(variable(variable::PATIENCE, &patience, false));
+    }
     if let Some(folder) = conf.get(&LOCAL_DIR) {
         environment.push(variable(variable::FOLDER, &folder.to_string_lossy(), false));
     }
@@ -174,5 +182,5 @@ pub(super) async fn mesos_config(
             .collect(),
         pack: conf.get(&PLACEMENT) == Placement::Pack,
     };
-    Ok((config, AbortOnDrop::spawn(binary.serve(listener))))
+    Ok(config)
 }

@@ -7,6 +7,7 @@
 //! | --- | --- |
 //! | `run` | puts a run together, from settings to report |
 //! | `event_loop` | hands what arrives to `core` and does what it says |
+//! | `journal`, `recovery` | what another driver goes on from when this one dies |
 //! | `links`, `server`, `office` | executors that connect |
 //! | `threads`, `processes`, `framework` | where executors come from |
 //! | `binary` | our own program, for agents that lack it |
@@ -16,9 +17,11 @@ mod binary;
 pub mod core;
 mod event_loop;
 mod framework;
+mod journal;
 mod links;
 mod office;
 mod processes;
+mod recovery;
 pub mod report;
 pub mod run;
 mod server;

@@ -23,39 +23,48 @@ use crate::timer::AbortOnDrop;
 
 /// Where executors find the driver, and by what they know each other.
 pub(super) struct Office {
-    pub(super) address: String,
+    pub(super) host: String,
+    pub(super) port: u16,
     pub(super) secret: String,
+    /// The number of the next connection.
+    pub(super) next: Arc<AtomicU64>,
     blocks: BlockClient,
     _serving: AbortOnDrop,
 }
 
 impl Office {
-    /// Listens on a free port of `host`.
+    /// Listens on a port of `host`; on a free one if it is 0.
     pub(super) async fn open(
-        host: &str,
+        (host, port): (&str, u16),
+        secret: &str,
         conf: &Conf,
         arrivals: &mpsc::UnboundedSender<Arrival>,
     ) -> Result<Self, RunError> {
-        let listener = TcpListener::bind((host, 0))
-            .await
-            .map_err(RunError::System)?;
+        let listener = listen(host, port).await?;
         let port = listener.local_addr().map_err(RunError::System)?.port();
-        let secret = uuid::Uuid::new_v4().simple().to_string();
+        let next = Arc::new(AtomicU64::new(1));
         let server = Server {
-            secret: Secret::new(&secret),
+            secret: Secret::new(secret),
             patience: conf.get(&NETWORK_TIMEOUT),
             arrivals: arrivals.clone(),
-            next: AtomicU64::new(1),
+            next: Arc::clone(&next),
         };
         let serving = serve(listener, server);
-        let blocks = BlockClient::new(&secret, tokio::runtime::Handle::current())
+        let blocks = BlockClient::new(secret, tokio::runtime::Handle::current())
             .map_err(|error| RunError::System(std::io::Error::other(error)))?;
         Ok(Self {
-            address: format!("{host}:{port}"),
-            secret,
+            host: host.to_owned(),
+            port,
+            secret: secret.to_owned(),
+            next,
             blocks,
             _serving: AbortOnDrop::spawn(serving),
         })
+    }
+
+    /// Where executors connect.
+    pub(super) fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
     }
 
     /// Fetches results that executors keep.
@@ -69,6 +78,14 @@ impl Office {
             })
         })
     }
+}
+
+/// Listens; on a free port if it is 0.
+pub(super) async fn listen(host: &str, port: u16) -> Result<TcpListener, RunError> {
+    TcpListener::bind((host, port)).await.map_err(|error| {
+        let what = format!("cannot listen on {host}:{port}: {error}");
+        RunError::System(std::io::Error::new(error.kind(), what))
+    })
 }
 
 /// What executors are told when they register.

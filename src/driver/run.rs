@@ -5,22 +5,25 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 
+use super::binary::Binary;
 use super::core::fleet::Fleet;
 use super::core::input::Input;
 use super::core::processes::Processes;
-use super::core::{Driver, DriverParts, Over};
-use super::event_loop::{EventLoop, Fetcher, Source};
+use super::core::{Driver, DriverParts, Over, record};
+use super::event_loop::{EventLoop, Fetcher, Shell, Source};
 use super::framework::{forward, host_for, mesos_config, subscribe};
-use super::office::{Office, welcome};
+use super::journal::JournalError;
+use super::office::{Office, listen, welcome};
 use super::processes::{ProcessRunner, ProcessSettings};
+use super::recovery::{Identity, resume};
 use super::report::{JobReport, Listener, Mode, Report, Status};
 use super::threads;
 use crate::backend::mesos_coarse::{MesosCoarse, MesosCoarseConfig};
 use crate::backend::mesos_fine::{MesosFine, MesosFineConfig};
-use crate::clock::SystemClock;
 use crate::conf::Conf;
 use crate::conf::master_url::MasterUrl;
 use crate::conf::properties::application::{APP_NAME, MASTER};
@@ -37,6 +40,7 @@ use crate::scheduler::pools_file::{PoolsFile, PoolsFileError};
 use crate::scheduler::task::TaskNeeds;
 use crate::scheduler::{Core, DagSchedulerConfig, TaskSchedulerConfig};
 use crate::storage::sink::{self, SinkError};
+use crate::timer::AbortOnDrop;
 
 /// Why a run did not even begin.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,12 @@ pub enum RunError {
         #[source]
         error: std::io::Error,
     },
+    /// The run cannot be kept, or not be gone on with.
+    #[error("mesquite.recovery.dir: {0}")]
+    Recovery(String),
+    /// The same, because of its journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The settings name a Mesos master, but not how to speak to it.
     #[error("no connection to a Mesos master was set up")]
     NoMesos,
@@ -100,11 +110,15 @@ pub async fn run(
     listener: &mut dyn Listener,
     mut interrupts: mpsc::UnboundedReceiver<()>,
 ) -> Result<Report, RunError> {
-    let clock = SystemClock::start();
     let application = Arc::new(application);
-    let core = core(&application, conf)?;
-    for (to, overwrite) in saves(&application) {
-        sink::check(to, overwrite)?;
+    let mut identity = Identity::establish(&application, conf)?;
+    let clock = identity.clock();
+    let began = clock.now();
+    let core = core(&application, conf, identity.run.seed)?;
+    if identity.earlier.is_none() {
+        for (to, overwrite) in saves(&application) {
+            sink::check(to, overwrite)?;
+        }
     }
     let folder = WorkFolder::make(conf)?;
     let (arrivals, receiver) = mpsc::unbounded_channel();
@@ -112,6 +126,8 @@ pub async fn run(
     let mut app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
     let master = conf.get(&MASTER);
     let name = conf.get(&APP_NAME);
+    let mut subscribed = None;
+    let mut connections = None;
     let _office;
     let _serving_binary;
     let (fleet, source, fetcher, mode): (_, _, Fetcher, _) = match &master {
@@ -124,10 +140,11 @@ pub async fn run(
         MasterUrl::LocalCluster {
             executors, cores, ..
         } => {
-            let office = Office::open("127.0.0.1", conf, &arrivals).await?;
+            let secret = &identity.run.secret;
+            let office = Office::open(("127.0.0.1", 0), secret, conf, &arrivals).await?;
             let settings = ProcessSettings {
                 cores: cores.get(),
-                driver: office.address.clone(),
+                driver: office.address(),
                 secret: office.secret.clone(),
                 folder: folder.0.clone(),
             };
@@ -143,14 +160,32 @@ pub async fn run(
             )
         }
         MasterUrl::Mesos(_) => {
-            let config = mesos.ok_or(RunError::NoMesos)?;
-            let (client, notices, subscribed) =
+            let binary = Binary::own().map_err(RunError::System)?;
+            let mut config = mesos.ok_or(RunError::NoMesos)?;
+            config.framework.id = Some(identity.run.framework.clone());
+            let (client, notices, granted) =
                 subscribe(config, conf, clock, &mut interrupts).await?;
-            registered_seconds = clock.now().since_start().as_secs_f64();
-            app_id = subscribed.framework.as_str().to_owned();
-            let host = host_for(conf, &subscribed.endpoint);
-            let office = Office::open(&host, conf, &arrivals).await?;
-            let (shared, serving) = mesos_config(&office, &app_id, conf).await?;
+            registered_seconds = (clock.now() - began).as_secs_f64();
+            app_id = granted.framework.as_str().to_owned();
+            let earlier = identity.office().cloned();
+            let (host, port, binary_port) = match &earlier {
+                Some(earlier) => (earlier.host.clone(), earlier.port, earlier.binary_port),
+                None => (host_for(conf, &granted.endpoint), 0, 0),
+            };
+            let secret = &identity.run.secret;
+            let office = Office::open((&host, port), secret, conf, &arrivals).await?;
+            let listener = listen("0.0.0.0", binary_port).await?;
+            let binary_port = listener.local_addr().map_err(RunError::System)?.port();
+            if earlier.is_none() {
+                identity.keep_office(record::Office {
+                    host,
+                    port: office.port,
+                    binary_port,
+                })?;
+            }
+            let shared = mesos_config(&office, &binary, binary_port, &app_id, conf)?;
+            let serving = AbortOnDrop::spawn(binary.serve(listener));
+            subscribed = Some(Input::Mesos(granted.notice));
             let (fleet, mode) = if conf.get(&COARSE) {
                 let backend = MesosCoarse::new(shared);
                 (Fleet::Coarse(Box::new(backend)), Mode::Coarse)
@@ -160,13 +195,17 @@ pub async fn run(
             };
             forward(notices, arrivals.clone());
             let fetcher = office.fetcher();
+            connections = Some(Arc::clone(&office.next));
             _office = Some(office);
             _serving_binary = Some(serving);
             (fleet, Source::Mesos(client), fetcher, mode)
         }
     };
-    for (to, overwrite) in saves(&application) {
-        sink::prepare(to, overwrite)?;
+    let steps = identity.earlier.take().map_or_else(Vec::new, |it| it.steps);
+    if steps.is_empty() {
+        for (to, _) in saves(&application) {
+            sink::prepare(to)?;
+        }
     }
     let interrupted = arrivals.clone();
     let watching = tokio::spawn(async move {
@@ -174,15 +213,38 @@ pub async fn run(
             let _ = interrupted.send(Input::Interrupted.into());
         }
     });
-    let driver = Driver::new(DriverParts {
+    let mut driver = Driver::new(DriverParts {
         core,
         welcome: welcome(&app_id, &application, conf)?,
         application,
         fleet,
         task_cpus: conf.get(&TASK_CPUS),
     });
-    let mut running = EventLoop::new(clock, driver, source, fetcher, listener, arrivals);
-    running.run(receiver).await;
+    let resumed = if steps.is_empty() {
+        None
+    } else {
+        Some(resume(&mut driver, steps, listener)?)
+    };
+    let shell = Shell {
+        clock,
+        source,
+        fetcher,
+        arrivals,
+        journal: identity.journal,
+    };
+    let mut running = EventLoop::new(driver, shell, listener);
+    match resumed {
+        None => running.run(vec![Input::Started], receiver).await,
+        Some(resumed) => {
+            if let Some(connections) = connections {
+                connections.fetch_max(resumed.next_connection.0, Ordering::Relaxed);
+            }
+            let mut inputs = vec![Input::Recovered];
+            inputs.extend(subscribed);
+            inputs.extend(running.go_on(resumed));
+            running.run(inputs, receiver).await;
+        }
+    }
     running.stop().await;
     watching.abort();
     if let Some(Over::Removed(why)) = running.driver.over() {
@@ -224,7 +286,7 @@ fn status_of(jobs: &[JobReport]) -> Status {
 }
 
 /// The scheduling core with the settings in effect.
-fn core(application: &Application, conf: &Conf) -> Result<Core, RunError> {
+fn core(application: &Application, conf: &Conf, seed: u64) -> Result<Core, RunError> {
     let pools = match conf.get(&SCHEDULER_ALLOCATION_FILE) {
         Some(path) => {
             let text = std::fs::read_to_string(&path).map_err(|error| RunError::PoolsFile {
@@ -248,7 +310,7 @@ fn core(application: &Application, conf: &Conf) -> Result<Core, RunError> {
             ..TaskSchedulerConfig::from_conf(conf)
         },
         pools.as_ref().map(|it| it.pools.as_slice()),
-        fastrand::u64(..),
+        seed,
     )
     .map_err(RunError::Settings)
 }

@@ -27,7 +27,7 @@ pub(super) struct Server {
     pub(super) patience: Duration,
     pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
     /// The number of the next connection.
-    pub(super) next: AtomicU64,
+    pub(super) next: Arc<AtomicU64>,
 }
 
 /// Accepts executors for as long as it is polled.

@@ -66,7 +66,7 @@ pub enum SubscribeAnswer {
 }
 
 /// Why trying again is pointless.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum Refusal {
     /// 401: credentials are wanted, or those sent are wrong.
     #[error("authentication is required, or the principal and secret given are wrong ({0})")]

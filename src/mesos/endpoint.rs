@@ -13,7 +13,7 @@ pub use crate::conf::master_url::Scheme;
 const MAX_REDIRECTS: u32 = 5;
 
 /// A master's or an agent's HTTP server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Endpoint {
     /// Whether it speaks TLS.
     pub scheme: Scheme,

@@ -13,7 +13,7 @@ use crate::ids::{AgentId, ExecutorId, FrameworkId, OfferId, OperationId};
 use crate::offers::{InverseOffer, Offer};
 
 /// An event of the scheduler API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Event {
     /// The subscription is granted. All offers from before it are void.
     Subscribed(Subscribed),
@@ -36,6 +36,7 @@ pub enum Event {
         /// The executor.
         executor: ExecutorId,
         /// What it says.
+        #[serde(with = "crate::base64")]
         data: Bytes,
     },
     /// An agent is gone. A hint: unreliable and unordered.
@@ -58,7 +59,7 @@ pub enum Event {
 }
 
 /// What the master says when it grants a subscription.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Subscribed {
     /// The framework's id, new or repeated.
     pub framework: FrameworkId,
@@ -69,7 +70,7 @@ pub struct Subscribed {
 }
 
 /// A master, as far as people want to know of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Master {
     /// New for each run of a master.
     pub id: String,
@@ -82,7 +83,7 @@ pub struct Master {
 }
 
 /// A state of an operation that was given an id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct OperationStatus {
     /// The operation, if it had an id.
     pub operation: Option<OperationId>,
@@ -93,7 +94,7 @@ pub struct OperationStatus {
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ExitStatus {
     /// By itself, with this code.
     Code(i32),

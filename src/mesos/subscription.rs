@@ -90,7 +90,7 @@ pub enum Action {
 }
 
 /// What the owner of a subscription is told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Notice {
     /// The subscription is granted; all earlier offers are void.
     Subscribed {
@@ -119,7 +119,7 @@ pub enum Notice {
 }
 
 /// Why a subscription is over for good.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, serde::Serialize, serde::Deserialize)]
 pub enum End {
     /// The master does not let the framework in.
     #[error("the master at {endpoint} refused the framework: {refusal}")]

@@ -14,7 +14,9 @@ use crate::ids::{AgentId, ExecutorId, MesosTaskId};
 use crate::resources::Resources;
 
 /// The state of a task, with Mesos's names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 pub enum TaskState {
     /// Launched, and not yet at its executor.
     Staging,
@@ -91,7 +93,7 @@ impl fmt::Display for TaskState {
 }
 
 /// A status of a task, as it comes to the framework or leaves the executor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct TaskStatus {
     /// The task.
     pub task: MesosTaskId,
@@ -102,6 +104,7 @@ pub struct TaskStatus {
     /// Why, with Mesos's name (`REASON_...`), if given.
     pub reason: Option<String>,
     /// What the executor attached.
+    #[serde(with = "crate::base64")]
     pub data: Bytes,
     /// Where it ran, if known.
     pub agent: Option<AgentId>,

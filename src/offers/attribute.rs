@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::resources::{Ranges, Set};
 
 /// One attribute of an agent. An agent can have several of one name.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Attribute {
     /// What it is called.
     pub name: Arc<str>,
@@ -18,7 +18,7 @@ pub struct Attribute {
 }
 
 /// The value of an attribute: one of the four types Mesos has.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum AttributeValue {
     /// A number. No amount of anything: it may be negative, and is compared as
     /// it came.

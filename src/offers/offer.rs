@@ -14,7 +14,7 @@ use crate::resources::Resources;
 
 /// Resources of one agent, offered to one role until it is answered or
 /// rescinded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Offer {
     /// Names it in the answer; usable once.
     pub id: OfferId,
@@ -40,7 +40,7 @@ pub struct Offer {
 }
 
 /// The master's wish to get an agent back, for maintenance.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct InverseOffer {
     /// Names it in the answer; usable once.
     pub id: OfferId,
@@ -51,7 +51,7 @@ pub struct InverseOffer {
 }
 
 /// Where an agent listens: `Offer.url.address`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct AgentAddress {
     /// Its IP address or, where that is not given, its host name.
     pub host: Arc<str>,
@@ -60,7 +60,7 @@ pub struct AgentAddress {
 }
 
 /// A span of time in which an agent is down for maintenance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Unavailability {
     /// Its start, counted from the Unix epoch.
     pub start: Duration,
@@ -69,7 +69,7 @@ pub struct Unavailability {
 }
 
 /// Where an agent stands, by what fails together.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FaultDomain {
     /// The region, such as a data centre.
     pub region: Arc<str>,

@@ -11,7 +11,7 @@ use super::{Ranges, Resource, ResourceName, Scalar};
 ///
 /// Entries that are used only as a whole (persistent volumes, mounted disks,
 /// shared resources) stand for themselves, even if they are equal.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Resources(Vec<Resource>);
 
 /// The resources asked for are not all there; nothing was changed.

@@ -17,7 +17,7 @@ use crate::ids::Role;
 
 /// Everything about a resource but its name and value. Equal fields mean the
 /// same metadata; resources with different metadata are never added up.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Metadata {
     /// The resource provider that offers it; none for the agent itself.
     pub provider_id: Option<Arc<str>>,
@@ -40,7 +40,7 @@ pub struct Metadata {
 }
 
 /// One reservation: `Resource.ReservationInfo`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct Reservation {
     /// Who made it: the agent's operator, or a call at run time. Absent in the
     /// old form.
@@ -54,7 +54,7 @@ pub struct Reservation {
 }
 
 /// `Resource.ReservationInfo.Type`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum ReservationKind {
     /// A kind that this version of Mesquite does not know.
     Unknown,
@@ -65,7 +65,7 @@ pub enum ReservationKind {
 }
 
 /// A disk of its own, or a persistent volume: `Resource.DiskInfo`.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Disk {
     /// The id of the persistent volume, if it is one: `persistence.id`.
     pub persistence_id: Option<Arc<str>>,
@@ -77,7 +77,7 @@ pub struct Disk {
 }
 
 /// `Resource.DiskInfo.Source.Type`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum DiskSource {
     /// A kind that this version of Mesquite does not know.
     Unknown,

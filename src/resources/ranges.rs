@@ -8,14 +8,16 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The numbers from `begin` to `end`, both included.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 pub struct Range {
     begin: u64,
     end: u64,
 }
 
 /// A set of numbers: ranges in order, with a gap between each two.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Ranges(Vec<Range>);
 
 /// Why something is no list of ranges.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use super::{Metadata, Ranges, Scalar, Set};
 
 /// The name of a resource. The well-known ones cost no memory.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ResourceName(Name);
 
 /// In the order in which resources are shown to people.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 enum Name {
     Cpus,
     Mem,
@@ -80,7 +80,7 @@ impl fmt::Debug for ResourceName {
 }
 
 /// How much of it there is. Texts are values of attributes only.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Value {
     /// An amount.
     Scalar(Scalar),
@@ -160,7 +160,7 @@ impl fmt::Display for Value {
 }
 
 /// So much of something: one entry of an offer's or a task's resources.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
 pub struct Resource {
     /// What it is.
     pub name: ResourceName,

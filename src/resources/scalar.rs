@@ -15,7 +15,9 @@ use std::str::FromStr;
 const PARTS: i64 = 1000;
 
 /// An amount of a scalar resource: zero or more, in thousandths of its unit.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct Scalar(i64);
 
 /// Why a number is no amount of a resource.

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A set of texts, such as the zones `{a, b}`.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub struct Set(BTreeSet<String>);
 
 /// A text that is no set.

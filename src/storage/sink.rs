@@ -8,6 +8,7 @@
 //! ```text
 //! TO/_temporary/attempt-TASK/part-00000    being written
 //! TO/_temporary/committed/part-00000       complete, one for each partition
+//! TO/_temporary/moving                     they get their final names
 //! TO/part-00000 ... TO/_SUCCESS            the job is done
 //! ```
 
@@ -24,6 +25,8 @@ use crate::task::{Metrics, Records, TaskContext, TaskError, lines};
 const TEMPORARY: &str = "_temporary";
 const COMMITTED: &str = "committed";
 const SUCCESS: &str = "_SUCCESS";
+/// Says that the final names are being given.
+const MOVING: &str = "moving";
 
 /// Why a folder cannot be used or filled.
 #[derive(Debug, thiserror::Error)]
@@ -95,12 +98,11 @@ pub fn check(to: &str, overwrite: bool) -> Result<(), SinkError> {
     }
 }
 
-/// Makes the folder of a save ready.
+/// Makes the folder of a save ready, which was found fit by [`check`].
 ///
 /// # Errors
-/// Those of [`check`], and that it cannot be made.
-pub fn prepare(to: &str, overwrite: bool) -> Result<(), SinkError> {
-    check(to, overwrite)?;
+/// It cannot be made.
+pub fn prepare(to: &str) -> Result<(), SinkError> {
     let temporary = folder(to).join(TEMPORARY);
     // What an earlier run left when it was killed.
     let _ = fs::remove_dir_all(&temporary);
@@ -108,16 +110,64 @@ pub fn prepare(to: &str, overwrite: bool) -> Result<(), SinkError> {
     fs::create_dir_all(&committed).map_err(io_error("make folder", &committed))
 }
 
-/// Moves all committed files to their final names.
+/// Moves all committed files to their final names. It may be repeated, if it is
+/// not known how far it came.
 ///
 /// # Errors
 /// A partition is missing, or a file cannot be moved.
 pub fn commit_job(to: &str, partitions: u32, overwrite: bool) -> Result<(), SinkError> {
     let to = folder(to);
-    let committed = to.join(TEMPORARY).join(COMMITTED);
+    let temporary = to.join(TEMPORARY);
+    let committed = temporary.join(COMMITTED);
+    let moving = temporary.join(MOVING);
+    let mut parts = parts_in(&committed)?;
+    // If it was begun before, those that are missing have been moved.
+    let begun = moving.exists() || !committed.exists();
+    if begun {
+        for (number, name) in parts_in(&to)? {
+            parts.entry(number).or_insert(name);
+        }
+    }
+    if let Some(missing) = (0..partitions).find(|partition| !parts.contains_key(partition)) {
+        return Err(SinkError::Missing {
+            folder: to,
+            partition: Partition(missing),
+        });
+    }
+    if !begun {
+        if overwrite {
+            remove_old(&to)?;
+        }
+        File::create(&moving).map_err(io_error("write", &moving))?;
+    }
+    for name in parts.values() {
+        let (from, to) = (committed.join(name), to.join(name));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && to.exists() => {}
+            renamed => renamed.map_err(io_error("write", &to))?,
+        }
+    }
+    // The first tells a repetition how far this came, so it goes first.
+    for done in [&committed, &temporary] {
+        match fs::remove_dir_all(done) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(io_error("remove", done))?,
+        }
+    }
+    let success = to.join(SUCCESS);
+    File::create(&success).map_err(io_error("write", &success))?;
+    Ok(())
+}
+
+/// The files of partitions in a folder, if it is there, by partition.
+fn parts_in(folder: &Path) -> Result<BTreeMap<u32, String>, SinkError> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        entries => entries.map_err(io_error("read folder", folder))?,
+    };
     let mut parts = BTreeMap::new();
-    for entry in fs::read_dir(&committed).map_err(io_error("read folder", &committed))? {
-        let entry = entry.map_err(io_error("read folder", &committed))?;
+    for entry in entries {
+        let entry = entry.map_err(io_error("read folder", folder))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let number = name.strip_prefix("part-").and_then(|rest| {
             let digits = rest.split('.').next()?;
@@ -127,24 +177,7 @@ pub fn commit_job(to: &str, partitions: u32, overwrite: bool) -> Result<(), Sink
             parts.insert(number, name);
         }
     }
-    if let Some(missing) = (0..partitions).find(|partition| !parts.contains_key(partition)) {
-        return Err(SinkError::Missing {
-            folder: to,
-            partition: Partition(missing),
-        });
-    }
-    if overwrite {
-        remove_old(&to)?;
-    }
-    for name in parts.values() {
-        let (from, to) = (committed.join(name), to.join(name));
-        fs::rename(&from, &to).map_err(io_error("write", &to))?;
-    }
-    let temporary = to.join(TEMPORARY);
-    fs::remove_dir_all(&temporary).map_err(io_error("remove", &temporary))?;
-    let success = to.join(SUCCESS);
-    File::create(&success).map_err(io_error("write", &success))?;
-    Ok(())
+    Ok(parts)
 }
 
 /// Removes what was in the folder before, `_SUCCESS` first: from then on nobody
@@ -313,7 +346,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("out");
         let to = path.to_string_lossy();
-        prepare(&to, false).expect("a new folder");
+        prepare(&to).expect("a new folder");
         attempt(&path, 1, 0, "first").commit().expect("committed");
         drop(attempt(&path, 2, 1, "not committed"));
         assert!(matches!(
@@ -340,15 +373,60 @@ mod tests {
         let to = path.to_string_lossy();
         fs::create_dir_all(&path).expect("made");
         fs::write(path.join("old"), "x").expect("written");
-        assert!(matches!(prepare(&to, false), Err(SinkError::NotEmpty(_))));
-        prepare(&to, true).expect("to be overwritten");
+        assert!(matches!(check(&to, false), Err(SinkError::NotEmpty(_))));
+        check(&to, true).expect("it may be replaced");
+        prepare(&to).expect("to be overwritten");
         assert_eq!(names(&path), ["_temporary", "old"]);
         abort_job(&to);
         assert_eq!(names(&path), ["old"]);
-        prepare(&to, true).expect("to be overwritten");
+        prepare(&to).expect("to be overwritten");
         attempt(&path, 1, 0, "new").commit().expect("committed");
         commit_job(&to, 1, true).expect("complete");
         assert_eq!(names(&path), ["_SUCCESS", "part-00000"]);
+    }
+
+    #[test]
+    fn putting_files_in_place_goes_on_wherever_it_was_broken_off() {
+        for (begun, moved, cleaned) in [
+            (false, 0, 0),
+            (true, 0, 0),
+            (true, 1, 0),
+            (true, 2, 0),
+            (true, 2, 1),
+            (true, 2, 2),
+            (true, 2, 3),
+        ] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("out");
+            let to = path.to_string_lossy();
+            prepare(&to).expect("a new folder");
+            for partition in 0..2 {
+                let task = partition.into();
+                let part = attempt(&path, task, partition, "x");
+                part.commit().expect("committed");
+            }
+            let temporary = path.join(TEMPORARY);
+            if begun {
+                fs::write(temporary.join(MOVING), "").expect("written");
+            }
+            for name in ["part-00000", "part-00001"].iter().take(moved) {
+                let from = temporary.join(COMMITTED).join(name);
+                fs::rename(from, path.join(name)).expect("moved");
+            }
+            if cleaned > 0 {
+                fs::remove_dir(temporary.join(COMMITTED)).expect("empty");
+            }
+            if cleaned > 1 {
+                fs::remove_file(temporary.join(MOVING)).expect("there");
+            }
+            if cleaned > 2 {
+                fs::remove_dir(&temporary).expect("empty");
+            }
+            for overwrite in [true, true, false] {
+                commit_job(&to, 2, overwrite).expect("complete");
+                assert_eq!(names(&path), ["_SUCCESS", "part-00000", "part-00001"]);
+            }
+        }
     }
 
     #[test]
@@ -356,7 +434,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("out");
         let to = path.to_string_lossy();
-        prepare(&to, false).expect("a new folder");
+        prepare(&to).expect("a new folder");
         attempt(&path, 1, 0, "x").commit().expect("committed");
         abort_job(&to);
         assert!(!path.exists());

@@ -7,6 +7,7 @@ mod framework;
 #[path = "../support/jobs.rs"]
 mod jobs;
 mod leaders;
+mod recovery;
 mod run;
 mod subscription;
 mod tasks;

@@ -1,7 +1,9 @@
 //! Properties of the application as a whole.
 
+use std::path::PathBuf;
+
 use crate::conf::master_url::MasterUrl;
-use crate::conf::property::{Property, master, properties, text};
+use crate::conf::property::{Property, master, path, properties, text};
 
 properties! {
     title: "Application";
@@ -16,4 +18,10 @@ properties! {
     /// The name of the application, by which the Mesos master lists the
     /// framework. The option `--name` sets it.
     pub APP_NAME: Property<String> = text("spark.app.name").default("mesquite");
+
+    /// A folder in which the driver keeps what another one needs to go on with
+    /// the run if it dies: the same command finishes it then. On a disk that
+    /// both reach. With Mesos masters only.
+    pub RECOVERY_DIR: Property<Option<PathBuf>> =
+        path("mesquite.recovery.dir").optional("a driver that dies takes its run along");
 }

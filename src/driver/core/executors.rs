@@ -45,6 +45,8 @@ pub(super) struct Link {
     host: Host,
     /// It is given up then.
     pub(super) away_until: Option<Timestamp>,
+    /// Why it is away, for people.
+    why: String,
     /// What it was told to kill, in case that it did not hear it.
     killing: BTreeSet<(TaskId, String)>,
 }
@@ -92,6 +94,7 @@ impl Driver {
             instance: register.instance,
             host: host.clone(),
             away_until: None,
+            why: String::new(),
             killing: BTreeSet::new(),
         };
         self.links.insert(executor.clone(), link);
@@ -214,14 +217,14 @@ impl Driver {
         if !self.is_current(executor, connection) {
             return;
         }
-        tracing::debug!(%executor, why, "lost the connection of an executor");
-        self.away(executor, COME_BACK);
+        self.away(executor, COME_BACK, why);
     }
 
-    fn away(&mut self, executor: &ExecutorId, patience: Duration) {
+    fn away(&mut self, executor: &ExecutorId, patience: Duration, why: &str) {
         if let Some(link) = self.links.get_mut(executor) {
             link.connection = None;
             link.away_until = Some(self.now + patience);
+            why.clone_into(&mut link.why);
         }
         self.executors.set_away(executor, true);
     }
@@ -230,7 +233,7 @@ impl Driver {
     pub(super) fn recovered(&mut self) {
         let all: Vec<_> = self.links.keys().cloned().collect();
         for executor in all {
-            self.away(&executor, FIND_AGAIN);
+            self.away(&executor, FIND_AGAIN, "it did not find the new driver");
         }
         self.fleet_recovered();
     }
@@ -242,10 +245,10 @@ impl Driver {
             .links
             .iter()
             .filter(|(_, link)| late(link.away_until))
-            .map(|(executor, _)| executor.clone())
+            .map(|(executor, link)| (executor.clone(), link.why.clone()))
             .collect();
-        for executor in absent {
-            self.given_up(&executor, "its connection is gone");
+        for (executor, why) in absent {
+            self.given_up(&executor, &why);
         }
     }
 

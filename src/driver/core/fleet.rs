@@ -81,7 +81,7 @@ impl Driver {
             match action {
                 mesos_coarse::Action::Call(call) => self.effect(Effect::Call(call)),
                 mesos_coarse::Action::Lost { executor, reason } => {
-                    self.executor_lost(&executor, reason)
+                    self.executor_lost(&executor, reason);
                 }
                 mesos_coarse::Action::Note(text) => self.note(text),
             }

@@ -15,7 +15,7 @@ use crate::mesos::subscription::Notice;
 use crate::rpc::message::FromExecutor;
 
 /// What happened, all at one time as far as the driver is concerned.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Step {
     /// When, by the run's own clock.
     pub at: Timestamp,
@@ -34,7 +34,7 @@ pub struct Step {
 pub struct ConnectionId(pub u64);
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Input {
     /// The run begins.
     Started,
@@ -48,6 +48,7 @@ pub enum Input {
         /// Who it said it was.
         executor: ExecutorId,
         /// What.
+        #[serde(with = "crate::base64::message")]
         message: FromExecutor,
     },
     /// A connection is gone.
@@ -73,6 +74,7 @@ pub enum Input {
         /// The attempt whose result it is.
         task: TaskId,
         /// The result, or what went wrong.
+        #[serde(with = "crate::base64::result")]
         result: Result<Bytes, String>,
     },
     /// A job's result reached whoever asked for it, or could not.

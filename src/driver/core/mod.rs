@@ -9,6 +9,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `input`, `effect` | the words |
+//! | `record` | the words, written down |
 //! | `fleet`, `processes` | where executors come from |
 //! | `executors` | who is connected, who comes back, who is lost |
 //! | `stores` | outputs that outlive their executor |
@@ -26,6 +27,7 @@ pub mod input;
 mod jobs;
 pub mod outcome;
 pub mod processes;
+pub mod record;
 pub mod stores;
 mod telling;
 pub mod work;

@@ -1,0 +1,148 @@
+//! Runs that survive their driver, and outputs that survive their executor.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Child;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+use crate::cluster::Cluster;
+use crate::framework::eventually;
+use crate::jobs::{Job, saved};
+
+/// The modes, as `spark.mesos.coarse` has them.
+const MODES: [&str; 2] = ["true", "false"];
+
+/// Six map tasks and three reducers, which wait until they are let go. All write
+/// down that they begin, and which process runs them.
+struct Slow {
+    job: Job,
+    folder: TempDir,
+}
+
+impl Slow {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().display();
+        let job = Job::new(&format!(
+            "[dataset.all]\nitems = [1, 2, 3, 4, 5, 6]\n\
+             [dataset.mapped]\nfrom = 'all'\npipe = 'echo $PPID >> {at}/maps; cat'\n\
+             [dataset.counts]\nfrom = 'mapped'\ncount_by_key = {{ partitions = 3 }}\n\
+             [dataset.done]\nfrom = 'counts'\n\
+             pipe = 'echo $PPID >> {at}/reduces; while [ ! -e {at}/go ]; do sleep 0.05; done; cat'\n\
+             [[action]]\nsave = 'done'\nto = 'target/examples/done'\n\
+             [[action]]\ncount = 'all'\n"
+        ));
+        Self { job, folder }
+    }
+
+    fn recovery(&self) -> PathBuf {
+        self.folder.path().join("recovery")
+    }
+
+    fn start(&self, cluster: &Cluster, coarse: &str) -> Child {
+        let coarse = format!("spark.mesos.coarse={coarse}");
+        let recovery = format!("mesquite.recovery.dir={}", self.recovery().display());
+        let arguments = ["--master", &cluster.master, "--json", "--conf", &coarse];
+        self.job
+            .start(&[&arguments[..], &["--conf", &recovery]].concat())
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    fn go(&self) {
+        fs::write(self.folder.path().join("go"), "").expect("written");
+    }
+
+    /// Waits until so many reducers have begun.
+    async fn reducing(&self, count: usize) {
+        eventually("reducers begin", async || {
+            (self.lines("reduces").len() >= count).then_some(())
+        })
+        .await;
+    }
+
+    /// Checks the result, and that no more ran than need be.
+    fn check(&self, child: Child, maps: usize) {
+        let ended = child.wait_with_output().expect("ended");
+        let ended = self.job.ended(ended).succeeded();
+        let wanted: Vec<_> = (1..7).map(|it| format!("{it}\t1")).collect();
+        assert_eq!(saved(&ended.results, "done"), wanted);
+        assert_eq!(ended.results["stdout"], ["6"]);
+        assert_eq!(self.lines("maps").len(), maps, "{}", ended.stderr());
+        assert!(!self.recovery().exists(), "nothing is left to go on with");
+    }
+}
+
+fn kill_hard(pid: &str) {
+    let pid = Pid::from_raw(pid.parse().expect("a process id"));
+    kill(pid, Signal::SIGKILL).expect("killed");
+}
+
+fn alive(pid: &str) -> bool {
+    Path::new("/proc").join(pid).exists()
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_run_goes_on_when_its_driver_is_killed_and_started_again() {
+    for coarse in MODES {
+        let cluster = Cluster::up(1);
+        let slow = Slow::new();
+        let mut first = slow.start(&cluster, coarse);
+        slow.reducing(1).await;
+        first.kill().expect("killed");
+        first.wait().expect("ended");
+        let executor = slow.lines("reduces")[0].clone();
+        let second = slow.start(&cluster, coarse);
+        slow.go();
+        slow.check(second, 6);
+        // No reducer ran twice, and all in the executor of the first driver.
+        let reduces = slow.lines("reduces");
+        assert_eq!(reduces, vec![executor; 3]);
+        let state = cluster.get("/master/frameworks").await;
+        assert_eq!(state["frameworks"].as_array().map(Vec::len), Some(0));
+        let completed = state["completed_frameworks"].as_array();
+        assert_eq!(completed.map(Vec::len), Some(1), "one framework for both");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_second_driver_is_refused_while_the_first_lives() {
+    let cluster = Cluster::up(1);
+    let slow = Slow::new();
+    let first = slow.start(&cluster, "true");
+    slow.reducing(1).await;
+    let second = slow.start(&cluster, "true");
+    let refused = second.wait_with_output().expect("ended");
+    let stderr = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("another driver works with"), "{stderr}");
+    slow.go();
+    slow.check(first, 6);
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn outputs_of_an_executor_that_is_killed_are_taken_over_on_its_agent() {
+    for coarse in MODES {
+        let cluster = Cluster::up(2);
+        let slow = Slow::new();
+        let driver = slow.start(&cluster, coarse);
+        slow.reducing(2).await;
+        let executors = slow.lines("maps");
+        kill_hard(&executors[0]);
+        eventually("its executor is dead", async || {
+            (!alive(&executors[0])).then_some(())
+        })
+        .await;
+        slow.go();
+        slow.check(driver, 6);
+    }
+}
