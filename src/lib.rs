@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! 4  cli                                         parse, run, show
-//! 3  executor                                    loops that wait and act (async)
-//! 2  mesos::{http, client, zookeeper, ...}       sockets (async)
-//! 1  resources  offers  plan  scheduler  backend  decisions: pure
+//! 3  driver  executor                            loops that wait and act (async)
+//! 2  mesos::{http, client, ...}  rpc  storage    sockets and files (async)
+//! 1  resources  offers  plan  scheduler  backend decisions: pure
+//!    driver::core  executor::{core, session}
 //!    mesos::{recordio, codec, subscription, ...} protocol: pure
-//! 0  ids  clock  backoff  conf                   vocabulary
+//! 0  ids  clock  backoff  base64  conf           vocabulary
 //! ```
 
 pub mod backend;

@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("ids", 0),
     ("clock", 0),
     ("backoff", 0),
+    ("base64", 0),
     ("conf", 0),
     // 1: decisions; a file of `mesos` or `executor` that says it is pure
     ("resources", 1),

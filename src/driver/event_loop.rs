@@ -18,11 +18,11 @@ use super::core::Driver;
 use super::core::effect::{Delivery, Effect};
 use super::core::input::{ConnectionId, Input, Step};
 use super::core::record::Record;
+use super::core::replay::Replay;
 use super::core::work::BlockPlace;
 use super::journal::Journal;
 use super::links::{Arrival, LinkTo};
 use super::processes::ProcessRunner;
-use super::recovery::{Resumed, print};
 use super::report::{Listener, Progress};
 use crate::clock::SystemClock;
 use crate::ids::{JobId, TaskId};
@@ -87,16 +87,25 @@ impl<'a> EventLoop<'a> {
         }
     }
 
-    /// Goes on where an earlier driver was; what is known at once.
-    pub(super) fn go_on(&mut self, resumed: Resumed) -> Vec<Input> {
-        let steps = resumed.steps;
+    /// Goes on where an earlier driver was; what is known at once. Results that
+    /// it had printed are printed again: the command that succeeds prints all.
+    pub(super) fn go_on(&mut self, replay: Replay) -> Vec<Input> {
+        let steps = replay.steps;
         let note = format!("going on with the run of an earlier driver, after {steps} steps");
         self.listener.progress(Progress::Note(note));
-        self.interrupted = resumed.interrupted;
-        let mut inputs = resumed.inputs;
-        let effects = resumed.effects.into_iter();
-        inputs.extend(effects.filter_map(|effect| self.carry_out(effect)));
-        inputs
+        self.interrupted = replay.interrupted;
+        for progress in replay.progress {
+            self.listener.progress(progress);
+        }
+        let heard = |input: &Input| match input {
+            Input::Delivered { job, .. } => !replay.undelivered.contains(job),
+            _ => false,
+        };
+        let effects = replay.printed.into_iter().chain(replay.unanswered);
+        effects
+            .filter_map(|effect| self.carry_out(effect))
+            .filter(|input| !heard(input))
+            .collect()
     }
 
     /// Runs until every job has ended, beginning with `inputs`. An interruption
@@ -146,24 +155,19 @@ impl<'a> EventLoop<'a> {
             unix_time: unix_time.unwrap_or_default(),
             inputs,
         };
-        let kept = self.shell.journal.is_some().then(|| step.clone());
         let effects = self.driver.handle(step);
-        if let Some(step) = kept {
-            self.keep(step, effects.len());
-        }
         effects
             .into_iter()
             .filter_map(|effect| self.carry_out(effect))
             .collect()
     }
 
-    /// Writes a step down, before its effects are carried out.
-    fn keep(&mut self, step: Step, effects: usize) {
-        let record = Record::Step(Box::new(step), effects as u64);
+    /// Writes a step down.
+    fn keep(&mut self, record: &Record) {
         let Some(journal) = &mut self.shell.journal else {
             return;
         };
-        if let Err(error) = journal.write(&record) {
+        if let Err(error) = journal.write(record) {
             // A journal with a gap is worse than none.
             let warning = format!("{error}: the run goes on, but not if this driver dies");
             self.listener.progress(Progress::Warning(warning));
@@ -180,6 +184,7 @@ impl<'a> EventLoop<'a> {
 
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
+            Effect::Keep(record) => self.keep(&record),
             Effect::Send(connection, message) => {
                 if let Some(link) = self.links.get_mut(&connection) {
                     link.send(message);
@@ -231,21 +236,26 @@ impl<'a> EventLoop<'a> {
 
     /// Hands over the result of a job. Files may take a while.
     fn deliver(&mut self, job: JobId, dataset: &str, delivery: Delivery) -> Option<Input> {
-        if let Delivery::Save {
-            to,
-            partitions,
-            overwrite,
-        } = delivery
-        {
-            let arrivals = self.shell.arrivals.clone();
-            tokio::task::spawn_blocking(move || {
-                let result = sink::commit_job(&to, partitions, overwrite);
-                let result = result.map_err(|error| error.to_string());
-                let _ = arrivals.send(Input::Delivered { job, result }.into());
-            });
-            return None;
-        }
-        let printed = print(self.listener, dataset, &delivery);
+        let printed = match delivery {
+            Delivery::Count(records) => self.listener.counted(dataset, records),
+            Delivery::Records(records) => {
+                let mut records = records.iter();
+                records.try_for_each(|lines| self.listener.collected(dataset, lines))
+            }
+            Delivery::Save {
+                to,
+                partitions,
+                overwrite,
+            } => {
+                let arrivals = self.shell.arrivals.clone();
+                tokio::task::spawn_blocking(move || {
+                    let result = sink::commit_job(&to, partitions, overwrite);
+                    let result = result.map_err(|error| error.to_string());
+                    let _ = arrivals.send(Input::Delivered { job, result }.into());
+                });
+                return None;
+            }
+        };
         let result = printed.map_err(|error| format!("cannot write the result: {error}"));
         Some(Input::Delivered { job, result })
     }

@@ -1,28 +1,21 @@
 //! Going on with the run of a driver that died.
 //!
-//! Responsible for who a run is, for finding the one that an earlier driver left
-//! in the recovery folder, and for bringing the driver's decisions to where they
-//! were: its steps are taken again, their effects are not. What was under way
-//! then and has no answer yet is started again.
+//! Responsible for who a run is, and for finding the one that an earlier driver
+//! left in the recovery folder. How its steps are taken again is
+//! [`replay`](super::core::replay)'s business.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::binary::Binary;
-use super::core::Driver;
-use super::core::effect::{Delivery, Effect};
-use super::core::input::{ConnectionId, Input, Step};
 use super::core::record::{Office, Record, Run};
 use super::journal::{Earlier, Journal};
-use super::report::{Listener, Progress};
 use super::run::RunError;
 use crate::clock::SystemClock;
 use crate::conf::Conf;
 use crate::conf::master_url::MasterUrl;
 use crate::conf::properties::application::{APP_NAME, MASTER, RECOVERY_DIR};
 use crate::conf::properties::mesos::{FAILOVER_TIMEOUT, FRAMEWORK_ID};
-use crate::ids::{JobId, TaskId};
 use crate::plan::application::Application;
 
 /// Who a run is, and what is kept of it.
@@ -126,111 +119,4 @@ fn digest_of(application: &Application, conf: &Conf) -> Result<String, RunError>
         .iter()
         .map(|it| format!("{it:02x}"))
         .collect())
-}
-
-/// Where a driver is when it has taken the steps of an earlier one.
-pub(super) struct Resumed {
-    /// What was under way.
-    pub(super) effects: Vec<Effect>,
-    /// What is known at once.
-    pub(super) inputs: Vec<Input>,
-    /// The first connection that is not in use.
-    pub(super) next_connection: ConnectionId,
-    /// How many steps there were.
-    pub(super) steps: usize,
-    /// Whether the user wanted an end.
-    pub(super) interrupted: bool,
-}
-
-/// Takes the steps of an earlier driver. Results that it had printed are printed
-/// again: what the command that succeeds prints is all.
-pub(super) fn resume(
-    driver: &mut Driver,
-    steps: Vec<(Step, u64)>,
-    listener: &mut dyn Listener,
-) -> Result<Resumed, RunError> {
-    let mut fetches: BTreeMap<TaskId, Effect> = BTreeMap::new();
-    let mut deliveries: BTreeMap<JobId, Option<Effect>> = BTreeMap::new();
-    let mut resumed = Resumed {
-        effects: Vec::new(),
-        inputs: Vec::new(),
-        next_connection: ConnectionId(1),
-        steps: steps.len(),
-        interrupted: false,
-    };
-    for (number, (step, effects)) in steps.into_iter().enumerate() {
-        for input in &step.inputs {
-            match input {
-                Input::Fetched { task, .. } => drop(fetches.remove(task)),
-                Input::Delivered { job, .. } => drop(deliveries.remove(job)),
-                Input::Interrupted => resumed.interrupted = true,
-                Input::Executor { connection, .. } => {
-                    let next = ConnectionId(connection.0 + 1);
-                    resumed.next_connection = resumed.next_connection.max(next);
-                }
-                _ => {}
-            }
-        }
-        let followed = driver.handle(step);
-        if followed.len() as u64 != effects {
-            return Err(RunError::Recovery(format!(
-                "its step {number} led to {effects} effects and now leads to {}; this is a bug of \
-                 mesquite. Delete the folder to start afresh",
-                followed.len()
-            )));
-        }
-        for effect in followed {
-            match effect {
-                Effect::Fetch { task, .. } => drop(fetches.insert(task, effect)),
-                Effect::Deliver {
-                    job,
-                    ref dataset,
-                    ref delivery,
-                } => {
-                    let effect = match delivery {
-                        Delivery::Save { .. } => Some(effect),
-                        Delivery::Count(_) | Delivery::Records(_) => {
-                            print(listener, dataset, delivery).map_err(RunError::System)?;
-                            None
-                        }
-                    };
-                    deliveries.insert(job, effect);
-                }
-                // What was told of in passing is told once.
-                Effect::Tell(Progress::Note(_) | Progress::Warning(_)) => {}
-                Effect::Tell(progress) => listener.progress(progress),
-                _ => {}
-            }
-        }
-    }
-    resumed.effects.extend(fetches.into_values());
-    for (job, effect) in deliveries {
-        match effect {
-            Some(effect) => resumed.effects.push(effect),
-            None => resumed.inputs.push(Input::Delivered {
-                job,
-                result: Ok(()),
-            }),
-        }
-    }
-    Ok(resumed)
-}
-
-/// Hands over a result that is printed.
-///
-/// # Errors
-/// It cannot be written.
-pub(super) fn print(
-    listener: &mut dyn Listener,
-    dataset: &str,
-    delivery: &Delivery,
-) -> std::io::Result<()> {
-    match delivery {
-        Delivery::Count(records) => listener.counted(dataset, *records),
-        Delivery::Records(records) => {
-            let mut records = records.iter();
-            records.try_for_each(|lines| listener.collected(dataset, lines))
-        }
-        Delivery::Save { .. } => Ok(()),
-    }
 }

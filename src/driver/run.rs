@@ -13,13 +13,14 @@ use super::binary::Binary;
 use super::core::fleet::Fleet;
 use super::core::input::Input;
 use super::core::processes::Processes;
+use super::core::replay::replay;
 use super::core::{Driver, DriverParts, Over, record};
 use super::event_loop::{EventLoop, Fetcher, Shell, Source};
 use super::framework::{forward, host_for, mesos_config, subscribe};
 use super::journal::JournalError;
 use super::office::{Office, listen, welcome};
 use super::processes::{ProcessRunner, ProcessSettings};
-use super::recovery::{Identity, resume};
+use super::recovery::Identity;
 use super::report::{JobReport, Listener, Mode, Report, Status};
 use super::threads;
 use crate::backend::mesos_coarse::{MesosCoarse, MesosCoarseConfig};
@@ -219,11 +220,13 @@ pub async fn run(
         application,
         fleet,
         task_cpus: conf.get(&TASK_CPUS),
+        keeps: identity.journal.is_some(),
     });
     let resumed = if steps.is_empty() {
         None
     } else {
-        Some(resume(&mut driver, steps, listener)?)
+        let replayed = replay(&mut driver, steps);
+        Some(replayed.map_err(|error| RunError::Recovery(error.to_string()))?)
     };
     let shell = Shell {
         clock,

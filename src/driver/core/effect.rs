@@ -6,6 +6,7 @@
 use bytes::Bytes;
 
 use super::input::ConnectionId;
+use super::record::Record;
 use super::work::BlockPlace;
 use crate::driver::report::Progress;
 use crate::ids::{ExecutorId, JobId, TaskId};
@@ -15,6 +16,9 @@ use crate::rpc::message::FromDriver;
 /// One thing to do.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
+    /// Write this down, so that another driver can go on from here. Comes before
+    /// all else that its step leads to: what others were told is never forgotten.
+    Keep(Box<Record>),
     /// Say this on a connection.
     Send(ConnectionId, FromDriver),
     /// Close a connection, once all that was said on it is sent.

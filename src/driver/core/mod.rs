@@ -9,7 +9,7 @@
 //! | file | what |
 //! | --- | --- |
 //! | `input`, `effect` | the words |
-//! | `record` | the words, written down |
+//! | `record`, `replay` | the words, written down, and taken again |
 //! | `fleet`, `processes` | where executors come from |
 //! | `executors` | who is connected, who comes back, who is lost |
 //! | `stores` | outputs that outlive their executor |
@@ -28,6 +28,7 @@ mod jobs;
 pub mod outcome;
 pub mod processes;
 pub mod record;
+pub mod replay;
 pub mod stores;
 mod telling;
 pub mod work;
@@ -44,6 +45,7 @@ use self::effect::Effect;
 use self::executors::Link;
 use self::fleet::Fleet;
 use self::input::{Input, Step};
+use self::record::Record;
 use self::stores::Stores;
 use self::work::Works;
 use super::report::{JobReport, Progress};
@@ -88,6 +90,8 @@ pub struct DriverParts {
     pub welcome: from_driver::Registered,
     /// Cores of one task.
     pub task_cpus: u32,
+    /// Whether another driver may have to go on with the run.
+    pub keeps: bool,
 }
 
 /// See the module.
@@ -103,6 +107,7 @@ pub struct Driver {
     board: Board,
     welcome: from_driver::Registered,
     task_cpus: u32,
+    keeps: bool,
     totals: Totals,
     /// The partition of each attempt that runs.
     attempts: FxHashMap<TaskId, Partition>,
@@ -145,6 +150,7 @@ impl Driver {
             application,
             welcome: parts.welcome,
             task_cpus: parts.task_cpus,
+            keeps: parts.keeps,
             totals: Totals::default(),
             attempts: FxHashMap::default(),
             results: FxHashMap::default(),
@@ -168,6 +174,7 @@ impl Driver {
     pub fn handle(&mut self, step: Step) -> Vec<Effect> {
         self.now = step.at;
         self.unix_time = step.unix_time;
+        let kept = self.keeps.then(|| Box::new(step.clone()));
         for input in step.inputs {
             self.take(input);
         }
@@ -179,7 +186,12 @@ impl Driver {
             self.ending = true;
             self.fail_all();
         }
-        std::mem::take(&mut self.effects)
+        let mut effects = std::mem::take(&mut self.effects);
+        if let Some(step) = kept {
+            let count = effects.len() as u64;
+            effects.insert(0, Effect::Keep(Box::new(Record::Step(step, count))));
+        }
+        effects
     }
 
     /// When a step with [`Input::TimePassed`] is due, if ever.
