@@ -145,6 +145,17 @@ fn an_executor_that_hangs_is_given_up_and_its_tasks_run_elsewhere() {
 }
 
 #[test]
+fn results_too_large_for_a_status_are_fetched() {
+    let job = Job::new(
+        "[dataset.a]\nrange = { end = 1000, partitions = 4 }\n[[action]]\ncollect = 'a'\n",
+    );
+    let small = ["--conf", "spark.task.maxDirectResultSize=10b"];
+    let ended = job.run(&[&["--master", CLUSTER], &small[..]].concat());
+    assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+    assert_eq!(ended.results["stdout"].len(), 1000);
+}
+
+#[test]
 fn an_interrupted_run_cleans_up_and_exits_130() {
     for master in ["local[2]", CLUSTER] {
         let job = slow(4, "1000");

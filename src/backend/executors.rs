@@ -63,13 +63,6 @@ pub enum Action {
         /// Why, for people.
         reason: Arc<str>,
     },
-    /// Fetch a result that the executor keeps.
-    Fetch {
-        /// The executor.
-        executor: ExecutorId,
-        /// The attempt.
-        task: TaskId,
-    },
     /// End an executor.
     End {
         /// The executor.
@@ -299,14 +292,6 @@ impl SchedulerBackend for Executors {
                 task,
                 reason,
             }],
-            BackendRequest::FetchResult { task } => self
-                .executor_of(task)
-                .map(|executor| Action::Fetch {
-                    executor: executor.clone(),
-                    task,
-                })
-                .into_iter()
-                .collect(),
             BackendRequest::ExcludeHosts(hosts) => vec![Action::ExcludeHosts(hosts)],
             BackendRequest::EndExecutor {
                 executor,
@@ -325,8 +310,11 @@ impl SchedulerBackend for Executors {
                     .flat_map(|executor| self.end(executor, end, &reason))
                     .collect()
             }
-            // Only dynamic allocation would ask for more executors.
-            BackendRequest::UnschedulableTaskSets(_) => Vec::new(),
+            // Results are fetched by whoever knows where attempts ran; only
+            // dynamic allocation would ask for more executors.
+            BackendRequest::FetchResult { .. } | BackendRequest::UnschedulableTaskSets(_) => {
+                Vec::new()
+            }
         }
     }
 

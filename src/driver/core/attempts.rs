@@ -129,6 +129,13 @@ impl Driver {
 
     /// Does what the core asks for.
     pub(super) fn request(&mut self, request: BackendRequest) {
+        if let BackendRequest::FetchResult { task } = request {
+            if let Some(executor) = self.ran_on.remove(&task) {
+                let place = self.works.place(&executor).cloned().unwrap_or_default();
+                self.effect(Effect::Fetch { task, place });
+            }
+            return;
+        }
         if self.fleet.is_fine() {
             return self.request_in_fine_mode(request);
         }
@@ -139,7 +146,6 @@ impl Driver {
                     task,
                     reason,
                 } => self.kill(&executor, task, &reason),
-                Action::Fetch { executor, task } => self.fetch(&executor, task),
                 Action::End { executor, .. } => {
                     let stop = from_driver::Stop {
                         reason: "the driver wants it ended".into(),
@@ -159,21 +165,12 @@ impl Driver {
             BackendRequest::KillTask { task, .. } => {
                 self.tell_fine(mesos_fine::Input::Kill(task));
             }
-            BackendRequest::FetchResult { task } => {
-                if let Some(executor) = self.ran_on.remove(&task) {
-                    self.fetch(&executor, task);
-                }
-            }
             BackendRequest::ExcludeHosts(hosts) => self.exclude(hosts),
             BackendRequest::EndExecutor { executor, .. } => self.fleet_ends(&executor),
-            BackendRequest::EndExecutorsOnHost { .. }
+            BackendRequest::FetchResult { .. }
+            | BackendRequest::EndExecutorsOnHost { .. }
             | BackendRequest::UnschedulableTaskSets(_) => {}
         }
-    }
-
-    fn fetch(&mut self, executor: &ExecutorId, task: TaskId) {
-        let place = self.works.place(executor).cloned().unwrap_or_default();
-        self.effect(Effect::Fetch { task, place });
     }
 
     /// The host on which an attempt ran, if it is known and had not ended before.
@@ -219,6 +216,7 @@ impl Driver {
             self.results.insert(task, (result, metrics));
         } else if stored {
             self.results.insert(task, (Bytes::new(), metrics));
+            self.ran_on.insert(task, executor.clone());
         }
         self.feed(TaskSchedulerEvent::Status { task, status });
         if !stored {

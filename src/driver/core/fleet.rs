@@ -117,7 +117,6 @@ impl Driver {
                     outcome,
                     message,
                 } => {
-                    self.ran_on.insert(task, executor.clone());
                     let outcome = super::outcome::outcome_of(&outcome, message);
                     self.ended(&executor, task, outcome);
                 }

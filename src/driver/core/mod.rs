@@ -119,7 +119,7 @@ pub struct Driver {
     freed: BTreeSet<ExecutorId>,
     /// In fine mode, the hosts of all executors there were: a status may come late.
     hosts: BTreeMap<ExecutorId, Host>,
-    /// In fine mode, where tasks ran whose results are still to be fetched.
+    /// Where attempts ran whose results are still to be fetched.
     ran_on: BTreeMap<TaskId, ExecutorId>,
     /// What was told last of what is wanted.
     wanted: (u64, u64),
@@ -213,14 +213,12 @@ impl Driver {
         self.over.as_ref()
     }
 
-    /// Where executors come from.
-    pub const fn fleet(&self) -> &Fleet {
-        &self.fleet
-    }
-
-    /// What is scheduled, to look at.
-    pub const fn scheduling(&self) -> &Core {
-        &self.core
+    /// Whether an attempt runs, as far as is known.
+    pub fn runs(&self, task: TaskId) -> bool {
+        match &self.fleet {
+            Fleet::Fine(backend) => backend.executor_of(task).is_some(),
+            _ => self.executors.executor_of(task).is_some(),
+        }
     }
 
     /// What all tasks did, and what came of all jobs.

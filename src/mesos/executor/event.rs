@@ -57,14 +57,29 @@ pub struct LaunchedTask {
     pub(super) wire: proto::TaskInfo,
 }
 
+impl LaunchedTask {
+    /// A task of which nothing more is known, as a model of an agent has it.
+    pub fn new(task: MesosTaskId, name: &str, data: Bytes) -> Self {
+        let wire = proto::TaskInfo {
+            name: name.to_owned(),
+            task_id: proto::TaskId {
+                value: task.as_str().to_owned(),
+            },
+            data: Some(data.clone()),
+            ..proto::TaskInfo::default()
+        };
+        Self {
+            task,
+            name: name.to_owned(),
+            data,
+            grace_period: None,
+            wire,
+        }
+    }
+}
+
 /// A task as the core sees it, for its tests.
 #[cfg(test)]
 pub(crate) fn launched_for_tests(id: &str, data: &str) -> LaunchedTask {
-    LaunchedTask {
-        task: id.into(),
-        name: id.into(),
-        data: Bytes::copy_from_slice(data.as_bytes()),
-        grace_period: None,
-        wire: proto::TaskInfo::default(),
-    }
+    LaunchedTask::new(id.into(), id, Bytes::copy_from_slice(data.as_bytes()))
 }

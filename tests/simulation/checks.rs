@@ -1,0 +1,214 @@
+//! What must always hold, checked while it happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesquite::driver::core::effect::Effect;
+use mesquite::driver::core::input::{Input, Step};
+use mesquite::ids::OfferId;
+use mesquite::mesos::call::Call;
+use mesquite::mesos::event::Event;
+use mesquite::mesos::subscription::Notice;
+use mesquite::rpc::message::outcome::End;
+use mesquite::rpc::message::{Outcome, from_driver, from_executor};
+use prost::Message as _;
+use uuid::Uuid;
+
+/// What came with a step and must be answered by it.
+#[derive(Default)]
+pub struct Given {
+    offers: BTreeSet<OfferId>,
+    statuses: BTreeSet<Uuid>,
+    /// Attempts that ask whether they may commit.
+    asks: Vec<(u64, Place)>,
+    /// Attempts that succeeded.
+    succeeded: BTreeSet<u64>,
+}
+
+/// What became of an attempt that was let commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Granted {
+    Running,
+    Succeeded,
+    Over,
+}
+
+/// A partition of a stage.
+type Place = (u32, u32);
+
+/// See the module.
+#[derive(Default)]
+pub struct Checks {
+    /// Offers that left, each once.
+    answered: BTreeSet<OfferId>,
+    /// Which attempts asked whether they may commit what.
+    asked: BTreeMap<u64, Place>,
+    granted: BTreeMap<Place, BTreeMap<u64, Granted>>,
+}
+
+impl Given {
+    fn ended(&mut self, task: u64, outcome: &Outcome) {
+        if matches!(outcome.end, Some(End::Success(_))) {
+            self.succeeded.insert(task);
+        }
+    }
+}
+
+impl Checks {
+    pub fn given(&mut self, step: &Step) -> Given {
+        let mut given = Given::default();
+        for input in &step.inputs {
+            match input {
+                Input::Mesos(Notice::Event(Event::Offers(offers))) => {
+                    given.offers.extend(offers.iter().map(|it| it.id.clone()));
+                }
+                Input::Mesos(Notice::Event(Event::Update(status))) => {
+                    given.statuses.extend(status.uuid);
+                    let number = status.task.as_str().rsplit('-').next();
+                    let task = number.and_then(|it| it.parse().ok());
+                    if let (Some(task), Ok(outcome)) = (task, Outcome::decode(&*status.data)) {
+                        given.ended(task, &outcome);
+                    }
+                }
+                Input::Executor { message, .. } => match &message.message {
+                    Some(from_executor::Message::Statuses(batch)) => {
+                        for status in &batch.statuses {
+                            let outcome = status.outcome.clone().unwrap_or_default();
+                            given.ended(status.task, &outcome);
+                        }
+                    }
+                    Some(from_executor::Message::Commit(request)) => {
+                        let place = (request.stage, request.partition);
+                        given.asks.push((request.task, place));
+                    }
+                    _ => {}
+                },
+                _ => {}
+            }
+        }
+        given
+    }
+
+    /// Every offer leaves in its step, once; every status is acknowledged, and
+    /// not before what it led to is kept.
+    pub fn answered(&mut self, given: &Given, effects: &[Effect]) {
+        let mut offers = given.offers.clone();
+        let mut statuses = given.statuses.clone();
+        let mut kept = false;
+        for effect in effects {
+            let call = match effect {
+                Effect::Keep(_) => {
+                    kept = true;
+                    continue;
+                }
+                Effect::Call(call) => call,
+                _ => continue,
+            };
+            match call {
+                Call::Accept { offers: used, .. } | Call::Decline { offers: used, .. } => {
+                    for offer in used {
+                        assert!(
+                            self.answered.insert(offer.clone()),
+                            "offer {offer} is answered twice"
+                        );
+                        offers.remove(offer);
+                    }
+                }
+                Call::Acknowledge { uuid, .. } => {
+                    assert!(kept, "a status is acknowledged before it took effect");
+                    assert!(
+                        statuses.remove(uuid),
+                        "{uuid} is acknowledged and did not come"
+                    );
+                }
+                _ => {}
+            }
+        }
+        assert!(offers.is_empty(), "offers without an answer: {offers:?}");
+        assert!(statuses.is_empty(), "not acknowledged: {statuses:?}");
+    }
+
+    /// One attempt commits a partition, and another one only if that one came
+    /// to nothing.
+    pub fn commits(&mut self, given: &Given, effects: &[Effect], runs: impl Fn(u64) -> bool) {
+        for (task, place) in &given.asks {
+            self.asked.insert(*task, *place);
+        }
+        for tasks in self.granted.values_mut() {
+            for (task, granted) in tasks {
+                if *granted == Granted::Running && !runs(*task) {
+                    *granted = if given.succeeded.contains(task) {
+                        Granted::Succeeded
+                    } else {
+                        Granted::Over
+                    };
+                }
+            }
+        }
+        for effect in effects {
+            let Effect::Send(_, message) = effect else {
+                continue;
+            };
+            let Some(from_driver::Message::Commit(decision)) = &message.message else {
+                continue;
+            };
+            if !decision.granted {
+                continue;
+            }
+            let place = self.asked[&decision.task];
+            let tasks = self.granted.entry(place).or_default();
+            for (other, granted) in &*tasks {
+                assert!(
+                    *other == decision.task || *granted == Granted::Over,
+                    "task {} may commit partition {place:?}, and so may {other}: {granted:?}",
+                    decision.task
+                );
+            }
+            tasks.insert(decision.task, Granted::Running);
+        }
+    }
+}
+
+/// What tasks put in place.
+#[derive(Default)]
+pub struct Saved {
+    folders: BTreeMap<String, Folder>,
+}
+
+#[derive(Default)]
+struct Folder {
+    committed: BTreeMap<u32, u64>,
+    complete: Option<BTreeMap<u32, u64>>,
+}
+
+impl Saved {
+    pub fn commit(&mut self, to: &str, partition: u32, value: u64) {
+        let folder = self.folders.entry(to.to_owned()).or_default();
+        // A late attempt finds its folder gone.
+        if folder.complete.is_none() {
+            folder.committed.insert(partition, value);
+        }
+    }
+
+    /// Puts all in place; may be repeated.
+    pub fn complete(&mut self, to: &str, partitions: u32) -> Result<(), String> {
+        let folder = self.folders.entry(to.to_owned()).or_default();
+        if folder.complete.is_some() {
+            return Ok(());
+        }
+        match (0..partitions).find(|it| !folder.committed.contains_key(it)) {
+            Some(missing) => Err(format!("partition {missing} is missing")),
+            None => {
+                folder.complete = Some(std::mem::take(&mut folder.committed));
+                Ok(())
+            }
+        }
+    }
+
+    pub fn abort(&mut self, to: &str) {
+        self.folders.remove(to);
+    }
+
+    pub fn of(&self, to: &str) -> Option<&BTreeMap<u32, u64>> {
+        self.folders.get(to)?.complete.as_ref()
+    }
+}

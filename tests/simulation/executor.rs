@@ -1,0 +1,790 @@
+//! An executor process: the real decisions of an executor, and tasks that take
+//! their time and read each other's outputs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use mesquite::clock::Timestamp;
+use mesquite::executor::core::{self, ExecutorCore, Timing};
+use mesquite::executor::session::{self as talk, Session};
+use mesquite::executor::worker::variable;
+use mesquite::ids::{DatasetId, ExecutorId, MesosTaskId, Partition, ShuffleId};
+use mesquite::mesos::executor::session::{
+    self as agent_talk, Attempt, ExecutorSession, SessionPolicy,
+};
+use mesquite::mesos::task::{ExecutorInfo, TaskState};
+use mesquite::rpc::message::from_executor::{CommitRequest, Register, TookOver};
+use mesquite::rpc::message::outcome::End;
+use mesquite::rpc::message::success::{MapOutput, Output};
+use mesquite::rpc::message::task::Work;
+use mesquite::rpc::message::{
+    Failure, FetchFailure, Outcome, Success, Task, outcome::Denied, result_work, shuffle_input,
+};
+use prost::Message as _;
+
+use crate::network::{Channel, Machine, Message, Node};
+use crate::work::{OutputFile, block, value_of};
+use crate::world::{Happening, World};
+
+/// When the work is over the last status is not waited for longer.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
+/// How long a reader waits before it tries the same server again.
+const TRIES: [u64; 3] = [50, 250, 1000];
+
+/// One source that a task has to read.
+struct Reading {
+    shuffle: u32,
+    source: shuffle_input::Source,
+    tries: usize,
+}
+
+struct Running {
+    task: Task,
+    /// Old ticks do not count.
+    tick: u32,
+    to_read: VecDeque<Reading>,
+    read: BTreeMap<u32, u64>,
+    computed: bool,
+    committing: bool,
+}
+
+/// See the module.
+pub struct ExecutorProcess {
+    pub id: ExecutorId,
+    pub agent: usize,
+    pub alive: bool,
+    pub folder: String,
+    fine: bool,
+    cores: usize,
+    core: ExecutorCore,
+    agent_session: ExecutorSession,
+    session: Session,
+    agent_attempt: Option<Attempt>,
+    agent_channel: Option<Channel>,
+    driver_channel: Option<Channel>,
+    began: bool,
+    running: BTreeMap<u64, Running>,
+    waiting: VecDeque<Task>,
+    names: BTreeMap<u64, MesosTaskId>,
+    coarse_task: Option<MesosTaskId>,
+    adopted: Vec<String>,
+    /// Tasks that wait to hear where a store is.
+    searching: BTreeMap<String, Vec<u64>>,
+    results: BTreeMap<u64, Bytes>,
+    leave_by: Option<Timestamp>,
+    woken_at: Option<Timestamp>,
+}
+
+/// Where others find the block server of an executor.
+pub fn address(index: usize) -> String {
+    format!("server:{index}")
+}
+
+fn index_of(address: &str) -> Option<usize> {
+    address.strip_prefix("server:")?.parse().ok()
+}
+
+impl ExecutorProcess {
+    pub fn new(
+        now: Timestamp,
+        index: usize,
+        agent: usize,
+        info: &ExecutorInfo,
+        patience: Duration,
+        seed: u64,
+    ) -> Self {
+        let text = |name: &str| {
+            let mut all = info.command.environment.iter();
+            all.find(|it| it.name == name).map(|it| it.value.clone())
+        };
+        let cores: Option<u32> = text(variable::CORES).map(|it| it.parse().expect("cores"));
+        let fine = cores.is_none();
+        let folder = format!("/{}", info.executor);
+        let register = Register {
+            executor: text(variable::EXECUTOR).expect("its name"),
+            host: text(variable::HOST).expect("its host"),
+            cores: cores.unwrap_or(64),
+            block_address: address(index),
+            folder: folder.clone(),
+            instance: index.to_string(),
+            ..Register::default()
+        };
+        let timing = Timing {
+            shutdown_grace_period: Duration::from_secs(5),
+            announce_after: if fine {
+                Duration::from_secs(1)
+            } else {
+                Duration::ZERO
+            },
+        };
+        let policy = SessionPolicy {
+            recovery_timeout: Some(Duration::from_secs(900)),
+            backoff: Duration::from_secs(2),
+        };
+        Self {
+            id: info.executor.clone(),
+            agent,
+            alive: true,
+            folder,
+            fine,
+            cores: cores.unwrap_or(64) as usize,
+            core: ExecutorCore::new(timing, seed),
+            agent_session: ExecutorSession::new(now, policy, seed),
+            session: Session::new(now, register, patience, seed),
+            agent_attempt: None,
+            agent_channel: None,
+            driver_channel: None,
+            began: false,
+            running: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            names: BTreeMap::new(),
+            coarse_task: None,
+            adopted: Vec::new(),
+            searching: BTreeMap::new(),
+            results: BTreeMap::new(),
+            leave_by: None,
+            woken_at: None,
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let own = [
+            self.core.next_deadline(),
+            self.agent_session.next_deadline(),
+            self.session
+                .next_deadline()
+                .filter(|_| self.leave_by.is_none()),
+            self.leave_by,
+        ];
+        own.into_iter().flatten().min()
+    }
+
+    /// The result of a task that is kept to be fetched.
+    pub fn result(&self, task: u64) -> Option<Bytes> {
+        self.results.get(&task).cloned()
+    }
+
+    /// Whether it runs anything.
+    pub fn is_busy(&self) -> bool {
+        !self.running.is_empty() || !self.waiting.is_empty()
+    }
+}
+
+impl World {
+    /// A moment has come that an executor waits for.
+    pub fn executor_wakes(&mut self, index: usize) {
+        let now = self.now;
+        let executor = &mut self.executors[index];
+        executor.woken_at = None;
+        if executor.leave_by.is_some_and(|at| at <= now) {
+            return self.executor_exits(index, true);
+        }
+        self.tell_agent_session(index, agent_talk::Input::Tick);
+        self.tell_core(index, core::Input::Tick);
+        if self.executors[index].alive && self.executors[index].leave_by.is_none() {
+            self.tell_session(index, talk::Input::Tick);
+        }
+        self.executor_settles(index);
+    }
+
+    /// Has it woken when its time comes.
+    pub fn executor_settles(&mut self, index: usize) {
+        let executor = &mut self.executors[index];
+        if !executor.alive {
+            return;
+        }
+        if let Some(due) = executor.next_deadline()
+            && executor.woken_at.is_none_or(|at| due < at)
+        {
+            executor.woken_at = Some(due);
+            self.at(due, Happening::Wake(Node::Executor(index), 0));
+        }
+    }
+
+    pub fn executor_hears(&mut self, index: usize, channel: Channel, message: Message) {
+        let executor = &self.executors[index];
+        match message {
+            Message::ExecutorEvent(event) if executor.agent_channel == Some(channel) => {
+                if let Some(attempt) = executor.agent_attempt {
+                    let input = agent_talk::Input::Arrived(attempt, event);
+                    self.tell_agent_session(index, input);
+                }
+            }
+            Message::Answer(answer) if executor.agent_channel == Some(channel) => {
+                if let Some(attempt) = executor.agent_attempt {
+                    let input = agent_talk::Input::Answered(attempt, answer);
+                    self.tell_agent_session(index, input);
+                }
+            }
+            Message::FromDriver(message) if executor.driver_channel == Some(channel) => {
+                self.tell_session(index, talk::Input::Heard(message));
+            }
+            _ => {}
+        }
+        self.executor_settles(index);
+    }
+
+    pub fn executor_connected(&mut self, index: usize, channel: Option<Channel>) {
+        if self.executors[index].leave_by.is_some() {
+            return;
+        }
+        self.executors[index].driver_channel = channel;
+        let input = match channel {
+            Some(_) => talk::Input::Connected,
+            None => talk::Input::NotConnected {
+                why: "refused".into(),
+            },
+        };
+        self.tell_session(index, input);
+        self.executor_settles(index);
+    }
+
+    pub fn executor_agent_connected(&mut self, index: usize, channel: Option<Channel>) {
+        let executor = &mut self.executors[index];
+        executor.agent_channel = channel;
+        if channel.is_none()
+            && let Some(attempt) = executor.agent_attempt
+        {
+            let broken = agent_talk::Input::Broken(attempt, "refused".into());
+            self.tell_agent_session(index, broken);
+        }
+        self.executor_settles(index);
+    }
+
+    pub fn executor_loses(&mut self, index: usize, channel: Channel) {
+        let executor = &mut self.executors[index];
+        let why = || "broken".to_owned();
+        if executor.driver_channel == Some(channel) {
+            executor.driver_channel = None;
+            self.tell_session(index, talk::Input::Broken { why: why() });
+        } else if executor.agent_channel == Some(channel) {
+            executor.agent_channel = None;
+            if let Some(attempt) = executor.agent_attempt {
+                self.tell_agent_session(index, agent_talk::Input::Broken(attempt, why()));
+            }
+        }
+        self.executor_settles(index);
+    }
+
+    fn tell_agent_session(&mut self, index: usize, input: agent_talk::Input) {
+        if !self.executors[index].alive {
+            return;
+        }
+        let actions = self.executors[index].agent_session.handle(self.now, input);
+        for action in actions {
+            let agent = Node::Agent(self.executors[index].agent);
+            match action {
+                agent_talk::Action::Connect(attempt, tasks, statuses) => {
+                    self.executors[index].agent_attempt = Some(attempt);
+                    let first = Message::ExecutorSubscribe(tasks, statuses);
+                    self.connect(Node::Executor(index), agent, Some(first));
+                }
+                agent_talk::Action::Disconnect => {
+                    if let Some(channel) = self.executors[index].agent_channel.take() {
+                        self.hang_up(channel, Node::Executor(index));
+                    }
+                }
+                agent_talk::Action::OpenCalls(_) => {}
+                agent_talk::Action::Send(status) => {
+                    if let Some(channel) = self.executors[index].agent_channel {
+                        self.say(channel, 1, Message::ExecutorUpdate(status));
+                    }
+                }
+                agent_talk::Action::Deliver(notice) => {
+                    let input = match notice {
+                        agent_talk::Notice::Launch(tasks) => core::Input::Launch(tasks),
+                        agent_talk::Notice::Kill { task, .. } => core::Input::Kill(task),
+                        agent_talk::Notice::Settled(uuid) => core::Input::Settled(uuid),
+                        agent_talk::Notice::Shutdown => core::Input::Shutdown,
+                        agent_talk::Notice::Ended { .. } => core::Input::AgentLost,
+                        agent_talk::Notice::Subscribed
+                        | agent_talk::Notice::Disconnected { .. }
+                        | agent_talk::Notice::Message(_) => continue,
+                    };
+                    self.tell_core(index, input);
+                }
+            }
+        }
+    }
+
+    fn tell_core(&mut self, index: usize, input: core::Input) {
+        if !self.executors[index].alive {
+            return;
+        }
+        let actions = self.executors[index].core.handle(self.now, input);
+        for action in actions {
+            match action {
+                core::Action::Start { task, data } => self.begin(index, task, &data),
+                core::Action::Stop(task) => self.stop(index, &task),
+                core::Action::Send(status) => {
+                    self.tell_agent_session(index, agent_talk::Input::Status(status));
+                }
+                core::Action::End => return self.executor_exits(index, true),
+            }
+        }
+    }
+
+    fn begin(&mut self, index: usize, id: MesosTaskId, data: &Bytes) {
+        let executor = &mut self.executors[index];
+        if !executor.fine {
+            executor.coarse_task = Some(id);
+            return;
+        }
+        let task = Task::decode(data.clone()).expect("a task of ours");
+        executor.names.insert(task.id, id);
+        self.take_tasks(index, vec![task]);
+    }
+
+    fn stop(&mut self, index: usize, id: &MesosTaskId) {
+        let executor = &self.executors[index];
+        if !executor.fine {
+            return self.work_ended(index, TaskState::Finished);
+        }
+        let named = executor.names.iter().find(|(_, name)| *name == id);
+        if let Some(task) = named.map(|(task, _)| *task) {
+            self.kill_task(index, task);
+        }
+    }
+
+    /// The work for the driver is over.
+    fn work_ended(&mut self, index: usize, state: TaskState) {
+        let executor = &mut self.executors[index];
+        if executor.leave_by.is_some() {
+            return;
+        }
+        executor.leave_by = Some(self.now + LEAVE_WITHIN);
+        executor.running.clear();
+        executor.waiting.clear();
+        if let Some(channel) = executor.driver_channel.take() {
+            self.hang_up(channel, Node::Executor(index));
+        }
+        if let Some(task) = self.executors[index].coarse_task.take() {
+            let ended = core::Input::Ended {
+                task,
+                state,
+                message: String::new(),
+                data: Bytes::new(),
+            };
+            self.tell_core(index, ended);
+        }
+        self.tell_core(index, core::Input::Shutdown);
+    }
+
+    fn tell_session(&mut self, index: usize, input: talk::Input) {
+        let executor = &mut self.executors[index];
+        if !executor.alive || executor.leave_by.is_some() {
+            return;
+        }
+        let actions = executor.session.handle(self.now, input);
+        for action in actions {
+            match action {
+                talk::Action::Connect => self.connect(Node::Executor(index), Node::Driver, None),
+                talk::Action::Say(message) => {
+                    if let Some(channel) = self.executors[index].driver_channel {
+                        self.say(channel, 1, Message::FromExecutor(message));
+                    }
+                }
+                talk::Action::Begin(_) => {
+                    self.executors[index].began = true;
+                    self.start_tasks(index);
+                }
+                talk::Action::Run(tasks) => self.take_tasks(index, tasks),
+                talk::Action::Kill { task, .. } => self.kill_task(index, task),
+                talk::Action::Decide { task, granted } => self.decided(index, task, granted),
+                talk::Action::Found { store, address } => {
+                    self.found(index, &store, address.as_deref());
+                }
+                talk::Action::TakeOver { store, folder } => {
+                    let agent = self.executors[index].agent;
+                    let error = if self.disks.is_there(agent, &folder) {
+                        self.executors[index].adopted.push(folder);
+                        String::new()
+                    } else {
+                        "it is not there".to_owned()
+                    };
+                    let executor = store;
+                    self.tell_session(index, talk::Input::TookOver(TookOver { executor, error }));
+                }
+                talk::Action::RemoveShuffle(_) => {}
+                talk::Action::End(end) => {
+                    let state = match end {
+                        talk::End::Stopped(_) => TaskState::Finished,
+                        talk::End::Refused(_) | talk::End::Alone { .. } => TaskState::Failed,
+                    };
+                    return self.work_ended(index, state);
+                }
+            }
+        }
+    }
+
+    /// The process ends, in good order or not.
+    pub fn executor_exits(&mut self, index: usize, in_order: bool) {
+        let executor = &mut self.executors[index];
+        if !executor.alive {
+            return;
+        }
+        executor.alive = false;
+        let (agent, folder) = (executor.agent, executor.folder.clone());
+        if in_order {
+            for folder in std::mem::take(&mut executor.adopted) {
+                self.disks.remove(agent, &folder);
+            }
+            self.disks.remove(agent, &folder);
+        }
+        self.node_is_gone(Node::Executor(index));
+        let reaped = self.now + Duration::from_millis(self.random.u64(20..1000));
+        self.at(reaped, Happening::Reaped(index));
+    }
+
+    // --- tasks
+
+    fn take_tasks(&mut self, index: usize, tasks: Vec<Task>) {
+        self.executors[index].waiting.extend(tasks);
+        self.start_tasks(index);
+    }
+
+    fn start_tasks(&mut self, index: usize) {
+        loop {
+            let executor = &mut self.executors[index];
+            if !executor.began || executor.running.len() >= executor.cores {
+                return;
+            }
+            let Some(task) = executor.waiting.pop_front() else {
+                return;
+            };
+            let to_read = task.inputs.iter().flat_map(|input| {
+                let sources = input.sources.iter().cloned();
+                sources.map(|source| Reading {
+                    shuffle: input.shuffle,
+                    source,
+                    tries: 0,
+                })
+            });
+            let id = task.id;
+            let running = Running {
+                to_read: to_read.collect(),
+                task,
+                tick: 0,
+                read: BTreeMap::new(),
+                computed: false,
+                committing: false,
+            };
+            executor.running.insert(id, running);
+            self.tick_after(index, id, Duration::from_micros(200));
+        }
+    }
+
+    fn tick_after(&mut self, index: usize, task: u64, pause: Duration) {
+        if let Some(running) = self.executors[index].running.get_mut(&task) {
+            running.tick += 1;
+            let tick = running.tick;
+            self.at(self.now + pause, Happening::TaskTick { index, task, tick });
+        }
+    }
+
+    /// A task goes on.
+    pub fn task_ticks(&mut self, index: usize, task: u64, tick: u32) {
+        let Some(running) = self.executors[index].running.get(&task) else {
+            return;
+        };
+        if running.tick != tick {
+            return;
+        }
+        if let Some(reading) = running.to_read.front() {
+            let (shuffle, source) = (reading.shuffle, reading.source.clone());
+            match self.read(index, shuffle, Partition(running.task.partition), &source) {
+                Read::Sum(sum) => {
+                    let running = self.executors[index].running.get_mut(&task).expect("there");
+                    running.to_read.pop_front();
+                    let read = running.read.entry(shuffle).or_default();
+                    *read = read.wrapping_add(sum);
+                    self.tick_after(index, task, Duration::from_micros(500));
+                }
+                Read::Missing(map) => self.fetch_failed(index, task, shuffle, &source, Some(map)),
+                Read::Unreachable => {
+                    let searching = &mut self.executors[index].searching;
+                    searching
+                        .entry(source.executor.clone())
+                        .or_default()
+                        .push(task);
+                    let store = source.executor;
+                    self.tell_session(index, talk::Input::AskWhere { store });
+                    self.executor_settles(index);
+                }
+            }
+        } else if running.computed {
+            self.complete(index, task);
+        } else {
+            let stragglers = self.setting.stragglers;
+            let mut millis = 1 << self.random.u32(0..self.setting.longest_task);
+            if self.random.f64() < stragglers {
+                millis *= 30;
+            }
+            let running = self.executors[index].running.get_mut(&task).expect("there");
+            running.computed = true;
+            self.tick_after(index, task, Duration::from_millis(millis));
+        }
+    }
+
+    fn fetch_failed(
+        &mut self,
+        index: usize,
+        task: u64,
+        shuffle: u32,
+        source: &shuffle_input::Source,
+        map: Option<u32>,
+    ) {
+        self.count("fetch failures");
+        let failure = FetchFailure {
+            executor: source.executor.clone(),
+            host: source.host.clone(),
+            shuffle,
+            map,
+            message: "it cannot be read".into(),
+        };
+        self.end_task(index, task, End::FetchFailed(failure));
+    }
+
+    /// Reads the blocks of one source, on this host's disk or at another executor.
+    fn read(
+        &self,
+        index: usize,
+        shuffle: u32,
+        reduce: Partition,
+        source: &shuffle_input::Source,
+    ) -> Read {
+        let own = self.executors[index].agent;
+        let (agent, folders) =
+            if source.host == format!("host-{own}") && self.disks.is_there(own, &source.folder) {
+                (own, vec![source.folder.clone()])
+            } else {
+                let server = index_of(&source.address).map(|it| &self.executors[it]);
+                let Some(server) = server.filter(|it| it.alive && it.began) else {
+                    return Read::Unreachable;
+                };
+                let (here, there) = (Machine::Agent(own), Machine::Agent(server.agent));
+                if self.network.is_cut(here, there) || self.is_isolated(index, &source.address) {
+                    return Read::Unreachable;
+                }
+                let folders = server.adopted.iter().chain([&server.folder]);
+                (server.agent, folders.cloned().collect())
+            };
+        let mut sum = 0_u64;
+        for wanted in &source.blocks {
+            let file = OutputFile {
+                shuffle,
+                map: wanted.map,
+                task: wanted.task,
+            };
+            let mut found = folders.iter();
+            match found.find_map(|folder| self.disks.read(agent, folder, file)) {
+                Some(value) => sum = sum.wrapping_add(block(value, shuffle, reduce.0)),
+                None => return Read::Missing(wanted.map),
+            }
+        }
+        Read::Sum(sum)
+    }
+
+    /// The driver says where a store is.
+    fn found(&mut self, index: usize, store: &str, address: Option<&str>) {
+        let waiting = self.executors[index].searching.remove(store);
+        for task in waiting.unwrap_or_default() {
+            let Some(running) = self.executors[index].running.get_mut(&task) else {
+                continue;
+            };
+            let Some(reading) = running.to_read.front_mut() else {
+                continue;
+            };
+            let shuffle = reading.shuffle;
+            let source = reading.source.clone();
+            let Some(address) = address else {
+                let map = source.blocks.first().map(|it| it.map);
+                self.fetch_failed(index, task, shuffle, &source, map);
+                continue;
+            };
+            if address == source.address {
+                reading.tries += 1;
+            } else {
+                reading.tries = 0;
+                address.clone_into(&mut reading.source.address);
+            }
+            match TRIES.get(reading.tries) {
+                Some(pause) => self.tick_after(index, task, Duration::from_millis(*pause)),
+                None => {
+                    let map = source.blocks.first().map(|it| it.map);
+                    self.fetch_failed(index, task, shuffle, &source, map);
+                }
+            }
+        }
+    }
+
+    /// A task has read and computed.
+    fn complete(&mut self, index: usize, id: u64) {
+        let fails = self.random.f64() < self.setting.task_failures;
+        let executor = &self.executors[index];
+        let (agent, folder) = (executor.agent, executor.folder.clone());
+        let running = &executor.running[&id];
+        let task = running.task.clone();
+        if running.committing {
+            return;
+        }
+        if fails && task.attempt < 2 {
+            self.count("failed tasks");
+            let failure = Failure {
+                message: "it failed".into(),
+                permanent: false,
+            };
+            return self.end_task(index, id, End::Failed(failure));
+        }
+        let partition = Partition(task.partition);
+        let read = |shuffle: ShuffleId, _: Partition| {
+            let read = running.read.get(&shuffle.0);
+            read.copied().unwrap_or_else(|| {
+                // A shuffle without a block for this reducer.
+                assert!(task.inputs.iter().any(|it| it.shuffle == shuffle.0));
+                0
+            })
+        };
+        let program = &self.application.program;
+        let value = value_of(program, DatasetId(task.dataset), partition, &read);
+        match task.work.clone().expect("something to do") {
+            Work::Map(map) => {
+                let file = OutputFile {
+                    shuffle: map.shuffle,
+                    map: task.partition,
+                    task: id,
+                };
+                self.disks.write(agent, &folder, file, value);
+                let reducers = self.application.plan.shuffle(ShuffleId(map.shuffle));
+                let sizes = vec![100; reducers.partitioner.partitions as usize];
+                self.succeed(index, id, Output::Map(MapOutput { sizes }));
+            }
+            Work::Result(work) => match work.action.expect("an action") {
+                result_work::Action::Count(_) => {
+                    let bytes = Bytes::copy_from_slice(&value.to_le_bytes());
+                    self.succeed(index, id, Output::Result(bytes));
+                }
+                result_work::Action::Collect(_) => {
+                    let line = Bytes::from(format!("{}:{value}\n", task.partition));
+                    if self.random.bool() {
+                        self.succeed(index, id, Output::Result(line));
+                    } else {
+                        let length = line.len() as u64;
+                        self.executors[index].results.insert(id, line);
+                        self.succeed(index, id, Output::Stored(length));
+                    }
+                }
+                result_work::Action::Sample(_) => {
+                    self.succeed(index, id, Output::Result(Bytes::new()));
+                }
+                result_work::Action::Save(_) => {
+                    let running = self.executors[index].running.get_mut(&id).expect("there");
+                    running.committing = true;
+                    let request = CommitRequest {
+                        task: id,
+                        stage: task.stage,
+                        partition: task.partition,
+                    };
+                    self.tell_session(index, talk::Input::AskCommit(request));
+                    self.executor_settles(index);
+                }
+            },
+        }
+    }
+
+    /// The driver says whether a task may commit.
+    fn decided(&mut self, index: usize, id: u64, granted: bool) {
+        let Some(running) = self.executors[index].running.get(&id) else {
+            return;
+        };
+        let task = running.task.clone();
+        if !granted {
+            return self.end_task(index, id, End::CommitDenied(Denied {}));
+        }
+        let read =
+            |shuffle: ShuffleId, _: Partition| running.read.get(&shuffle.0).copied().unwrap_or(0);
+        let program = &self.application.program;
+        let dataset = DatasetId(task.dataset);
+        let value = value_of(program, dataset, Partition(task.partition), &read);
+        if let Some(Work::Result(work)) = &task.work
+            && let Some(result_work::Action::Save(save)) = &work.action
+        {
+            self.saved.commit(&save.to, task.partition, value);
+        }
+        self.succeed(index, id, Output::Result(Bytes::new()));
+    }
+
+    fn succeed(&mut self, index: usize, task: u64, output: Output) {
+        let success = Success {
+            output: Some(output),
+        };
+        self.count("finished tasks");
+        self.end_task(index, task, End::Success(success));
+    }
+
+    fn kill_task(&mut self, index: usize, task: u64) {
+        let executor = &mut self.executors[index];
+        if let Some(at) = executor.waiting.iter().position(|it| it.id == task) {
+            let task = executor.waiting.remove(at).expect("there");
+            let id = task.id;
+            let running = Running {
+                task,
+                tick: 0,
+                to_read: VecDeque::new(),
+                read: BTreeMap::new(),
+                computed: false,
+                committing: false,
+            };
+            executor.running.insert(id, running);
+        }
+        if self.executors[index].running.contains_key(&task) {
+            self.end_task(index, task, End::Killed("killed".into()));
+        }
+    }
+
+    /// A task has ended: whoever sent it is told.
+    fn end_task(&mut self, index: usize, id: u64, end: End) {
+        let executor = &mut self.executors[index];
+        if executor.running.remove(&id).is_none() {
+            return;
+        }
+        let state = match &end {
+            End::Success(_) => TaskState::Finished,
+            End::Killed(_) => TaskState::Killed,
+            _ => TaskState::Failed,
+        };
+        let outcome = Outcome {
+            end: Some(end),
+            ..Outcome::default()
+        };
+        if executor.fine {
+            if let Some(task) = executor.names.remove(&id) {
+                let ended = core::Input::Ended {
+                    task,
+                    state,
+                    message: String::new(),
+                    data: outcome.encode_to_vec().into(),
+                };
+                self.tell_core(index, ended);
+            }
+        } else {
+            self.tell_session(index, talk::Input::Ended(vec![(id, outcome)]));
+        }
+        if self.executors[index].alive {
+            self.start_tasks(index);
+            self.executor_settles(index);
+        }
+    }
+}
+
+/// What came of reading a source.
+enum Read {
+    /// All blocks, added up.
+    Sum(u64),
+    /// The output of this map partition is not there, or damaged.
+    Missing(u32),
+    /// Its server does not answer.
+    Unreachable,
+}
