@@ -105,6 +105,10 @@ impl Agent {
         !self.executors.is_empty()
     }
 
+    pub fn knows(&self, executor: &ExecutorId) -> bool {
+        self.executors.contains_key(executor)
+    }
+
     /// The executors that have not come back after a restart.
     pub fn absent(&self) -> Vec<ExecutorId> {
         let absent = self.executors.iter().filter(|(_, it)| it.channel.is_none());

@@ -24,7 +24,7 @@ use mesquite::rpc::message::{
 use prost::Message as _;
 
 use crate::network::{Channel, Machine, Message, Node};
-use crate::work::{OutputFile, block, value_of};
+use crate::work::{OutputFile, block, reduce_of, value_of};
 use crate::world::{Happening, World};
 
 /// When the work is over the last status is not waited for longer.
@@ -494,7 +494,11 @@ impl World {
         }
         if let Some(reading) = running.to_read.front() {
             let (shuffle, source) = (reading.shuffle, reading.source.clone());
-            match self.read(index, shuffle, Partition(running.task.partition), &source) {
+            let (program, place) = (&self.application.program, &running.task);
+            let (dataset, partition) = (DatasetId(place.dataset), Partition(place.partition));
+            let reduce = reduce_of(program, dataset, partition, ShuffleId(shuffle));
+            let reduce = reduce.expect("the task reads what it was told to read");
+            match self.read(index, shuffle, reduce, &source) {
                 Read::Sum(sum) => {
                     let running = self.executors[index].running.get_mut(&task).expect("there");
                     running.to_read.pop_front();

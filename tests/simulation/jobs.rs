@@ -12,7 +12,7 @@ pub fn draw(random: &mut fastrand::Rng) -> Arc<Application> {
     let mut builder = ApplicationBuilder::new();
     let mut datasets = Vec::new();
     for number in 0..random.u32(1..=2) {
-        let partitions = random.u32(1..=12);
+        let partitions = random.u32(1..=24);
         let name = format!("source{number}");
         let source = builder.range(&name, 0, 1000, partitions);
         datasets.push(source.expect("a good dataset"));

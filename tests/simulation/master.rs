@@ -470,7 +470,7 @@ impl Master {
         &mut self,
         now: Timestamp,
         agent: usize,
-        report: AgentReport,
+        mut report: AgentReport,
         registry: &mut Registry,
     ) -> Vec<Out> {
         let mut out = vec![Out::ToAgent(agent, Message::AgentRegistered)];
@@ -483,6 +483,8 @@ impl Master {
             .is_some_and(|id| self.completed.contains(id))
         {
             out.push(Out::ToAgent(agent, Message::ShutdownAll));
+            report.tasks.clear();
+            report.executors.clear();
         } else if !is_ours && report.framework.is_some() && self.framework.is_none() {
             // Known from its agents until it comes itself.
             self.framework.clone_from(&report.framework);

@@ -119,6 +119,24 @@ pub fn value_of(
     }
 }
 
+/// Which partition of a shuffle the pipeline of a partition reads.
+pub fn reduce_of(
+    program: &Program,
+    dataset: DatasetId,
+    partition: Partition,
+    wanted: ShuffleId,
+) -> Option<Partition> {
+    match &program.step(dataset).operation {
+        Operation::Read(shuffle, _) => (*shuffle == wanted).then_some(partition),
+        Operation::Join { left, right, .. } => {
+            (*left == wanted || *right == wanted).then_some(partition)
+        }
+        _ => program
+            .inputs(dataset, partition)
+            .find_map(|(parent, partition)| reduce_of(program, parent, partition, wanted)),
+    }
+}
+
 /// What each partition should be.
 pub struct Expected<'a> {
     plan: &'a Plan,

@@ -55,13 +55,13 @@ impl Setting {
             fine: random.bool(),
             agents: random.usize(1..=4),
             speculation: random.u32(0..3) == 0,
-            longest_task: random.u32(4..14),
+            longest_task: random.u32(6..16),
             stragglers: if random.bool() { 0.05 } else { 0.0 },
             task_failures: if random.bool() { 0.03 } else { 0.0 },
             failover: Duration::from_secs(600),
             agent_timeout: Duration::from_secs([5, 20, 75][random.usize(0..3)]),
-            faults: random.usize(0..12),
-            horizon: Duration::from_secs([5, 30, 120][random.usize(0..3)]),
+            faults: random.usize(0..16),
+            horizon: Duration::from_secs([3, 8, 20, 60][random.usize(0..4)]),
         }
     }
 }
@@ -304,8 +304,18 @@ impl World {
         assert_eq!(over, None, "the framework was removed");
         let application = Arc::clone(&self.application);
         let expected = Expected::of(&application);
+        let mut given_up = false;
         for report in &reports {
-            assert_eq!(report.status, Status::Succeeded, "{:?}", report.error);
+            // Spark's rule: some results cannot be made again as they were.
+            let error = report.error.as_deref().unwrap_or_default();
+            if error.contains("cannot be rolled back") {
+                given_up = true;
+                continue;
+            }
+            assert_eq!(report.status, Status::Succeeded, "{error}");
+        }
+        if given_up {
+            return self.count("jobs given up for an indeterminate output");
         }
         let real = reports.iter().filter(|it| it.action != "sample").count();
         assert_eq!(real, application.actions.len(), "a job for each action");
@@ -869,11 +879,14 @@ impl World {
                     let start = Happening::StartExecutor(agent, Box::new(info));
                     self.at(self.now + after, start);
                 }
-                agent::Out::Kill(executor) => {
-                    if let Some(index) = self.index_of(agent, &executor) {
-                        self.executor_exits(index, false);
+                agent::Out::Kill(executor) => match self.index_of(agent, &executor) {
+                    Some(index) => self.executor_exits(index, false),
+                    // It has not begun, and will not.
+                    None => {
+                        let out = self.agents[agent].executor_exited(self.now, &executor);
+                        self.agent_says(agent, out);
                     }
-                }
+                },
             }
         }
         if let Some(due) = self.agents[agent].next_deadline() {
@@ -899,6 +912,9 @@ impl World {
     }
 
     fn executor_starts(&mut self, agent: usize, info: &mesquite::mesos::task::ExecutorInfo) {
+        if !self.agents[agent].knows(&info.executor) {
+            return;
+        }
         let index = self.executors.len();
         let seed = self.random.u64(..);
         let patience = self.setting.failover;

@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::ids::{ExecutorId, Host};
 use crate::mesos::call::Call;
 use crate::mesos::task::{Command, ExecutorInfo, TaskInfo, Variable};
-use crate::offers::{DeclineReason, OfferGroup};
+use crate::offers::{DeclineReason, Offer, OfferGroup};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
 use crate::scheduler::task::TaskDescription;
 use crate::scheduler::worker_offer::WorkerOffer;
@@ -35,6 +35,9 @@ impl MesosFine {
         actions: &mut Vec<Action>,
     ) {
         self.tally.came(groups.len());
+        for group in &groups {
+            self.miss_executor(now, &group.combined, actions);
+        }
         let mut offers = Vec::new();
         let mut cores_left = self.cores_left();
         for group in groups {
@@ -54,6 +57,21 @@ impl MesosFine {
         }
         if !offers.is_empty() {
             actions.push(Action::Offer(offers));
+        }
+    }
+
+    /// An offer names the executors on its agent. One that has been there and is
+    /// not named is gone, whether or not its end was heard of.
+    fn miss_executor(&mut self, now: Timestamp, offer: &Offer, actions: &mut Vec<Action>) {
+        let Some(known) = self.executors.get(&offer.agent_id) else {
+            return;
+        };
+        // One that was just launched may be younger than the offer.
+        let was_there = known.registered || known.tasks == 0;
+        if was_there && !offer.executor_ids.contains(&known.executor) {
+            let executor = known.executor.clone();
+            let message = "its agent does not have it any more".to_owned();
+            self.executor_lost(now, &executor, message, false, actions);
         }
     }
 
