@@ -100,6 +100,7 @@ pub enum Action {
 #[derive(Debug)]
 struct Executor {
     agent: AgentId,
+    host: Host,
     cores: u32,
     launched: Timestamp,
     registered: bool,
@@ -286,7 +287,7 @@ impl MesosCoarse {
             Event::AgentFailure(agent) => {
                 let message: Arc<str> = "its agent was lost".into();
                 for executor in self.on_agent(&agent) {
-                    self.lost(&executor, message.clone(), false, actions);
+                    self.lost_with_agent(&executor, message.clone(), actions);
                 }
             }
             Event::ExecutorFailure { executor, exit, .. } => {

@@ -30,6 +30,7 @@ use crate::offers::{DeclineReason, OfferGroup, OfferLedger};
 use crate::resources::{Resources, Scalar};
 use crate::scheduler::task::ExecutorLossReason;
 use crate::scheduler::worker_offer::WorkerOffer;
+use statuses::Loss;
 
 /// If no offer follows a REVIVE within this, another one is sent.
 const REVIVE_AGAIN: Duration = Duration::from_millis(500);
@@ -277,7 +278,7 @@ impl MesosFine {
                 // that it does not.
                 self.shut_down(&executor, &mut actions);
                 let message = "its connection to the driver is gone".to_owned();
-                self.executor_lost(now, &executor, message, true, &mut actions);
+                self.executor_lost(now, &executor, message, Loss::Process, &mut actions);
             }
             Input::LetGo(executor) => {
                 let mut all = self.executors.values();
@@ -400,7 +401,7 @@ impl MesosFine {
                 if let Some(found) = self.executors.get(&agent) {
                     let executor = found.executor.clone();
                     let message = "its agent was lost".to_owned();
-                    self.executor_lost(now, &executor, message, false, actions);
+                    self.executor_lost(now, &executor, message, Loss::Agent, actions);
                 }
             }
             Event::ExecutorFailure { executor, exit, .. } => {
@@ -409,7 +410,7 @@ impl MesosFine {
                     Some(ExitStatus::Signal(signal)) => format!("it was killed by signal {signal}"),
                     None => "it ended".to_owned(),
                 };
-                self.executor_lost(now, &executor, how, true, actions);
+                self.executor_lost(now, &executor, how, Loss::Process, actions);
             }
             Event::Error(message) => {
                 actions.push(Action::Note(format!("the master said: {message}")));

@@ -115,6 +115,12 @@ impl Agent {
         absent.map(|(id, _)| id.clone()).collect()
     }
 
+    /// Another machine stands in its place: nothing is kept.
+    pub fn is_replaced(&mut self) {
+        let seed = self.random.u64(..);
+        *self = Self::new(self.number, self.total, seed);
+    }
+
     /// The process was started again: connections are gone, what was kept is not.
     pub fn restarted(&mut self) {
         self.registered = false;

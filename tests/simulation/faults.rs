@@ -134,6 +134,7 @@ impl World {
                     }
                 }
                 self.disks.wipe(agent);
+                self.agents[agent].is_replaced();
             }
             Kind::KillMaster => self.master_dies(lasts.min(Duration::from_secs(60))),
             Kind::KillDriver => {
@@ -179,7 +180,10 @@ impl World {
                     self.isolated.insert((from, address(to)));
                 }
             }
-            Kind::Compete => self.compete(agent),
+            Kind::Compete => {
+                let share = self.random.f64();
+                self.compete(agent, share);
+            }
             Kind::Drain => {
                 let begin = self.calendar() + Duration::from_secs(30);
                 let unavailable = Unavailability {
@@ -195,8 +199,7 @@ impl World {
         self.at(until, Happening::Undo(fault));
     }
 
-    fn compete(&mut self, agent: usize) {
-        let share = self.random.f64();
+    fn compete(&mut self, agent: usize, share: f64) {
         if let Some(master) = &mut self.master {
             master.compete(agent, share);
         }
@@ -222,7 +225,7 @@ impl World {
             }
             Kind::SlowMachine => self.network.slow_down(Machine::Agent(agent), 1),
             Kind::IsolateBlockServer => self.isolated.clear(),
-            Kind::Compete => self.compete(agent),
+            Kind::Compete => self.compete(agent, 0.0),
             Kind::Drain => {
                 if let Some(master) = &mut self.master {
                     let out = master.drain(agent, None);

@@ -431,19 +431,19 @@ impl Master {
         out
     }
 
-    /// Another framework takes part of what is free, or gives back what it has.
+    /// Another framework takes this part of what is free, and gives back what it
+    /// had.
     pub fn compete(&mut self, agent: usize, share: f64) {
-        let free = self.free(agent);
         if let Some(entry) = self.agents.get_mut(&agent) {
-            if entry.taken == Held::default() {
-                let part = |amount: u64| (amount as f64 * share) as u64;
-                entry.taken = Held {
-                    cpus: part(free.cpus),
-                    mem: part(free.mem),
-                };
-            } else {
-                entry.taken = Held::default();
-            }
+            entry.taken = Held::default();
+        }
+        let free = self.free(agent);
+        let part = |amount: u64| (amount as f64 * share) as u64;
+        if let Some(entry) = self.agents.get_mut(&agent) {
+            entry.taken = Held {
+                cpus: part(free.cpus),
+                mem: part(free.mem),
+            };
         }
     }
 

@@ -264,7 +264,11 @@ impl World {
                 continue;
             }
             self.events += 1;
-            assert!(self.events < MOST_EVENTS, "it never rests: {}", self.state());
+            assert!(
+                self.events < MOST_EVENTS,
+                "it never rests: {}",
+                self.state()
+            );
             self.trace(|| format!("{happening:?}"));
             self.happen(happening);
         }

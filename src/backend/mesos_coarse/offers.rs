@@ -113,6 +113,7 @@ impl MesosCoarse {
             executor.clone(),
             Executor {
                 agent: offer.agent_id.clone(),
+                host: Host::from(&*offer.hostname),
                 cores,
                 launched: now,
                 registered: false,

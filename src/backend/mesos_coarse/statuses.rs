@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Action, Executor, MesosCoarse, REGISTRATION};
 use crate::clock::Timestamp;
-use crate::ids::{AgentId, ExecutorId, MesosTaskId};
+use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId};
 use crate::mesos::call::Call;
 use crate::mesos::task::{TaskState, TaskStatus};
 use crate::scheduler::task::ExecutorLossReason;
@@ -30,12 +30,12 @@ impl MesosCoarse {
             }
             TaskState::Failed | TaskState::Error => self.failed(now, &executor, text, actions),
             // Not the fault of what ran there.
-            TaskState::Lost
-            | TaskState::Dropped
-            | TaskState::Unreachable
-            | TaskState::Gone
-            | TaskState::GoneByOperator
-            | TaskState::Unknown => self.lost(&executor, text.into(), false, actions),
+            TaskState::Lost | TaskState::Dropped | TaskState::Gone | TaskState::Unknown => {
+                self.lost(&executor, text.into(), false, actions);
+            }
+            TaskState::Unreachable | TaskState::GoneByOperator => {
+                self.lost_with_agent(&executor, text.into(), actions);
+            }
             TaskState::Staging | TaskState::Starting | TaskState::Running | TaskState::Killing => {
                 // One that was given up, and lives after all.
                 if !known && let Some(agent) = status.agent.clone() {
@@ -74,11 +74,34 @@ impl MesosCoarse {
         self.lost(executor, why.into(), true, actions);
     }
 
+    /// An executor is lost with all that was on its agent.
+    pub(super) fn lost_with_agent(
+        &mut self,
+        executor: &ExecutorId,
+        message: Arc<str>,
+        actions: &mut Vec<Action>,
+    ) {
+        let host = self.executors.get(executor).map(|it| it.host.clone());
+        self.remove(executor, message, false, host, actions);
+    }
+
+    /// An executor is lost; its files are there.
     pub(super) fn lost(
         &mut self,
         executor: &ExecutorId,
         message: Arc<str>,
         caused_by_app: bool,
+        actions: &mut Vec<Action>,
+    ) {
+        self.remove(executor, message, caused_by_app, None, actions);
+    }
+
+    fn remove(
+        &mut self,
+        executor: &ExecutorId,
+        message: Arc<str>,
+        caused_by_app: bool,
+        host: Option<Host>,
         actions: &mut Vec<Action>,
     ) {
         let Some(found) = self.executors.remove(executor) else {
@@ -97,7 +120,7 @@ impl MesosCoarse {
             executor: executor.clone(),
             reason: ExecutorLossReason::ProcessLost {
                 message,
-                host: None,
+                host,
                 caused_by_app,
             },
         });

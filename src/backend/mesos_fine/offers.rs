@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::statuses::Loss;
 use super::{Action, Executor, MesosFine, Refused, Room, Task};
 use crate::backend::executor_size::ExecutorSize;
 use crate::clock::Timestamp;
@@ -71,7 +72,7 @@ impl MesosFine {
         if was_there && !offer.executor_ids.contains(&known.executor) {
             let executor = known.executor.clone();
             let message = "its agent does not have it any more".to_owned();
-            self.executor_lost(now, &executor, message, false, actions);
+            self.executor_lost(now, &executor, message, Loss::Blameless, actions);
         }
     }
 
@@ -114,6 +115,13 @@ impl MesosFine {
         let mut left = offer.resources.clone();
         let known = self.executors.get(&offer.agent_id);
         let is_new = known.is_none();
+        if let Some(known) = known.filter(|it| !offer.executor_ids.contains(&it.executor)) {
+            // Its launch may have been lost: then it starts with the next task.
+            if left.subtract(&known.info.resources).is_err() {
+                let reasons = vec![DeclineReason::AwaitsLocality];
+                return Err(Box::new((group, reasons)));
+            }
+        }
         let mut executor = match known {
             Some(known) => Executor {
                 executor: known.executor.clone(),

@@ -50,14 +50,18 @@ impl MesosFine {
                     });
                 }
             }
+            // With its agent an executor is lost, and all that it has.
+            (Some(task), TaskState::Unreachable | TaskState::GoneByOperator) => {
+                if let Some(executor) = self.executor_of(task).cloned() {
+                    self.executor_lost(now, &executor, text, Loss::Agent, actions);
+                }
+                self.forget(now, task);
+            }
+            // It did not get there, or nobody knows of it; others of its
+            // executor may run.
             (
                 Some(task),
-                TaskState::Lost
-                | TaskState::Dropped
-                | TaskState::Unreachable
-                | TaskState::Gone
-                | TaskState::GoneByOperator
-                | TaskState::Unknown,
+                TaskState::Lost | TaskState::Dropped | TaskState::Gone | TaskState::Unknown,
             ) => {
                 self.forget(now, task);
                 actions.push(Action::Lost {
@@ -130,16 +134,16 @@ impl MesosFine {
         now: Timestamp,
         executor: &ExecutorId,
         message: String,
-        caused_by_app: bool,
+        loss: Loss,
         actions: &mut Vec<Action>,
     ) {
         let mut all = self.executors.iter();
         let Some((agent, found)) = all.find(|(_, it)| it.executor == *executor) else {
             return;
         };
-        let (agent, began) = (agent.clone(), found.registered);
+        let (agent, began, host) = (agent.clone(), found.registered, found.host.clone());
         self.executors.remove(&agent);
-        if caused_by_app && !began {
+        if loss == Loss::Process && !began {
             self.failures.failed(now, agent);
         }
         self.tasks.retain(|_, it| it.executor != *executor);
@@ -147,10 +151,21 @@ impl MesosFine {
             executor: executor.clone(),
             reason: ExecutorLossReason::ProcessLost {
                 message: message.into(),
-                host: None,
-                caused_by_app: caused_by_app && began,
+                host: (loss == Loss::Agent).then_some(host),
+                caused_by_app: loss == Loss::Process && began,
             },
         });
         self.revive(now, actions);
     }
+}
+
+/// What is lost with an executor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    /// Its process, maybe through what it ran; its files are there.
+    Process,
+    /// Its process, through no fault of what it ran.
+    Blameless,
+    /// All of its agent.
+    Agent,
 }

@@ -126,7 +126,12 @@ impl Master {
                 self.next += 1;
                 let id = OfferId::from(format!("offer-{}", self.next));
                 self.offers.insert(id.clone(), (agent, part));
-                offers.push(offer(id, agent, part));
+                let there = self.executors.iter().filter(|(_, it)| it.0 == agent);
+                let executor_ids = there.map(|(id, _)| id.clone()).collect();
+                offers.push(Offer {
+                    executor_ids,
+                    ..offer(id, agent, part)
+                });
             }
         }
         Event::Offers(offers)

@@ -121,10 +121,10 @@ impl Driver {
                     self.ended(&executor, task, outcome);
                 }
                 mesos_fine::Action::Lost { task, message } => {
-                    let status = TaskStatus::Lost {
-                        message: message.into(),
-                        caused_by_app: false,
-                    };
+                    self.warn(format!("task {task} runs again: {message}"));
+                    // Not its fault, and not its executor's end.
+                    let reason = message.into();
+                    let status = TaskStatus::Killed { reason };
                     self.feed(TaskSchedulerEvent::Status { task, status });
                 }
                 mesos_fine::Action::ExecutorLost { executor, reason } => {
