@@ -84,6 +84,15 @@ impl Agent {
     }
 
     pub fn report(&self) -> AgentReport {
+        if self.framework.is_none() {
+            // What is left of a framework that was removed is about to go.
+            return AgentReport {
+                framework: None,
+                total: self.total,
+                tasks: Vec::new(),
+                executors: Vec::new(),
+            };
+        }
         let tasks = self.executors.iter().flat_map(|(executor, entry)| {
             entry.tasks.iter().map(|(id, task)| {
                 let held = Held::of(&task.info.resources);
@@ -382,11 +391,6 @@ impl Agent {
         }
         out.push(Out::ToMaster(Message::AgentExited(id.clone())));
         out
-    }
-
-    /// Statuses that wait for their acknowledgement.
-    pub fn unacknowledged(&self) -> usize {
-        self.updates.values().map(|it| it.waiting.len()).sum()
     }
 }
 

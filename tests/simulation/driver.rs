@@ -153,6 +153,7 @@ impl World {
 
     /// A driver process starts; it goes on with what is in the journal.
     pub fn driver_starts(&mut self) {
+        self.lives.driver += 1;
         let mut driver = Driver::new(self.parts());
         let steps = self.read_journal();
         let mut next_connection = 1;
@@ -173,7 +174,6 @@ impl World {
                 }
             }
         }
-        self.lives.driver += 1;
         let seed = self.random.u64(..);
         self.driver = Some(DriverProcess {
             driver,

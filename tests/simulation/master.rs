@@ -105,7 +105,7 @@ pub struct Master {
     unreachable: BTreeMap<MesosTaskId, usize>,
     /// All ids that were ever used.
     used: BTreeSet<MesosTaskId>,
-    offers: BTreeMap<OfferId, (usize, Held)>,
+    offers: BTreeMap<OfferId, (usize, Held, BTreeSet<ExecutorId>)>,
     next: u64,
     life: u32,
     pub launched: u64,
@@ -239,7 +239,7 @@ impl Master {
             } => self.accept(now, &offers, launch, refuse, &mut out),
             Call::Decline { offers, refuse } => {
                 for id in offers {
-                    if let Some((agent, held)) = self.offers.remove(&id) {
+                    if let Some((agent, held, _)) = self.offers.remove(&id) {
                         self.filter(now, agent, held, refuse);
                     }
                 }
@@ -361,7 +361,18 @@ impl Master {
             let entry = self.agents.get_mut(&agent).expect("it was offered");
             if !entry.executors.contains_key(&executor) {
                 let held = Held::of(&info.resources);
-                left = left.minus(held).expect("no more than was offered");
+                let named = found.iter().flatten().any(|it| it.2.contains(&executor));
+                match left.minus(held.plus(Held::of(&task.resources))) {
+                    // It has ended since the offer was made.
+                    None if named => {
+                        let error = status(&task.task, TaskState::Error, "REASON_TASK_INVALID");
+                        let agent = Some(task.agent);
+                        out.push(Out::ToDriver(Event::Update(TaskStatus { agent, ..error })));
+                        continue;
+                    }
+                    enough => assert!(enough.is_some(), "more than was offered"),
+                }
+                left = left.minus(held).expect("enough");
                 entry.executors.insert(executor.clone(), held);
             }
             let held = Held::of(&task.resources);
@@ -397,7 +408,8 @@ impl Master {
             }
             self.next += 1;
             let id = OfferId::from(format!("{}-O{}", self.life, self.next));
-            self.offers.insert(id.clone(), (agent, free));
+            let named = entry.executors.keys().cloned().collect();
+            self.offers.insert(id.clone(), (agent, free, named));
             let (whole, milli) = (free.cpus / 1000, free.cpus % 1000);
             let text = format!("cpus:{whole}.{milli:03};mem:{}", free.mem);
             offers.push(Offer {

@@ -278,10 +278,7 @@ impl World {
     /// Whether nothing of the framework is left anywhere.
     fn is_quiet(&self) -> bool {
         let executors = self.executors.iter().all(|it| !it.alive);
-        let agents = self
-            .agents
-            .iter()
-            .all(|it| !it.has_executors() && it.unacknowledged() == 0);
+        let agents = self.agents.iter().all(|it| !it.has_executors());
         let master = self.master.as_ref();
         let master = master.is_none_or(|it| it.open_offers() == 0 && it.live_tasks() == 0);
         executors && agents && master
@@ -436,7 +433,8 @@ impl World {
     }
 
     fn connected(&mut self, from: Node, to: Node, first: Option<Message>) {
-        if !self.is_alive(from) {
+        let registered = matches!(from, Node::Agent(it) if self.agent_channels[it].is_some());
+        if !self.is_alive(from) || registered {
             return;
         }
         let (a, b) = (self.machine_of(from), self.machine_of(to));
@@ -448,7 +446,10 @@ impl World {
             (Node::Executor(index), _) => self.executor_agent_connected(index, channel),
             (Node::Agent(agent), _) => {
                 self.agent_channels[agent] = channel;
-                if channel.is_none() {
+                let report = Message::AgentRegister(Box::new(self.agents[agent].report()));
+                if let Some(channel) = channel {
+                    self.say(channel, 1, report);
+                } else {
                     let again = self.now + Duration::from_millis(self.random.u64(500..2000));
                     let life = self.lives.agents[agent];
                     self.at(again, Happening::Register(agent, life));
@@ -536,8 +537,7 @@ impl World {
             }
             Happening::Register(agent, life) => {
                 if life == self.lives.agents[agent] && self.agents_alive[agent] {
-                    let report = Message::AgentRegister(Box::new(self.agents[agent].report()));
-                    self.connect(Node::Agent(agent), Node::Master, Some(report));
+                    self.connect(Node::Agent(agent), Node::Master, None);
                 }
             }
             Happening::Missed(agent, missed) => self.agent_missed(agent, missed),
