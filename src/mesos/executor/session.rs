@@ -17,6 +17,7 @@
 //! A restarted agent waits only about two seconds for its executors before it
 //! destroys them, so the pauses are short and do not grow.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -139,6 +140,8 @@ pub struct ExecutorSession {
     tasks: Vec<LaunchedTask>,
     /// Statuses that the agent may not have, in the order they were made.
     statuses: Vec<TaskStatus>,
+    /// The statuses that went with the SUBSCRIBE that is under way.
+    carried: BTreeSet<Uuid>,
 }
 
 impl ExecutorSession {
@@ -153,6 +156,7 @@ impl ExecutorSession {
             told: false,
             tasks: Vec::new(),
             statuses: Vec::new(),
+            carried: BTreeSet::new(),
         }
     }
 
@@ -198,7 +202,7 @@ impl ExecutorSession {
                 self.statuses.push(status.clone());
                 actions.push(Action::Send(status));
             }
-            // The next subscription carries it.
+            // The next subscription carries it, or it follows one that is under way.
             _ => self.statuses.push(status),
         }
     }
@@ -229,6 +233,7 @@ impl ExecutorSession {
         self.state = State::Asking {
             until: now + ANSWER_WITHIN,
         };
+        self.carried = self.statuses.iter().filter_map(|it| it.uuid).collect();
         actions.push(Action::Connect(
             self.attempt,
             self.tasks.clone(),
@@ -260,6 +265,10 @@ impl ExecutorSession {
                 self.state = State::Subscribed;
                 self.told = false;
                 actions.push(Action::OpenCalls(self.attempt));
+                let carried = std::mem::take(&mut self.carried);
+                let later = self.statuses.iter();
+                let later = later.filter(|it| it.uuid.is_none_or(|it| !carried.contains(&it)));
+                actions.extend(later.cloned().map(Action::Send));
                 Notice::Subscribed
             }
             ExecutorEvent::Launch(tasks) => {

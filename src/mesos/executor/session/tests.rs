@@ -335,3 +335,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_status_made_while_subscribing_is_sent_once_subscribed() {
+    let mut bench = Bench::subscribed();
+    let before = status("t", TaskState::Running, 1);
+    let asking = status("t", TaskState::Finished, 2);
+    let opened = status("u", TaskState::Finished, 3);
+    bench.broken();
+    assert_eq!(bench.handle(Input::Status(before.clone())), []);
+    let connected = bench.wait();
+    assert!(
+        matches!(&connected[..], [Action::Connect(_, _, carried)] if *carried == [before]),
+        "{connected:?}"
+    );
+    assert_eq!(bench.handle(Input::Status(asking.clone())), []);
+    bench.answer(SubscribeAnswer::Stream { stream_id: None });
+    assert_eq!(bench.handle(Input::Status(opened.clone())), []);
+    let subscribed = bench.event(ExecutorEvent::Subscribed);
+    assert_eq!(
+        subscribed,
+        [
+            Action::OpenCalls(bench.attempt),
+            Action::Send(asking),
+            Action::Send(opened),
+            Action::Deliver(Notice::Subscribed),
+        ]
+    );
+}
