@@ -7,6 +7,9 @@ use crate::mesos::call::Call;
 use crate::mesos::task::{TaskState, TaskStatus};
 use crate::scheduler::task::ExecutorLossReason;
 
+/// The reason of an answer to RECONCILE. It has no data.
+const RECONCILED: &str = "REASON_RECONCILIATION";
+
 impl MesosFine {
     pub(super) fn mesos_id(&self, task: TaskId) -> MesosTaskId {
         MesosTaskId::from(format!("{}-task-{task}", self.config.shared.prefix))
@@ -28,6 +31,10 @@ impl MesosFine {
         };
         let silent = known.is_some_and(|task| !self.has_come(task)) && status.data.is_empty();
         match (known, status.state) {
+            // The master knows that it ended; how, its agent tells, and goes on
+            // telling until that is acknowledged.
+            (Some(_), TaskState::Finished | TaskState::Failed | TaskState::Killed)
+                if status.reason.as_deref() == Some(RECONCILED) && status.uuid.is_none() => {}
             // Its executor did not even begin, which is not the task's fault.
             (Some(task), TaskState::Failed) if silent => {
                 self.forget(now, task);

@@ -275,3 +275,63 @@ fn no_more_cores_are_taken_than_allowed() {
         ["DECLINE"]
     );
 }
+
+#[test]
+fn a_reconciled_end_waits_for_the_agents_own_words() {
+    let mut bench = Bench::new(config(), 2);
+    bench.launched(&[1]);
+    let answer = Input::Event(Event::Update(TaskStatus {
+        agent: Some("a".into()),
+        reason: Some("REASON_RECONCILIATION".into()),
+        ..TaskStatus::new("e-task-1".into(), TaskState::Finished)
+    }));
+    assert!(!names(&bench.handle(answer)).contains(&"ended"));
+    let told = bench.update("e-task-1", TaskState::Finished);
+    assert!(names(&told).starts_with(&["ended", "ACKNOWLEDGE"]));
+}
+
+#[test]
+fn an_executor_that_an_offer_does_not_name_is_gone() {
+    let mut bench = Bench::new(config(), 2);
+    let executor = bench.launched(&[1]);
+    let _ = bench.handle(Input::Registered(executor.clone()));
+    let actions = bench.offered(vec![offer("o2", "cpus:2;mem:2000")]);
+    assert_eq!(names(&actions)[0], "executor lost");
+    assert_ne!(room(&actions).executor, executor);
+}
+
+#[test]
+fn one_that_may_not_have_started_is_given_its_share_again() {
+    let mut bench = Bench::new(config(), 2);
+    let executor = bench.launched(&[1]);
+    let actions = bench.offered(vec![offer("o2", "cpus:2;mem:2000")]);
+    let room = room(&actions);
+    assert_eq!((room.executor, room.cores), (executor, 1));
+    let _ = bench.0.settle();
+    // Without room for it nothing is launched.
+    let actions = bench.offered(vec![offer("o3", "cpus:2;mem:10")]);
+    assert_eq!(names(&actions), ["DECLINE"]);
+}
+
+#[test]
+fn a_task_that_did_not_arrive_leaves_its_executor_alone() {
+    let mut bench = Bench::new(config(), 2);
+    bench.launched(&[1, 2]);
+    let dropped = bench.update("e-task-1", TaskState::Dropped);
+    assert_eq!(names(&dropped)[0], "lost");
+    let finished = bench.update("e-task-2", TaskState::Finished);
+    assert_eq!(names(&finished)[0], "ended");
+}
+
+#[test]
+fn with_its_agent_an_executor_is_lost_and_its_files() {
+    let mut bench = Bench::new(config(), 2);
+    bench.launched(&[1]);
+    let actions = bench.update("e-task-1", TaskState::Unreachable);
+    let Action::ExecutorLost { reason, .. } = &actions[0] else {
+        panic!("{actions:?}");
+    };
+    assert!(
+        matches!(reason, ExecutorLossReason::ProcessLost { host: Some(host), .. } if host.as_str() == "h")
+    );
+}
