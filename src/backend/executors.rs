@@ -172,6 +172,13 @@ impl Executors {
         }
     }
 
+    /// An executor gets nothing more to do.
+    pub fn set_ending(&mut self, executor: &ExecutorId) {
+        if let Some(executor) = self.executors.get_mut(executor) {
+            executor.ending = true;
+        }
+    }
+
     /// The attempts that an executor has, in no order.
     pub fn attempts_on<'a>(
         &'a self,

@@ -1,10 +1,11 @@
 //! Answers to inverse offers: agents that are to be freed. Pure.
 //!
 //! Responsible for saying yes for agents on which nothing of ours is left, and
-//! no for the others: work in progress is not given up for what is planned, and
-//! the master asks again when the refusal is over. That nothing new is started
-//! on such an agent is the business of [`Requirement`](crate::offers::Requirement),
-//! which knows when an offer's agent will be down.
+//! no for now for the others, which are to be drained: what runs there ends, and
+//! nothing new begins; when the refusal is over the master asks again. That
+//! nothing new is started on such an agent is also the business of
+//! [`Requirement`](crate::offers::Requirement), which knows when an offer's agent
+//! will be down.
 
 use std::time::Duration;
 
@@ -13,18 +14,22 @@ use crate::ids::AgentId;
 use crate::mesos::call::Call;
 use crate::offers::{InverseOffer, OfferLedger};
 
-/// The calls that answer inverse offers. `refuse` is for how long those are not
-/// to be repeated that are declined.
+/// An agent that is not free yet is asked for again after so long.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// The calls that answer inverse offers, and the agents that are to be drained.
 pub fn answer(
     ledger: &mut OfferLedger,
     now: Timestamp,
     offers: Vec<InverseOffer>,
     busy: impl Fn(&AgentId) -> bool,
-    refuse: Duration,
-) -> Vec<Call> {
-    let (mut free, mut occupied) = (Vec::new(), Vec::new());
+) -> (Vec<Call>, Vec<AgentId>) {
+    let (mut free, mut occupied, mut to_drain) = (Vec::new(), Vec::new(), Vec::new());
     for offer in offers {
         let is_free = offer.agent_id.as_ref().is_some_and(|agent| !busy(agent));
+        if !is_free {
+            to_drain.extend(offer.agent_id.clone());
+        }
         let ids = if is_free { &mut free } else { &mut occupied };
         ids.push(offer.id.clone());
         ledger.receive_inverse(now, offer);
@@ -38,9 +43,10 @@ pub fn answer(
     let left = ledger.decline_inverse(&occupied).left;
     let offers: Vec<_> = left.into_iter().map(|it| it.offer.id).collect();
     if !offers.is_empty() {
+        let refuse = ASK_AGAIN;
         calls.push(Call::DeclineInverseOffers { offers, refuse });
     }
-    calls
+    (calls, to_drain)
 }
 
 #[cfg(test)]
@@ -64,9 +70,9 @@ mod tests {
             offer("3", None),
         ];
         let mut ledger = OfferLedger::new();
-        let refuse = Duration::from_secs(5);
         let busy = |agent: &AgentId| agent.as_str() == "busy";
-        let calls = answer(&mut ledger, Timestamp::ZERO, offers, busy, refuse);
+        let (calls, to_drain) = answer(&mut ledger, Timestamp::ZERO, offers, busy);
+        assert_eq!(to_drain, [AgentId::from("busy")]);
         assert_eq!(
             calls,
             [
@@ -75,7 +81,7 @@ mod tests {
                 },
                 Call::DeclineInverseOffers {
                     offers: vec!["1".into(), "3".into()],
-                    refuse
+                    refuse: ASK_AGAIN
                 },
             ]
         );

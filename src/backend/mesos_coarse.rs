@@ -93,6 +93,9 @@ pub enum Action {
         /// Why.
         reason: ExecutorLossReason,
     },
+    /// The agent of an executor is to be freed: it gets nothing more to do, and
+    /// [`Input::End`] when it has nothing to do any more. May be repeated.
+    Drain(ExecutorId),
     /// People are to know.
     Note(String),
 }
@@ -276,9 +279,12 @@ impl MesosCoarse {
             Event::InverseOffers(offers) => {
                 let executors = &self.executors;
                 let busy = |agent: &AgentId| executors.values().any(|it| it.agent == *agent);
-                let refuse = self.config.refuse.usual;
-                let calls = maintenance::answer(&mut self.ledger, now, offers, busy, refuse);
+                let (calls, to_drain) = maintenance::answer(&mut self.ledger, now, offers, busy);
                 actions.extend(calls.into_iter().map(Action::Call));
+                for agent in to_drain {
+                    let executors = self.on_agent(&agent).into_iter();
+                    actions.extend(executors.map(Action::Drain));
+                }
             }
             Event::RescindInverseOffer(offer) => {
                 self.ledger.rescind_inverse(&offer);

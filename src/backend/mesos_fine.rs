@@ -113,6 +113,9 @@ pub enum Action {
     /// An executor has had no task for long: [`Input::LetGo`] if it holds nothing
     /// that anybody needs.
     Idle(ExecutorId),
+    /// The agent of an executor is to be freed: no task is placed there any more,
+    /// and [`Input::LetGo`] follows when it has none. May be repeated.
+    Drain(ExecutorId),
     /// People are to know.
     Note(String),
 }
@@ -213,6 +216,13 @@ impl MesosFine {
     pub fn host_of(&self, executor: &ExecutorId) -> Option<&Host> {
         let mut all = self.executors.values();
         all.find(|it| it.executor == *executor).map(|it| &it.host)
+    }
+
+    /// How many tasks an executor has.
+    pub fn tasks_on(&self, executor: &ExecutorId) -> u32 {
+        let mut all = self.executors.values();
+        let found = all.find(|it| it.executor == *executor);
+        found.map_or(0, |it| it.tasks)
     }
 
     /// Where an attempt runs.
@@ -389,9 +399,10 @@ impl MesosFine {
             }
             Event::InverseOffers(offers) => {
                 let busy = |agent: &AgentId| self.executors.contains_key(agent);
-                let refuse = self.config.shared.refuse.usual;
-                let calls = maintenance::answer(&mut self.ledger, now, offers, busy, refuse);
+                let (calls, to_drain) = maintenance::answer(&mut self.ledger, now, offers, busy);
                 actions.extend(calls.into_iter().map(Action::Call));
+                let executors = to_drain.iter().filter_map(|it| self.executors.get(it));
+                actions.extend(executors.map(|it| Action::Drain(it.executor.clone())));
             }
             Event::RescindInverseOffer(offer) => {
                 self.ledger.rescind_inverse(&offer);

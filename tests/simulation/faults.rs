@@ -185,13 +185,14 @@ impl World {
                 self.compete(agent, share);
             }
             Kind::Drain => {
+                let now = self.now;
                 let begin = self.calendar() + Duration::from_secs(30);
                 let unavailable = Unavailability {
                     start: begin,
                     duration: Some(lasts),
                 };
                 if let Some(master) = &mut self.master {
-                    let out = master.drain(agent, Some(unavailable));
+                    let out = master.drain(now, agent, Some(unavailable));
                     self.master_says(out);
                 }
             }
@@ -227,8 +228,9 @@ impl World {
             Kind::IsolateBlockServer => self.isolated.clear(),
             Kind::Compete => self.compete(agent, 0.0),
             Kind::Drain => {
+                let now = self.now;
                 if let Some(master) = &mut self.master {
-                    let out = master.drain(agent, None);
+                    let out = master.drain(now, agent, None);
                     self.master_says(out);
                 }
             }

@@ -83,6 +83,8 @@ struct Agent {
     taken: Held,
     filter: Option<(Held, Timestamp)>,
     unavailable: Option<Unavailability>,
+    /// When the framework is asked for it again; unset once it agreed.
+    ask_at: Option<Timestamp>,
 }
 
 /// What all masters share, in their registry.
@@ -117,6 +119,11 @@ pub fn agent_id(agent: usize) -> AgentId {
 
 pub fn agent_of(id: &AgentId) -> Option<usize> {
     id.as_str().strip_prefix("agent-")?.parse().ok()
+}
+
+/// The agent that an inverse offer is about.
+fn asked_for(id: &OfferId) -> Option<usize> {
+    id.as_str().rsplit('-').next()?.parse().ok()
 }
 
 fn status(task: &MesosTaskId, state: TaskState, reason: &str) -> TaskStatus {
@@ -288,7 +295,14 @@ impl Master {
                     self.reconcile_one(&task, agent.as_ref(), &mut out);
                 }
             }
-            Call::AcceptInverseOffers { .. } | Call::DeclineInverseOffers { .. } => {}
+            Call::AcceptInverseOffers { .. } => {}
+            Call::DeclineInverseOffers { offers, refuse } => {
+                for agent in offers.iter().filter_map(asked_for) {
+                    if let Some(entry) = self.agents.get_mut(&agent) {
+                        entry.ask_at = Some(now + refuse);
+                    }
+                }
+            }
             other => panic!("{} is not expected", other.name()),
         }
         out
@@ -392,8 +406,9 @@ impl Master {
 
     /// Offers what is free.
     pub fn allocate(&mut self, now: Timestamp) -> Vec<Out> {
+        let mut asked = self.ask_for_agents(now);
         if !self.connected || self.suppressed {
-            return Vec::new();
+            return asked;
         }
         let mut offers = Vec::new();
         let agents: Vec<_> = self.agents.keys().copied().collect();
@@ -425,10 +440,10 @@ impl Master {
                 fault_domain: None,
             });
         }
-        if offers.is_empty() {
-            return Vec::new();
+        if !offers.is_empty() {
+            asked.push(Out::ToDriver(Event::Offers(offers)));
         }
-        vec![Out::ToDriver(Event::Offers(offers))]
+        asked
     }
 
     /// Takes back the offers of an agent.
@@ -459,22 +474,41 @@ impl Master {
         }
     }
 
-    /// An agent is to go down for maintenance; all are asked for it.
-    pub fn drain(&mut self, agent: usize, unavailable: Option<Unavailability>) -> Vec<Out> {
+    /// An agent is to go down for maintenance, or not any more.
+    pub fn drain(
+        &mut self,
+        now: Timestamp,
+        agent: usize,
+        unavailable: Option<Unavailability>,
+    ) -> Vec<Out> {
         let mut out = self.rescind(agent);
-        let Some(entry) = self.agents.get_mut(&agent) else {
-            return out;
-        };
-        entry.unavailable = unavailable;
-        if let Some(unavailability) = unavailable {
-            self.next += 1;
-            out.push(Out::ToDriver(Event::InverseOffers(vec![InverseOffer {
-                id: format!("{}-I{}", self.life, self.next).into(),
-                agent_id: Some(agent_id(agent)),
-                unavailability,
-            }])));
+        if let Some(entry) = self.agents.get_mut(&agent) {
+            entry.unavailable = unavailable;
+            entry.ask_at = unavailable.map(|_| now);
         }
+        out.extend(self.ask_for_agents(now));
         out
+    }
+
+    /// Asks for the agents that are wanted back.
+    fn ask_for_agents(&mut self, now: Timestamp) -> Vec<Out> {
+        let mut offers = Vec::new();
+        for (agent, entry) in &mut self.agents {
+            if let Some(unavailability) = entry.unavailable
+                && entry.ask_at.take_if(|at| *at <= now).is_some()
+            {
+                self.next += 1;
+                offers.push(InverseOffer {
+                    id: format!("{}-I{}-{agent}", self.life, self.next).into(),
+                    agent_id: Some(agent_id(*agent)),
+                    unavailability,
+                });
+            }
+        }
+        if offers.is_empty() || !self.connected {
+            return Vec::new();
+        }
+        vec![Out::ToDriver(Event::InverseOffers(offers))]
     }
 
     /// An agent registers, for the first time or again.
@@ -512,6 +546,7 @@ impl Master {
                 taken: before.as_ref().map_or(Held::default(), |it| it.taken),
                 filter: None,
                 unavailable: before.and_then(|it| it.unavailable),
+                ask_at: None,
             },
         );
         let there: BTreeSet<_> = report.tasks.iter().map(|it| it.0.clone()).collect();

@@ -92,6 +92,7 @@ fn shown(action: &Action) -> String {
         Action::Call(Call::Decline { offers, refuse }) => format!("decline {offers:?} {refuse:?}"),
         Action::Call(Call::Kill { task, .. }) => format!("kill {task}"),
         Action::Call(call) => call.name().to_lowercase(),
+        Action::Drain(executor) => format!("drain {executor}"),
         Action::Lost { executor, reason } => match reason {
             ExecutorLossReason::ProcessLost { caused_by_app, .. } => {
                 format!("lost {executor} {caused_by_app}")

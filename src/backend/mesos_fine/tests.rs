@@ -119,6 +119,7 @@ fn names(actions: &[Action]) -> Vec<&'static str> {
         Action::Lost { .. } => "lost",
         Action::ExecutorLost { .. } => "executor lost",
         Action::Idle(_) => "idle",
+        Action::Drain(_) => "drain",
         Action::Note(_) => "note",
     };
     actions.iter().map(name).collect()

@@ -106,7 +106,7 @@ impl World {
                 Action::Lost { executor, .. } => {
                     assert!(self.alive.remove(&executor), "{executor} was lost twice");
                 }
-                Action::Note(_) => {}
+                Action::Drain(_) | Action::Note(_) => {}
             }
         }
         assert!(

@@ -166,7 +166,7 @@ impl World {
                     self.running.retain(|_, it| *it != executor);
                     self.waiting += (before - self.running.len()) as u64;
                 }
-                Action::Idle(_) | Action::Note(_) => {}
+                Action::Idle(_) | Action::Drain(_) | Action::Note(_) => {}
             }
         }
     }

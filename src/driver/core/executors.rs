@@ -51,6 +51,12 @@ pub(super) struct Link {
     killing: BTreeSet<(TaskId, String)>,
 }
 
+impl Link {
+    pub(super) const fn host(&self) -> &Host {
+        &self.host
+    }
+}
+
 impl Driver {
     /// Whether this is the connection on which an executor speaks.
     pub(super) fn is_current(&self, executor: &ExecutorId, connection: ConnectionId) -> bool {
@@ -277,6 +283,7 @@ impl Driver {
             self.send_away(connection, "the driver has given it up");
         }
         self.executors.remove(executor);
+        self.draining.remove(executor);
         self.commits.retain(|_, asking| asking != executor);
         let host_gone = match &reason {
             ExecutorLossReason::ProcessLost { host, .. }

@@ -83,6 +83,7 @@ impl Driver {
                 mesos_coarse::Action::Lost { executor, reason } => {
                     self.executor_lost(&executor, reason);
                 }
+                mesos_coarse::Action::Drain(executor) => self.drain(executor),
                 mesos_coarse::Action::Note(text) => self.note(text),
             }
         }
@@ -136,6 +137,7 @@ impl Driver {
                         self.tell_fine(mesos_fine::Input::LetGo(executor));
                     }
                 }
+                mesos_fine::Action::Drain(executor) => self.drain(executor),
                 mesos_fine::Action::Note(text) => self.note(text),
             }
         }

@@ -12,6 +12,7 @@
 //! | `record`, `replay` | the words, written down, and taken again |
 //! | `fleet`, `processes` | where executors come from |
 //! | `executors` | who is connected, who comes back, who is lost |
+//! | `draining` | executors whose agents are wanted back |
 //! | `stores` | outputs that outlive their executor |
 //! | `attempts` | from a placement to a task, and from its end to a result |
 //! | `jobs`, `board` | which jobs there are, and what becomes of their results |
@@ -20,6 +21,7 @@
 
 mod attempts;
 pub mod board;
+mod draining;
 pub mod effect;
 mod executors;
 pub mod fleet;
@@ -117,6 +119,8 @@ pub struct Driver {
     commits: BTreeMap<TaskId, ExecutorId>,
     /// Executors with new room.
     freed: BTreeSet<ExecutorId>,
+    /// Executors whose agents are to be freed.
+    draining: BTreeSet<ExecutorId>,
     /// In fine mode, the hosts of all executors there were: a status may come late.
     hosts: BTreeMap<ExecutorId, Host>,
     /// Where attempts ran whose results are still to be fetched.
@@ -156,6 +160,7 @@ impl Driver {
             results: FxHashMap::default(),
             commits: BTreeMap::new(),
             freed: BTreeSet::new(),
+            draining: BTreeSet::new(),
             hosts: BTreeMap::new(),
             ran_on: BTreeMap::new(),
             wanted: (0, 0),
@@ -178,6 +183,7 @@ impl Driver {
         for input in step.inputs {
             self.take(input);
         }
+        self.end_drained();
         self.offer_room();
         self.submit_ready();
         self.tell_progress();
