@@ -27,7 +27,7 @@ use super::report::{Listener, Progress};
 use crate::clock::SystemClock;
 use crate::ids::{JobId, TaskId};
 use crate::mesos::call::Call;
-use crate::mesos::client::{Client, Pending};
+use crate::mesos::client::{CallError, Client, Pending};
 use crate::rpc::message::{FromDriver, from_driver};
 use crate::storage::sink;
 use crate::timer::sleep_until;
@@ -37,6 +37,9 @@ const BATCH: usize = 1024;
 
 /// A master that is there answers the farewell at once.
 const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How often a farewell is tried while there is no subscription.
+const SUBSCRIBE_AGAIN: Duration = Duration::from_millis(100);
 
 /// Fetches a result that an executor keeps.
 pub(super) type FetchResult = Pin<Box<dyn Future<Output = Result<Bytes, String>> + Send>>;
@@ -291,7 +294,13 @@ async fn farewell(client: &Client, acknowledged: Option<Pending>) {
             // Without a subscription the agents keep what they have to say.
             let _ = pending.await;
         }
-        client.send(Call::Teardown).await
+        loop {
+            match client.send(Call::Teardown).await {
+                // Lost this moment: it is being sought again.
+                Err(CallError::NotSubscribed) => tokio::time::sleep(SUBSCRIBE_AGAIN).await,
+                told => return told,
+            }
+        }
     };
     match timeout(FAREWELL, farewell).await {
         Ok(Ok(())) => {}

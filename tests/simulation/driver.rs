@@ -131,7 +131,9 @@ impl World {
         };
         let dag = DagSchedulerConfig {
             task_needs: TaskNeeds::from_conf(&conf),
-            max_consecutive_stage_attempts: 1000,
+            // Twice Spark's: several faults may hit one stage. Outputs that are lost
+            // must be known as lost all at once.
+            max_consecutive_stage_attempts: 8,
             ..DagSchedulerConfig::default()
         };
         let plan = Arc::clone(&self.application.plan);

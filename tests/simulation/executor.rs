@@ -522,7 +522,10 @@ impl World {
             self.complete(index, task);
         } else {
             let stragglers = self.setting.stragglers;
-            let mut millis = 1 << self.random.u32(0..self.setting.longest_task);
+            let mut millis = 1
+                << self
+                    .random
+                    .u32(self.setting.shortest_task..self.setting.longest_task);
             if self.random.f64() < stragglers {
                 millis *= 30;
             }

@@ -56,6 +56,9 @@ struct Arguments {
     /// Only this one.
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     seed: Option<u64>,
+    /// Only this: another master leads while so many tasks run.
+    #[arg(long)]
+    leader_change: Option<u32>,
     /// Go on after a violation.
     #[arg(long)]
     keep_going: bool,
@@ -84,6 +87,9 @@ fn main() -> ExitCode {
     // `cargo test` passes options of its own harness.
     let ours = std::env::args().filter(|it| !matches!(it.as_str(), "--quiet" | "-q" | "--ignored"));
     let arguments = Arguments::parse_from(ours);
+    if let Some(tasks) = arguments.leader_change {
+        return leader_change(tasks);
+    }
     let seeds: Vec<u64> = match arguments.seed {
         Some(seed) => vec![seed],
         None => {
@@ -156,6 +162,23 @@ impl Totals {
             *self.counts.entry(what).or_default() += count;
         }
         self.violations.extend(violation.map(|text| (seed, text)));
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "it is a program of its own")]
+fn leader_change(tasks: u32) -> ExitCode {
+    let clock = SystemClock::start();
+    let (reconciled, launched) = World::leader_change(tasks);
+    let took = clock.now().since_start().as_secs_f64();
+    println!(
+        "leader change with {tasks} tasks: reconciled {:.2} s after the new master was up, \
+         {launched} tasks launched again ({took:.1} s of computing in all)",
+        reconciled.as_secs_f64()
+    );
+    if launched == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

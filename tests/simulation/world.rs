@@ -9,9 +9,10 @@ use mesquite::driver::core::Over;
 use mesquite::driver::core::effect::Delivery;
 use mesquite::driver::core::input::Input;
 use mesquite::driver::report::{JobReport, Status};
-use mesquite::ids::{JobId, Partition, TaskId};
+use mesquite::ids::{JobId, MesosTaskId, Partition, TaskId};
 use mesquite::mesos::answer::SubscribeAnswer;
 use mesquite::mesos::event::Event;
+use mesquite::plan::ApplicationBuilder;
 use mesquite::plan::application::{ActionKind, Application};
 
 use crate::agent::{self, Agent, COME_BACK};
@@ -38,6 +39,8 @@ pub struct Setting {
     pub speculation: bool,
     /// Tasks take up to two to the power of this milliseconds.
     pub longest_task: u32,
+    /// And at least that of this.
+    pub shortest_task: u32,
     pub stragglers: f64,
     pub task_failures: f64,
     /// How long executors look for their driver, and the master waits for it.
@@ -47,6 +50,8 @@ pub struct Setting {
     pub faults: usize,
     /// Faults come in this time.
     pub horizon: Duration,
+    /// Cores and MiB of each agent; drawn if unset.
+    pub size: Option<Held>,
 }
 
 impl Setting {
@@ -56,12 +61,14 @@ impl Setting {
             agents: random.usize(1..=4),
             speculation: random.u32(0..3) == 0,
             longest_task: random.u32(6..16),
+            shortest_task: 0,
             stragglers: if random.bool() { 0.05 } else { 0.0 },
             task_failures: if random.bool() { 0.03 } else { 0.0 },
             failover: Duration::from_secs(600),
             agent_timeout: Duration::from_secs([5, 20, 75][random.usize(0..3)]),
             faults: random.usize(0..16),
             horizon: Duration::from_secs([3, 8, 20, 60][random.usize(0..4)]),
+            size: None,
         }
     }
 }
@@ -153,6 +160,8 @@ pub struct World {
     pub steps: u64,
     pub events: u64,
     pub counts: BTreeMap<&'static str, u64>,
+    /// Tasks that a master has answered for.
+    reconciled: BTreeSet<MesosTaskId>,
 }
 
 impl World {
@@ -175,7 +184,7 @@ impl World {
         };
         let agents = setting.agents;
         let made = (0..agents).map(|number| {
-            let total = total(&mut random);
+            let total = setting.size.unwrap_or_else(|| total(&mut random));
             Agent::new(number, total, random.u64(..))
         });
         let made: Vec<_> = made.collect();
@@ -212,6 +221,7 @@ impl World {
             steps: 0,
             events: 0,
             counts: BTreeMap::new(),
+            reconciled: BTreeSet::new(),
             setting,
         };
         world.at(Timestamp::ZERO, Happening::MasterStarts);
@@ -244,6 +254,49 @@ impl World {
 
     pub fn count(&mut self, what: &'static str) {
         *self.counts.entry(what).or_default() += 1;
+    }
+
+    /// Another master leads while so many tasks run: how long until it has
+    /// answered for all of them, by the clock of the simulation, and how many
+    /// tasks were launched twice.
+    pub fn leader_change(tasks: u32) -> (Duration, u64) {
+        let mut builder = ApplicationBuilder::new();
+        let all = builder.range("all", 0, 1, tasks).expect("a dataset");
+        builder.action(all, ActionKind::Count, None);
+        let setting = Setting {
+            fine: true,
+            agents: 100,
+            // Longer than all this takes.
+            longest_task: 40,
+            shortest_task: 39,
+            size: Some(Held {
+                cpus: u64::from(tasks) * 10 + 1000,
+                mem: 10_000,
+            }),
+            faults: 0,
+            ..Setting::draw(&mut fastrand::Rng::with_seed(1))
+        };
+        let random = fastrand::Rng::with_seed(1);
+        let mut world = Self::with(1, setting, Arc::new(builder.build()), random);
+        let live = |world: &Self| world.master.as_ref().map_or(0, Master::live_tasks);
+        world.run_until(|world| live(world) >= tasks as usize);
+        let calm = world.now + Duration::from_secs(30);
+        world.run_until(|world| world.now >= calm);
+        world.reconciled.clear();
+        world.master_dies(Duration::from_secs(1));
+        world.run_until(|world| world.master.is_some());
+        let begin = world.now;
+        world.run_until(|world| world.reconciled.len() >= tasks as usize);
+        let launched = world.master.as_ref().map_or(0, |it| it.launched);
+        (world.now - begin, launched)
+    }
+
+    fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        while !done(self) {
+            let ((at, _), happening) = self.queue.pop_first().expect("something happens");
+            self.now = at;
+            self.happen(happening);
+        }
     }
 
     /// Runs to the end of the application and of all it left.
@@ -688,6 +741,11 @@ impl World {
         for one in out {
             match one {
                 master::Out::ToDriver(event) => {
+                    if let Event::Update(update) = &event
+                        && update.reason.as_deref() == Some("REASON_RECONCILIATION")
+                    {
+                        self.reconciled.insert(update.task.clone());
+                    }
                     let connected = self.master.as_ref().is_some_and(Master::is_connected);
                     let last_words = matches!(event, Event::Error(_));
                     if let Some(stream) = stream.filter(|_| connected || last_words) {
