@@ -131,8 +131,8 @@ impl World {
         };
         let dag = DagSchedulerConfig {
             task_needs: TaskNeeds::from_conf(&conf),
-            // Twice Spark's: several faults may hit one stage. Outputs that are lost
-            // must be known as lost all at once.
+            // Twice Spark's, for several faults may hit one stage; outputs that
+            // are lost must be known as lost all at once.
             max_consecutive_stage_attempts: 8,
             ..DagSchedulerConfig::default()
         };

@@ -75,6 +75,12 @@ const KINDS: [(Kind, &str); 21] = [
     (Kind::Drain, "maintenance of an agent"),
 ];
 
+/// Faults that may keep an output out of reach of a reader for long.
+pub const LASTING: [&str; 2] = [
+    "two agents cut off from each other",
+    "block server out of reach of one executor",
+];
+
 impl Fault {
     pub fn draw(world: &mut World) -> Self {
         let (kind, _) = KINDS[world.random.usize(0..KINDS.len())];
