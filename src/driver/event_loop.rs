@@ -35,8 +35,9 @@ use crate::timer::sleep_until;
 /// So many arrivals are taken at once at most, before room is offered again.
 const BATCH: usize = 1024;
 
-/// A master that is there answers the farewell at once.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// A master that is there answers the farewell at once; one that was just
+/// replaced takes some seconds until it takes subscriptions.
+const FAREWELL: Duration = Duration::from_secs(15);
 
 /// How often a farewell is tried while there is no subscription.
 const SUBSCRIBE_AGAIN: Duration = Duration::from_millis(100);
@@ -116,7 +117,7 @@ impl<'a> EventLoop<'a> {
     pub(super) async fn run(
         &mut self,
         mut inputs: Vec<Input>,
-        mut receiver: mpsc::UnboundedReceiver<Arrival>,
+        receiver: &mut mpsc::UnboundedReceiver<Arrival>,
     ) {
         let mut arrived = Vec::with_capacity(BATCH);
         loop {

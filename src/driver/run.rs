@@ -122,7 +122,8 @@ pub async fn run(
         }
     }
     let folder = WorkFolder::make(conf)?;
-    let (arrivals, receiver) = mpsc::unbounded_channel();
+    // It outlives the loop: a client that nobody listens to gives up.
+    let (arrivals, mut receiver) = mpsc::unbounded_channel();
     let mut registered_seconds = 0.0;
     let mut app_id = format!("mesquite-{}", uuid::Uuid::new_v4());
     let master = conf.get(&MASTER);
@@ -237,7 +238,7 @@ pub async fn run(
     };
     let mut running = EventLoop::new(driver, shell, listener);
     match resumed {
-        None => running.run(vec![Input::Started], receiver).await,
+        None => running.run(vec![Input::Started], &mut receiver).await,
         Some(resumed) => {
             if let Some(connections) = connections {
                 connections.fetch_max(resumed.next_connection.0, Ordering::Relaxed);
@@ -245,7 +246,7 @@ pub async fn run(
             let mut inputs = vec![Input::Recovered];
             inputs.extend(subscribed);
             inputs.extend(running.go_on(resumed));
-            running.run(inputs, receiver).await;
+            running.run(inputs, &mut receiver).await;
         }
     }
     running.stop().await;

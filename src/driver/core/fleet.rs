@@ -111,6 +111,7 @@ impl Driver {
                         offers,
                         all_free: true,
                     });
+                    self.settle();
                 }
                 mesos_fine::Action::Ended {
                     executor,
@@ -144,7 +145,7 @@ impl Driver {
     }
 
     /// The core has answered an offer: what is left of it is declined.
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         if let Fleet::Fine(backend) = &mut self.fleet {
             let actions = backend.settle();
             self.fine_says(actions);

@@ -57,7 +57,6 @@ impl Driver {
         }
         let mut events = Vec::new();
         self.carry_out(actions, &mut events);
-        self.settle();
         for event in events {
             self.feed(event);
         }

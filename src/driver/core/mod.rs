@@ -325,7 +325,6 @@ impl Driver {
         while let Some(event) = events.pop() {
             let actions = self.core.handle(self.now, event);
             self.carry_out(actions, &mut events);
-            self.settle();
         }
     }
 
