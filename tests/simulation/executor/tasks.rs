@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Reads the blocks of one source, on this host's disk or at another executor.
-    pub(super) fn read(
+    fn read(
         &self,
         index: usize,
         shuffle: u32,
