@@ -3,7 +3,7 @@
 //! Responsible for the link to each executor. A connection that breaks is not
 //! the end of its executor: it has a moment to come back with what it runs. One
 //! whose process is known to be dead, or that does not come back, is lost; what
-//! it left on its host may still be served there (see [`stores`](super::stores)).
+//! it left on its host may still be served there (see [`stores`]).
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 //! Responsible for the words in which the shell tells what happened. They can be
 //! written down and read again: a driver that was given the same steps as
 //! another one is in the same state, which is how a run survives its driver
-//! (see [`journal`](super::super::journal)).
+//! (see `driver::journal`).
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 //! Responsible for joining what decides: the scheduling [`Core`], the backend
 //! that executors come from, the executors that are connected, and the jobs of
 //! the application. Steps go in, effects come out, in order; the shell
-//! ([`super::event_loop`]) waits, and carries them out. The same steps lead to
+//! (`driver::event_loop`) waits, and carries them out. The same steps lead to
 //! the same state and the same effects.
 //!
 //! | file | what |
