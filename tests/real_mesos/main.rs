@@ -19,6 +19,7 @@ mod framework;
 #[path = "../support/jobs.rs"]
 mod jobs;
 mod leaders;
+mod maintenance;
 mod recovery;
 mod run;
 mod subscription;
