@@ -264,8 +264,9 @@ impl<'a> EventLoop<'a> {
         Some(Input::Delivered { job, result })
     }
 
-    /// Ends all executors and waits until they are gone.
-    pub(super) async fn stop(&mut self) {
+    /// Ends all executors and waits until they are gone; an interruption ends the
+    /// waiting.
+    pub(super) async fn stop(&mut self, receiver: &mut mpsc::UnboundedReceiver<Arrival>) {
         let mut links = std::mem::take(&mut self.links);
         for link in links.values_mut() {
             link.send(FromDriver {
@@ -283,7 +284,21 @@ impl<'a> EventLoop<'a> {
         match &mut self.shell.source {
             Source::Threads => {}
             Source::Processes(processes) => processes.stop().await,
-            Source::Mesos(client) => farewell(client, self.acknowledged.take()).await,
+            Source::Mesos(client) => tokio::select! {
+                () = farewell(client, self.acknowledged.take()) => {}
+                () = interrupted(receiver) => {
+                    tracing::warn!("left without ending the framework");
+                }
+            },
+        }
+    }
+}
+
+/// Waits until the user wants an end.
+async fn interrupted(receiver: &mut mpsc::UnboundedReceiver<Arrival>) {
+    while let Some(arrival) = receiver.recv().await {
+        if matches!(arrival, Arrival::Input(Input::Interrupted)) {
+            return;
         }
     }
 }

@@ -249,7 +249,7 @@ pub async fn run(
             running.run(inputs, &mut receiver).await;
         }
     }
-    running.stop().await;
+    running.stop(&mut receiver).await;
     watching.abort();
     if let Some(Over::Removed(why)) = running.driver.over() {
         return Err(RunError::Removed(why.clone()));
