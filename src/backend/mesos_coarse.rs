@@ -24,7 +24,7 @@ use crate::clock::Timestamp;
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, Role};
 use crate::mesos::call::Call;
 use crate::mesos::event::{Event, ExitStatus};
-use crate::mesos::reconcile::{Ask, Reconciliation};
+use crate::mesos::reconcile::Reconciliation;
 use crate::mesos::task::{TaskInfo, Variable};
 use crate::offers::{OfferGroup, OfferLedger, RefusePolicy, Requirement};
 use crate::resources::Resources;
@@ -165,11 +165,6 @@ impl MesosCoarse {
             .min()
     }
 
-    /// Executors that were launched and are not known to be gone.
-    pub fn executors(&self) -> impl Iterator<Item = &ExecutorId> {
-        self.executors.keys()
-    }
-
     /// Whether an executor of this name was launched and is not to end.
     pub fn expects(&self, executor: &ExecutorId) -> bool {
         self.executors.get(executor).is_some_and(|it| !it.killed)
@@ -223,7 +218,9 @@ impl MesosCoarse {
         }
         self.give_up_late(now, &mut actions);
         self.include_again(now, &mut actions);
-        self.reconcile(now, &mut actions);
+        let executors = &self.executors;
+        let calls = self.reconciliation.calls(now, || Self::ours(executors));
+        actions.extend(calls.into_iter().map(Action::Call));
         actions
     }
 
@@ -231,34 +228,15 @@ impl MesosCoarse {
         self.ledger.expire_all();
         self.subscribed = true;
         self.suppressed = false;
-        self.begin_reconciliation(now);
+        let ours = Self::ours(&self.executors);
+        self.reconciliation.begin(now, ours.into_keys());
     }
 
-    fn begin_reconciliation(&mut self, now: Timestamp) {
-        let ids = self.executors.keys();
-        let tasks: Vec<_> = ids.map(|id| MesosTaskId::new(id.as_str())).collect();
-        self.reconciliation.begin(now, tasks);
-    }
-
-    /// Asks the master about executors, if it is time.
-    fn reconcile(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        while let Some(ask) = self.reconciliation.due(now) {
-            let tasks = match ask {
-                Ask::Everything => {
-                    self.begin_reconciliation(now);
-                    Vec::new()
-                }
-                Ask::About(tasks) => tasks
-                    .into_iter()
-                    .map(|id| {
-                        let executor = self.executors.get(&ExecutorId::new(id.as_str()));
-                        let agent = executor.map(|it| it.agent.clone());
-                        (id, agent)
-                    })
-                    .collect(),
-            };
-            actions.push(Action::Call(Call::Reconcile { tasks }));
-        }
+    /// All executors as Mesos tasks, each with its agent.
+    fn ours(executors: &BTreeMap<ExecutorId, Executor>) -> BTreeMap<MesosTaskId, &AgentId> {
+        let all = executors.iter();
+        all.map(|(id, it)| (MesosTaskId::new(id.as_str()), &it.agent))
+            .collect()
     }
 
     fn event(

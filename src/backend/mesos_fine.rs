@@ -21,10 +21,10 @@ use super::decline_tally::DeclineTally;
 use super::maintenance;
 use super::mesos_coarse::MesosCoarseConfig;
 use crate::clock::Timestamp;
-use crate::ids::{AgentId, ExecutorId, Host, TaskId};
+use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, TaskId};
 use crate::mesos::call::Call;
 use crate::mesos::event::{Event, ExitStatus};
-use crate::mesos::reconcile::{Ask, Reconciliation};
+use crate::mesos::reconcile::Reconciliation;
 use crate::mesos::task::ExecutorInfo;
 use crate::offers::{DeclineReason, OfferGroup, OfferLedger};
 use crate::resources::{Resources, Scalar};
@@ -251,7 +251,8 @@ impl MesosFine {
                 self.suppressed = false;
                 self.asked = false;
                 self.revive_at = None;
-                self.begin_reconciliation(now);
+                let ours = Self::ours(&self.config.shared.prefix, &self.tasks);
+                self.reconciliation.begin(now, ours.into_keys());
             }
             Input::Disconnected => {
                 self.subscribed = false;
@@ -317,34 +318,20 @@ impl MesosFine {
                 }
             }
         }
-        self.reconcile(now, &mut actions);
+        let (prefix, tasks) = (&self.config.shared.prefix, &self.tasks);
+        let calls = self.reconciliation.calls(now, || Self::ours(prefix, tasks));
+        actions.extend(calls.into_iter().map(Action::Call));
         actions
     }
 
-    fn begin_reconciliation(&mut self, now: Timestamp) {
-        let tasks: Vec<_> = self.tasks.keys().map(|id| self.mesos_id(*id)).collect();
-        self.reconciliation.begin(now, tasks);
-    }
-
-    /// Asks the master about tasks, if it is time.
-    fn reconcile(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        while let Some(ask) = self.reconciliation.due(now) {
-            let tasks = match ask {
-                Ask::Everything => {
-                    self.begin_reconciliation(now);
-                    Vec::new()
-                }
-                Ask::About(tasks) => tasks
-                    .into_iter()
-                    .map(|id| {
-                        let task = self.task_id(&id).and_then(|it| self.tasks.get(&it));
-                        let agent = task.map(|it| it.agent.clone());
-                        (id, agent)
-                    })
-                    .collect(),
-            };
-            actions.push(Action::Call(Call::Reconcile { tasks }));
-        }
+    /// All tasks under their Mesos names, each with its agent.
+    fn ours<'a>(
+        prefix: &str,
+        tasks: &'a BTreeMap<TaskId, Task>,
+    ) -> BTreeMap<MesosTaskId, &'a AgentId> {
+        let all = tasks.iter();
+        all.map(|(id, it)| (statuses::mesos_id(prefix, *id), &it.agent))
+            .collect()
     }
 
     /// Wants offers, because tasks wait; again only when some have come.

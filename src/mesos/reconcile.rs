@@ -6,11 +6,12 @@
 //! then all are asked about afresh, along with those that the master knows and we
 //! do not. Both backends of Mesos own one; what an answer means is theirs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::ids::MesosTaskId;
+use crate::ids::{AgentId, MesosTaskId};
+use crate::mesos::call::Call;
 
 /// The first pause. Answers of a master that knows take milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -25,11 +26,10 @@ const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
 /// What to ask.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Ask {
+enum Ask {
     /// What became of these.
     About(Vec<MesosTaskId>),
-    /// Which tasks the master knows, and what became of all of ours: call
-    /// [`Reconciliation::begin`], and send a RECONCILE without tasks.
+    /// Which tasks the master knows, and what became of all of ours.
     Everything,
 }
 
@@ -64,13 +64,41 @@ impl Reconciliation {
         }
     }
 
-    /// When [`due`](Self::due) has something to say, if ever.
+    /// When [`calls`](Self::calls) has something to say, if ever.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.ask_at.into_iter().chain(self.everything_at).min()
     }
 
+    /// The calls that are due now. `ours` are all tasks that are not over, each with
+    /// its agent.
+    pub fn calls<'a>(
+        &mut self,
+        now: Timestamp,
+        ours: impl Fn() -> BTreeMap<MesosTaskId, &'a AgentId>,
+    ) -> Vec<Call> {
+        let mut calls = Vec::new();
+        while let Some(ask) = self.due(now) {
+            let ours = ours();
+            let tasks = match ask {
+                Ask::Everything => {
+                    self.begin(now, ours.into_keys());
+                    Vec::new()
+                }
+                Ask::About(tasks) => tasks
+                    .into_iter()
+                    .map(|id| {
+                        let agent = ours.get(&id).map(|it| (*it).clone());
+                        (id, agent)
+                    })
+                    .collect(),
+            };
+            calls.push(Call::Reconcile { tasks });
+        }
+        calls
+    }
+
     /// What to ask now, if anything.
-    pub fn due(&mut self, now: Timestamp) -> Option<Ask> {
+    fn due(&mut self, now: Timestamp) -> Option<Ask> {
         if self.everything_at.is_some_and(|at| at <= now) {
             self.everything_at = Some(now + INTERVAL);
             return Some(Ask::Everything);

@@ -1,3 +1,5 @@
+//! Offers and statuses of coarse mode, one at a time.
+
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -295,7 +297,7 @@ proptest! {
             prop_assert!(open.is_empty());
             prop_assert!(max.is_none_or(|max| bench.backend.cores() <= u64::from(max)));
             if fail {
-                let first = bench.backend.executors().next().cloned();
+                let first = bench.backend.executors.keys().next().cloned();
                 if let Some(first) = first {
                     bench.update(first.as_str(), TaskState::Lost);
                 }

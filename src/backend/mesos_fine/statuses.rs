@@ -10,9 +10,14 @@ use crate::scheduler::task::ExecutorLossReason;
 /// The reason of an answer to RECONCILE. It has no data.
 const RECONCILED: &str = "REASON_RECONCILIATION";
 
+/// The Mesos name of a task.
+pub(super) fn mesos_id(prefix: &str, task: TaskId) -> MesosTaskId {
+    MesosTaskId::from(format!("{prefix}-task-{task}"))
+}
+
 impl MesosFine {
     pub(super) fn mesos_id(&self, task: TaskId) -> MesosTaskId {
-        MesosTaskId::from(format!("{}-task-{task}", self.config.shared.prefix))
+        mesos_id(&self.config.shared.prefix, task)
     }
 
     pub(super) fn task_id(&self, id: &MesosTaskId) -> Option<TaskId> {

@@ -1,3 +1,5 @@
+//! Offers and statuses of fine mode, one at a time.
+
 use uuid::Uuid;
 
 use super::*;

@@ -271,11 +271,6 @@ impl Board {
         }
     }
 
-    /// Active jobs.
-    pub fn active(&self) -> impl Iterator<Item = JobId> {
-        self.jobs.keys().copied()
-    }
-
     /// What came of all jobs, in the order of their numbers.
     pub fn reports(self) -> Vec<JobReport> {
         let mut reports = self.over;

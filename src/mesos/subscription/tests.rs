@@ -1,3 +1,5 @@
+//! A framework's subscription, from each state into the others.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Job files that are good, and every mistake of those that are not.
+
 use super::*;
 
 const WORD_COUNT: &str = r#"

@@ -1,3 +1,5 @@
+//! An executor's subscription: what it tells again, and when it ends.
+
 use proptest::prelude::*;
 
 use super::*;
