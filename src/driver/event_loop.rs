@@ -14,12 +14,12 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::core::Driver;
 use super::core::effect::{Delivery, Effect};
 use super::core::input::{ConnectionId, Input, Step};
 use super::core::record::Record;
 use super::core::replay::Replay;
 use super::core::work::BlockPlace;
+use super::core::{Driver, Over};
 use super::journal::Journal;
 use super::links::{Arrival, LinkTo};
 use super::processes::ProcessRunner;
@@ -284,6 +284,8 @@ impl<'a> EventLoop<'a> {
         match &mut self.shell.source {
             Source::Threads => {}
             Source::Processes(processes) => processes.stop().await,
+            // The framework is gone already: there is nobody to say goodbye for.
+            Source::Mesos(_) if matches!(self.driver.over(), Some(Over::Removed(_))) => {}
             Source::Mesos(client) => tokio::select! {
                 () = farewell(client, self.acknowledged.take()) => {}
                 () = interrupted(receiver) => {
