@@ -4,12 +4,15 @@
 //! bytes are those that the allocator (counted by `stats_alloc`) holds for
 //! 100,000 waiting tasks once their set is submitted.
 
+#[path = "support/answers.rs"]
+mod answers;
 mod support;
 
 use std::alloc::System;
 use std::hint::black_box;
 use std::time::Duration;
 
+use answers::Case;
 use mesquite::clock::{SystemClock, Timestamp};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use support::{NOW, OFFERS, TASKS};
@@ -144,4 +147,12 @@ fn main() {
     print("fenzo_200x10000_known_ms", constrained_ms(true), "ms");
     print("order_1000_pools_us", order_us(), "us");
     print("bytes_per_waiting_task", bytes_per_task(), "B");
+    for (case, name) in [
+        (Case::Coarse, "offers_10000_answered_coarse_p99_ms"),
+        (Case::Fine, "offers_10000_answered_fine_p99_ms"),
+        (Case::Idle, "offers_10000_declined_p99_ms"),
+    ] {
+        let p99 = answers::p99(case, 10_000, 100);
+        print(name, p99.as_secs_f64() * 1e3, "ms");
+    }
 }

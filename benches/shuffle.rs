@@ -9,16 +9,36 @@ use std::sync::Arc;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use mesquite::ids::{DatasetId, Host, JobId, Partition, ShuffleId, StageAttempt, StageId, TaskId};
 use mesquite::plan::Partitioning;
-use mesquite::plan::operation::{Combine, Exchange, Merge, SortOrder};
+use mesquite::plan::operation::{Combine, Merge, SortOrder};
+use mesquite::plan::program::Exchange;
+use mesquite::rpc::message::from_executor::Said;
 use mesquite::rpc::message::{ShuffleInput, shuffle_input};
-use mesquite::storage::shuffle::{NoNetwork, ShuffleReader, ShuffleWriter, merged};
-use mesquite::task::{CHUNK, Cancel, Records, TaskContext};
+use mesquite::storage::shuffle::{Lines, NoNetwork, ShuffleReader, ShuffleWriter, merged};
+use mesquite::task::memory::{Limits, Memory};
+use mesquite::task::{CHUNK, Cancel, Records, Seal, TaskContext, Voice};
 
 const MAPS: u32 = 10;
 const PARTITIONS: u32 = 8;
 const BYTES: usize = 100_000_000;
 
+/// Nobody listens to what commands say, for there are none.
+#[derive(Debug)]
+struct Nobody;
+
+impl Voice for Nobody {
+    fn lines_wanted(&self) -> u64 {
+        0
+    }
+
+    fn say(&self, _: Said) {}
+}
+
 fn context(folder: &Path) -> TaskContext {
+    let limits = Limits {
+        all: 512 << 20,
+        kept: 0,
+        slots: 1,
+    };
     TaskContext {
         app_id: "bench".into(),
         task: TaskId(0),
@@ -28,9 +48,12 @@ fn context(folder: &Path) -> TaskContext {
         partition: Partition(0),
         attempt: 0,
         cancel: Cancel::new(),
-        memory: 256 << 20,
+        longest_record: 256 << 20,
+        memory: Memory::new(limits).task(&Cancel::new()),
         spill_folder: folder.to_owned(),
+        seal: Seal::default(),
         metrics: Arc::default(),
+        voice: Arc::new(Nobody),
     }
 }
 
@@ -67,42 +90,48 @@ fn exchange() -> Exchange {
     }
 }
 
-fn map_all(folder: &Path, inputs: &[Vec<Vec<u8>>]) {
+/// The sizes of the blocks of each output.
+fn map_all(folder: &Path, inputs: &[Vec<Vec<u8>>]) -> Vec<Vec<u64>> {
     let context = context(folder);
+    let mut sizes = Vec::new();
     for (map, chunks) in (0..).zip(inputs) {
         let (exchange, map) = (exchange(), Partition(map));
         let mut writer = ShuffleWriter::create(folder, &exchange, ShuffleId(0), map, &[], &context);
         for chunk in chunks {
             writer.write(chunk).expect("written");
         }
-        black_box(writer.finish().expect("written"));
+        sizes.push(writer.finish().expect("written"));
     }
+    sizes
 }
 
-fn reduce_all(folder: &Path) -> usize {
+fn reduce_all(folder: &Path, sizes: &[Vec<u64>]) -> usize {
     let context = context(folder);
     let reader = ShuffleReader {
         host: Host::from("h"),
         network: Arc::new(NoNetwork),
     };
-    let blocks = (0..MAPS).map(|map| shuffle_input::Block {
-        map,
-        task: 0,
-        bytes: 0,
-    });
-    let input = ShuffleInput {
-        shuffle: 0,
-        sources: vec![shuffle_input::Source {
-            executor: "e".into(),
-            host: "h".into(),
-            address: String::new(),
-            folder: folder.to_string_lossy().into_owned(),
-            blocks: blocks.collect(),
-        }],
-    };
     let mut bytes = 0;
     for reduce in 0..PARTITIONS {
-        let arriving = reader.read(&input, Partition(reduce), &context);
+        let blocks = (0..MAPS)
+            .zip(sizes)
+            .map(|(map, sizes)| shuffle_input::Block {
+                map,
+                task: 0,
+                bytes: sizes[reduce as usize],
+            });
+        let input = ShuffleInput {
+            instead: None,
+            shuffle: 0,
+            sources: vec![shuffle_input::Source {
+                executor: "e".into(),
+                host: "h".into(),
+                address: String::new(),
+                folder: folder.to_string_lossy().into_owned(),
+                blocks: blocks.collect(),
+            }],
+        };
+        let arriving = reader.read::<Lines>(&input, Partition(reduce), PARTITIONS, &context);
         let merge = Merge::Combine(Combine::Count);
         let mut records = merged(arriving, &merge, &context).expect("readable");
         let mut chunk = Vec::new();
@@ -121,10 +150,11 @@ fn count_by_key(criterion: &mut Criterion) {
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     group.throughput(Throughput::Bytes(bytes as u64));
     group.bench_function("map", |bencher| {
-        bencher.iter(|| map_all(folder.path(), &inputs));
+        bencher.iter(|| black_box(map_all(folder.path(), &inputs)));
     });
+    let sizes = map_all(folder.path(), &inputs);
     group.bench_function("reduce", |bencher| {
-        bencher.iter(|| black_box(reduce_all(folder.path())));
+        bencher.iter(|| black_box(reduce_all(folder.path(), &sizes)));
     });
     group.finish();
 }

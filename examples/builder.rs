@@ -12,11 +12,13 @@ use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use mesquite::cli::{self, connection::lasting_client_config};
 use mesquite::conf::Conf;
 use mesquite::conf::properties::application::MASTER;
 use mesquite::conf::source::Source;
-use mesquite::driver::report::{Listener, Progress, Report};
+use mesquite::driver::listener::Listener;
+use mesquite::driver::report::{Progress, Report};
 use mesquite::driver::run::run;
 use mesquite::plan::ApplicationBuilder;
 use mesquite::plan::application::{ActionKind, Application};
@@ -30,12 +32,13 @@ struct Printer;
 impl Listener for Printer {
     fn progress(&mut self, _: Progress) {}
 
-    fn counted(&mut self, dataset: &str, records: u64) -> io::Result<()> {
-        writeln!(io::stdout(), "{dataset}: {records}")
+    fn counted(&mut self, _: usize, records: u64) -> io::Result<()> {
+        writeln!(io::stdout(), "words: {records}")
     }
 
-    fn collected(&mut self, _: &str, records: &[u8]) -> io::Result<()> {
-        io::stdout().write_all(records)
+    fn collected(&mut self, _: usize, records: &[Bytes]) -> io::Result<()> {
+        let mut records = records.iter();
+        records.try_for_each(|lines| io::stdout().write_all(lines))
     }
 }
 
@@ -68,7 +71,19 @@ async fn driver(files: &str, master: &str) -> Result<Report, Box<dyn Error>> {
     };
     // Whoever holds the sender may end the run in good order.
     let (_interrupt, interrupts) = mpsc::unbounded_channel();
-    Ok(run(word_count(files)?, &conf, mesos, &mut Printer, interrupts).await?)
+    let finished = run(
+        word_count(files)?,
+        None,
+        &conf,
+        mesos,
+        &mut Printer,
+        interrupts,
+    )
+    .await?;
+    let report = finished.report.clone();
+    // With a recovery folder nothing of the run is kept from here on.
+    finished.told();
+    Ok(report)
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {

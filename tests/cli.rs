@@ -175,9 +175,9 @@ fn conf_lists_every_property_and_filters_by_text() {
         "{all}"
     );
 
-    let output = mesquite(&["conf", "GPUS"]);
+    let output = mesquite(&["conf", "WEBUI"]);
     let some = stdout(&output);
-    assert!(some.contains("\nspark.mesos.gpus.max\n"), "{some}");
+    assert!(some.contains("\nspark.mesos.driver.webui.url\n"), "{some}");
     assert!(!some.contains("spark.mesos.coarse"), "{some}");
 
     let output = mesquite(&["conf", "no such text"]);
@@ -276,6 +276,46 @@ fn a_check_without_a_master_exits_3_in_one_clear_line() {
 }
 
 #[test]
+fn a_secret_that_others_can_read_on_the_way_is_warned_of_once() {
+    let check = |master: &str, more: &[&str]| {
+        let mut arguments = vec!["check", "--master", master];
+        for setting in [
+            "mesquite.mesos.registrationTimeout=300ms",
+            "spark.mesos.principal=me",
+            "spark.mesos.secret=hunter2",
+        ] {
+            arguments.extend(["--conf", setting]);
+        }
+        let output = mesquite(&[&arguments[..], more].concat());
+        let said = stderr(&output).to_owned();
+        assert!(!said.contains("hunter2"), "{said}");
+        said.matches("in clear").count()
+    };
+    // Each is tried again and again.
+    let two = "mesos://no-such-host.invalid:1,no-such-host.invalid:2";
+    assert_eq!(check(two, &[]), 1);
+    assert_eq!(check(two, &["-q"]), 1);
+    assert_eq!(
+        check(two, &["--conf", "mesquite.mesos.ssl.enabled=true"]),
+        0
+    );
+    assert_eq!(check("mesos://127.0.0.1:1", &[]), 0);
+}
+
+#[test]
+fn a_check_that_takes_long_says_whom_it_waits_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let master = format!("mesos://{}", silent.local_addr().expect("its address"));
+    let limit = "mesquite.mesos.registrationTimeout=1500ms";
+    let output = mesquite(&["check", "--conf", limit, "--master", &master]);
+    let said = stderr(&output);
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].contains("trying for 1.5s"), "{said}");
+    assert!(lines[1].starts_with("error: "), "{said}");
+}
+
+#[test]
 fn a_check_of_what_is_not_mesos_exits_2() {
     for (arguments, expected) in [
         (&["--master", "yarn"][..], "mesos://host:port"),
@@ -299,7 +339,7 @@ fn a_check_of_what_is_not_mesos_exits_2() {
                 "--master",
                 "https://h",
                 "--conf",
-                "mesquite.mesos.tls.caFile=/absent.pem",
+                "mesquite.mesos.ssl.caFile=/absent.pem",
             ],
             "/absent.pem",
         ),
@@ -319,4 +359,34 @@ fn an_executor_started_by_hand_says_who_starts_executors() {
         "{}",
         stderr(&output)
     );
+}
+
+/// It has nobody to tell but its driver, which it does not know yet.
+#[test]
+fn an_executor_whose_agent_speaks_no_tls_ends_with_a_code_of_its_own() {
+    let agent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = agent.local_addr().expect("its address").to_string();
+    let plain = std::thread::spawn(move || {
+        // What it is told is no HTTP.
+        let (stream, _) = agent.accept().expect("an executor");
+        drop(stream);
+    });
+    let output = mesquite_with(
+        &[
+            ("MESQUITE_DRIVER", "127.0.0.1:1"),
+            ("MESQUITE_EXECUTOR_ID", "e"),
+            ("MESQUITE_HOST", "localhost"),
+            ("MESOS_AGENT_ENDPOINT", &address),
+            ("MESOS_FRAMEWORK_ID", "f"),
+            ("MESOS_EXECUTOR_ID", "e"),
+            ("MESOS_SLAVE_ID", "a"),
+            ("LIBPROCESS_SSL_ENABLED", "1"),
+        ],
+        &["executor"],
+    );
+    plain.join().expect("no panic");
+    let code = mesquite::backend::ending::NO_AGENT;
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(code.into()), "{said}");
+    assert!(said.contains("does it speak TLS at all?"), "{said}");
 }

@@ -1,4 +1,4 @@
-//! Nothing that comes from the network makes Mesquite panic: properties over
+//! Nothing that comes from the network or from a disk makes Mesquite panic: properties over
 //! arbitrary bytes, and over real messages that were damaged. `fuzz/` throws
 //! more at the same functions, where its toolchain is to be had.
 
@@ -6,6 +6,10 @@
 mod events;
 #[path = "support/hostile.rs"]
 mod hostile;
+#[path = "support/hostile_files.rs"]
+mod hostile_files;
+#[path = "support/hostile_run.rs"]
+mod hostile_run;
 #[path = "support/offers.rs"]
 mod offers;
 
@@ -14,6 +18,7 @@ use std::sync::LazyLock;
 
 use mesquite::mesos::codec::Codec;
 use mesquite::mesos::recordio;
+use mesquite::storage::shuffle::files;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
@@ -175,8 +180,51 @@ static NODES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| vec![MASTER_INFO.into(),
 
 static REDIRECTS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| LOCATIONS.map(Vec::from).to_vec());
 
+static OF_EXECUTORS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(hostile_run::said_by_executors);
+
+static OF_DRIVERS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(hostile_run::said_by_drivers);
+
+static BLOCKS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(hostile_run::stored_blocks);
+
+static BLOCK_MESSAGES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(hostile_run::sent_for_blocks);
+
+static JOB_FILES: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| hostile_files::JOB_FILES.map(Vec::from).to_vec());
+
+static POOLS_FILES: LazyLock<Vec<Vec<u8>>> =
+    LazyLock::new(|| hostile_files::POOLS_FILES.map(Vec::from).to_vec());
+
+static JOURNALS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(hostile_run::journal_lines);
+
+/// An index of two partitions, as it is written.
+static INDEXES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("an.index");
+    files::write_index(&path, &[0, 5, 9]).expect("written");
+    vec![std::fs::read(&path).expect("there")]
+});
+
 #[test]
 fn undamaged_bytes_are_fine() {
+    OF_EXECUTORS
+        .iter()
+        .for_each(|it| hostile_run::from_executor(it));
+    OF_DRIVERS
+        .iter()
+        .for_each(|it| hostile_run::from_driver(it));
+    BLOCKS.iter().for_each(|it| hostile_run::blocks(it));
+    INDEXES.iter().for_each(|it| hostile_run::index(it));
+    JOURNALS.iter().for_each(|it| hostile_run::journal(it));
+    BLOCK_MESSAGES
+        .iter()
+        .for_each(|it| hostile_run::block_messages(it));
+    hostile_files::JOB_FILES
+        .into_iter()
+        .for_each(hostile_files::job_file);
+    hostile_files::POOLS_FILES
+        .into_iter()
+        .for_each(hostile_files::pools_file);
+
     for codec in [Codec::Protobuf, Codec::Json] {
         for record in events_in(codec) {
             hostile::event(codec, record);
@@ -223,12 +271,61 @@ proptest! {
     }
 
     #[test]
+    fn damaged_words_of_executors(message in damaged(&OF_EXECUTORS)) {
+        hostile_run::from_executor(&message.0);
+    }
+
+    #[test]
+    fn damaged_words_of_drivers(message in damaged(&OF_DRIVERS)) {
+        hostile_run::from_driver(&message.0);
+    }
+
+    #[test]
+    fn damaged_blocks(stored in damaged(&BLOCKS)) {
+        hostile_run::blocks(&stored.0);
+    }
+
+    #[test]
+    fn damaged_indexes(index in damaged(&INDEXES)) {
+        hostile_run::index(&index.0);
+    }
+
+    #[test]
+    fn damaged_journals(lines in damaged(&JOURNALS)) {
+        hostile_run::journal(&lines.0);
+    }
+
+    #[test]
+    fn damaged_questions_for_blocks(message in damaged(&BLOCK_MESSAGES)) {
+        hostile_run::block_messages(&message.0);
+    }
+
+    #[test]
+    fn damaged_job_files(text in damaged(&JOB_FILES)) {
+        hostile_files::job_file(&String::from_utf8_lossy(&text.0));
+    }
+
+    #[test]
+    fn damaged_pools_files(text in damaged(&POOLS_FILES)) {
+        hostile_files::pools_file(&String::from_utf8_lossy(&text.0));
+    }
+
+    #[test]
     fn arbitrary_bytes(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         hostile::record_io(&bytes);
         hostile::event(Codec::Protobuf, &bytes);
         hostile::event(Codec::Json, &bytes);
         hostile::zookeeper(&bytes);
         hostile::redirect(&String::from_utf8_lossy(&bytes));
+        hostile_run::from_executor(&bytes);
+        hostile_run::from_driver(&bytes);
+        hostile_run::blocks(&bytes);
+        hostile_run::index(&bytes);
+        hostile_run::journal(&bytes);
+        hostile_run::block_messages(&bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        hostile_files::job_file(&text);
+        hostile_files::pools_file(&text);
     }
 
     #[test]
@@ -238,6 +335,8 @@ proptest! {
             hostile::event(Codec::Json, text.as_bytes());
             hostile::zookeeper(text.as_bytes());
             hostile::redirect(&text);
+            hostile_files::job_file(&text);
+            hostile_files::pools_file(&text);
         }
     }
 }

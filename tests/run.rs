@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 
 use jobs::{EXAMPLES, Job, saved, words_by_coreutils};
+use mesquite::clock::SystemClock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -39,6 +40,25 @@ fn words_are_counted_as_coreutils_count_them() {
 }
 
 #[test]
+fn the_log_names_the_connection_job_stage_and_attempt_that_a_line_is_about() {
+    let job = Job::new("[dataset.a]\nitems = [1]\n[[action]]\ncount = 'a'\n");
+    let ended = job.run(&["--master", CLUSTER, "-vv"]).succeeded();
+    let stderr = ended.stderr();
+    let has = |parts: &[&str]| {
+        let mut lines = stderr.lines();
+        lines.any(|line| parts.iter().all(|part| line.contains(part)))
+    };
+    let connection = ["connection{from=127.0.0.1:", " executor=", "}: "];
+    assert!(has(&connection), "{stderr}");
+    let job = r#"job{job=0 action="count" dataset="a"}"#;
+    let stage = r#"stage{stage=0 attempt=0 name="a"}"#;
+    let attempt = "attempt{task=0 partition=0 attempt=0 executor=";
+    for parts in [vec![job, "ended"], vec![job, stage, attempt, "ended"]] {
+        assert!(has(&parts), "{parts:?}: {stderr}");
+    }
+}
+
+#[test]
 fn a_task_that_fails_is_tried_again_and_then_fails_its_job() {
     let job = Job::new(
         "[dataset.a]\nitems = [1]\n[dataset.b]\nfrom = 'a'\npipe = 'echo no luck >&2; exit 3'\n\
@@ -54,6 +74,282 @@ fn a_task_that_fails_is_tried_again_and_then_fails_its_job() {
     let summary = ended.summary();
     assert_eq!(summary["status"], "failed");
     assert_eq!(summary["jobs"][0]["failed_attempts"], 4);
+}
+
+#[test]
+fn a_task_whose_time_is_up_is_ended_with_all_that_it_started_and_says_so() {
+    // The shell waits for a child of its own, in one group.
+    let endless = [
+        "[dataset.a]\nitems = [1]\n[dataset.slow]\nfrom = 'a'\ntimeout = '200ms'\n\
+         pipe = 'sleep 1111 | cat'\n",
+        "[dataset.slow]\nrange = { end = 9000000000000000000 }\ntimeout = '200ms'\n",
+    ];
+    for text in endless {
+        let job = Job::new(&format!("{text}[[action]]\ncount = 'slow'\n"));
+        for (master, attempts) in [("local[2]", 1), (CLUSTER, 4)] {
+            let ended = job.run(&["--master", master, "--json"]);
+            assert_eq!(ended.code(), Some(1), "{text}");
+            let summary = ended.summary();
+            assert_eq!(summary["jobs"][0]["failed_attempts"], attempts, "{text}");
+            let stderr = ended.stderr();
+            let told = "longer than 200ms, the `timeout` of dataset `slow`";
+            assert!(stderr.contains(told), "{stderr}");
+        }
+    }
+    let left = fs::read_dir("/proc").expect("processes").flatten();
+    let left = left.filter_map(|it| fs::read(it.path().join("cmdline")).ok());
+    assert_eq!(left.filter(|it| it == b"sleep\x001111\0").count(), 0);
+}
+
+/// An array job of which the items that are named in `bad` fail.
+fn sweep(allowed: &str) -> Job {
+    Job::new(&format!(
+        "[dataset.n]\nitems = [1, 2, 3, 4]\n\
+         [dataset.p]\nfrom = 'n'\non_failure = 'skip'\nfailed = 'target/small'\n{allowed}\n\
+         pipe = 'read i; echo $i >> target/examples/made; \
+         if grep -qx $i target/examples/bad; then echo no $i >&2; exit 3; fi; echo done $i'\n\
+         [dataset.c]\nfrom = 'p'\ncount_by_key = {{ partitions = 1 }}\n\
+         [[action]]\nsave = 'p'\nto = 'target/examples/s'\n\
+         [[action]]\ncollect = 'c'\n[[action]]\ncount = 'p'\n"
+    ))
+}
+
+fn lines_of(job: &Job, file: &str) -> Vec<String> {
+    let text = fs::read_to_string(job.out().join(file)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn items_that_fail_are_left_out_and_the_same_command_makes_only_them() {
+    for master in ["local[2]", CLUSTER] {
+        let job = sweep("");
+        fs::create_dir_all(job.out()).expect("made");
+        fs::write(job.out().join("bad"), "2\n4\n").expect("written");
+        let arguments = ["--master", master, "--json"];
+        let ended = job.run(&arguments);
+        let stderr = ended.stderr();
+        assert_eq!(ended.code(), Some(1), "{stderr}");
+        assert!(
+            stderr.contains("p: 2 of 4 items failed:\n  2: "),
+            "{stderr}"
+        );
+        let told = "2 of 4 items of `p` failed, and `allow_failures` is 0: they are in";
+        assert!(stderr.contains(told), "{stderr}");
+        // What was finished counts; what was made of all together does not.
+        assert_eq!(ended.results["stdout"], ["count of p: 2"], "{stderr}");
+        let status = |index: usize| ended.summary()["jobs"][index]["status"].clone();
+        assert_eq!([status(0), status(1)], ["succeeded", "failed"]);
+        let left_out = &ended.summary()["left_out"][0];
+        assert_eq!(
+            (&left_out["dataset"], &left_out["of"]),
+            (&"p".into(), &4.into())
+        );
+        assert_eq!(left_out["items"][1]["item"], "4");
+        assert_eq!(saved(&ended.results, "s"), ["done 1", "done 3"]);
+        assert!(!ended.results.contains_key("s/_SUCCESS"), "{master}");
+        assert!(!ended.results.contains_key("s/part-00001"), "{master}");
+        let failed = job.folder().join("small");
+        let text = |name: &str| fs::read_to_string(failed.join(name)).expect("it is there");
+        assert_eq!(text("items"), "2\n4\n");
+        assert!(
+            text("stderr-00001").contains("no 2"),
+            "{}",
+            text("stderr-00001")
+        );
+        // Four is mended, and nothing else of the save is made again.
+        fs::write(job.out().join("bad"), "2\n").expect("written");
+        fs::remove_file(job.out().join("made")).expect("removed");
+        let ended = job.run(&arguments);
+        assert_eq!(ended.code(), Some(1), "{}", ended.stderr());
+        assert_eq!(saved(&ended.results, "s"), ["done 1", "done 3", "done 4"]);
+        assert_eq!(text("items"), "2\n");
+        assert!(!failed.join("stderr-00003").exists());
+        fs::write(job.out().join("bad"), "").expect("written");
+        let ended = job.run(&arguments).succeeded();
+        assert_eq!(saved(&ended.results, "s").len(), 4);
+        assert!(ended.results.contains_key("s/_SUCCESS"), "{master}");
+        assert_eq!(text("items"), "");
+    }
+}
+
+#[test]
+fn a_save_that_is_gone_on_with_makes_only_what_is_missing() {
+    let job = Job::new(
+        "[dataset.n]\nitems = [1, 2, 3]\n[dataset.p]\nfrom = 'n'\non_failure = 'skip'\n\
+         pipe = 'read i; echo $i >> target/examples/made; [ $i != 2 ] || [ -e target/examples/good ]; echo $i'\n\
+         [[action]]\nsave = 'p'\nto = 'target/examples/s'\n",
+    );
+    let job_file = job_file(&job);
+    let text = fs::read_to_string(&job_file).expect("there");
+    fs::write(
+        &job_file,
+        text.replace("pipe = 'read", "pipe = 'set -e; read"),
+    )
+    .expect("written");
+    fs::create_dir_all(job.out()).expect("made");
+    let arguments = ["--master", "local[1]"];
+    assert_eq!(job.run(&arguments).code(), Some(1));
+    assert_eq!(lines_of(&job, "made"), ["1", "2", "3"]);
+    fs::write(job.out().join("good"), "").expect("written");
+    let ended = job.run(&arguments).succeeded();
+    assert_eq!(lines_of(&job, "made"), ["1", "2", "3", "2"]);
+    assert_eq!(saved(&ended.results, "s"), ["1", "2", "3"]);
+}
+
+#[test]
+fn as_many_items_may_fail_as_are_allowed() {
+    let job = sweep("allow_failures = 2");
+    fs::create_dir_all(job.out()).expect("made");
+    fs::write(job.out().join("bad"), "2\n4\n").expect("written");
+    let ended = job.run(&["--master", CLUSTER]).succeeded();
+    assert_eq!(
+        ended.results["stdout"],
+        ["collect of c:", "count of p: 2", "done 1\t1", "done 3\t1"]
+    );
+    assert!(ended.results.contains_key("s/_SUCCESS"));
+    assert_eq!(saved(&ended.results, "s"), ["done 1", "done 3"]);
+}
+
+#[test]
+fn an_item_that_kills_its_executor_is_left_out_too() {
+    let job = Job::new(
+        "[dataset.n]\nitems = [1, 2, 3]\n[dataset.p]\nfrom = 'n'\non_failure = 'skip'\nallow_failures = 1\n\
+         pipe = 'read i; if [ $i = 2 ]; then kill -9 $PPID; sleep 9; fi; echo $i'\n\
+         [[action]]\ncollect = 'p'\n",
+    );
+    let ended = job.run(&["--master", CLUSTER]).succeeded();
+    assert_eq!(ended.results["stdout"], ["1", "3"]);
+    assert!(
+        ended.stderr().contains("p: 1 of 3 items failed"),
+        "{}",
+        ended.stderr()
+    );
+}
+
+/// A job whose one task does `how` to its executor, and one that did nothing.
+fn poisoned(how: &str) -> Job {
+    Job::new(&format!(
+        "[dataset.bad]\nitems = ['x']\n[dataset.poison]\nfrom = 'bad'\npipe = '{how}'\n\
+         [dataset.good]\nrange = {{ end = 40, partitions = 40 }}\n\
+         [dataset.slow]\nfrom = 'good'\npipe = 'cat; sleep 0.1'\n\
+         [[action]]\ncount = 'poison'\n[[action]]\ncount = 'slow'\n"
+    ))
+}
+
+#[test]
+fn a_task_that_kills_its_executor_fails_its_job_and_no_other() {
+    for (how, words) in [
+        ("kill -9 $PPID", "killed by signal 9 (SIGKILL"),
+        // The first one only takes the handler of Rust's runtime away.
+        (
+            "kill -SEGV $PPID; sleep 0.1; kill -SEGV $PPID; sleep 9",
+            "crashed with signal 11 (SIGSEGV",
+        ),
+        (
+            "kill -TERM $PPID; sleep 9",
+            "told to end by signal 15 (SIGTERM)",
+        ),
+    ] {
+        let arguments = ["--master", CLUSTER, "--json"];
+        let ended = poisoned(how).run(&arguments);
+        only_the_poisoned_job_failed(&ended, words);
+    }
+}
+
+#[test]
+fn outputs_go_when_the_last_job_that_reads_them_has_ended() {
+    // The second job waits until it has seen the first one's outputs, and then
+    // until they are gone; the first one ends once they were seen.
+    let until = |test: &str| {
+        format!("n=0; until {test}; do n=$((n + 1)); [ $n -lt 200 ] || exit 1; sleep 0.05; done")
+    };
+    let files = "\"$(find \"$TMPDIR\" -name \"shuffle_0_*.index\" 2>/dev/null)\"";
+    let text = format!(
+        "[dataset.n]\nrange = {{ end = 100, partitions = 4 }}\n\
+         [dataset.d]\nfrom = 'n'\ndistinct = {{ partitions = 2 }}\n\
+         [dataset.w]\nfrom = 'd'\npipe = '''cat; {}'''\n\
+         [dataset.i]\nitems = [1]\n\
+         [dataset.s]\nfrom = 'i'\npipe = '''cat; {}; touch target/examples/seen; {}'''\n\
+         [[action]]\ncount = 'w'\n[[action]]\ncount = 's'\n",
+        until("[ -e target/examples/seen ]"),
+        until(&format!("[ -n {files} ]")),
+        until(&format!("[ -z {files} ]")),
+    );
+    for master in ["local[3]", CLUSTER] {
+        let job = Job::new(&text);
+        fs::create_dir_all(job.out()).expect("made");
+        let arguments = ["--master", master, "--conf", "spark.task.maxFailures=1"];
+        let ended = job.run(&arguments).succeeded();
+        assert_eq!(
+            ended.results["stdout"],
+            ["count of s: 1", "count of w: 100"],
+            "{master}"
+        );
+    }
+}
+
+#[test]
+fn exclusion_keeps_no_job_from_the_only_host_for_what_another_one_did() {
+    let exclusion = ["-c", "spark.excludeOnFailure.enabled=true"];
+    let arguments = ["--master", "local-cluster[1,4,512]", "--json"];
+    let ended = poisoned("kill -9 $PPID").run(&[&arguments[..], &exclusion].concat());
+    only_the_poisoned_job_failed(&ended, "killed by signal 9 (SIGKILL");
+}
+
+/// The first job failed after four attempts, with these words, and the second did not.
+fn only_the_poisoned_job_failed(ended: &jobs::Ended, words: &str) {
+    let stderr = ended.stderr();
+    assert_eq!(ended.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("failed 4 times"), "{stderr}");
+    assert!(stderr.contains(words), "{stderr}");
+    let summary = ended.summary();
+    assert_eq!(summary["jobs"][0]["status"], "failed", "{stderr}");
+    assert_eq!(summary["jobs"][0]["failed_attempts"], 4, "{stderr}");
+    assert_eq!(summary["jobs"][1]["status"], "succeeded", "{stderr}");
+    assert_eq!(ended.results["stdout"], ["count of slow: 40"]);
+}
+
+#[test]
+fn a_sort_makes_its_input_once() {
+    let text = "[dataset.n]\nrange = { end = 1000, partitions = 5 }\n\
+         [dataset.p]\nfrom = 'n'\npipe = 'echo once >> target/examples/made; cat'\n\
+         [dataset.s]\nfrom = 'p'\nsort = { by = 'line', numeric = true, partitions = 3 }\n\
+         [[action]]\nsave = 's'\nto = 'target/examples/s'\n";
+    let expected: Vec<_> = (0..1000).map(|it| it.to_string()).collect();
+    for master in ["local[2]", CLUSTER] {
+        let job = Job::new(text);
+        fs::create_dir_all(job.out()).expect("made");
+        let _ = job.run(&["--master", master]).succeeded();
+        let made = fs::read_to_string(job.out().join("made")).expect("its input was made");
+        assert_eq!(made.lines().count(), 5, "{master}");
+        let mut lines = Vec::new();
+        for part in 0..3 {
+            let part = job.out().join(format!("s/part-{part:05}"));
+            let text = fs::read_to_string(part).expect("saved");
+            lines.extend(text.lines().map(str::to_owned));
+        }
+        assert_eq!(lines, expected, "{master}");
+    }
+}
+
+#[test]
+fn actions_that_share_a_persisted_dataset_make_it_once() {
+    let text = "[dataset.n]\nrange = { end = 1000, partitions = 20 }\n\
+         [dataset.p]\nfrom = 'n'\npersist = true\n\
+         pipe = 'echo once >> target/examples/made; sleep 0.02; cat'\n\
+         [dataset.f]\nfrom = 'p'\nfilter = '7'\n\
+         [dataset.c]\nfrom = 'p'\ncount_by_key = { partitions = 2 }\n\
+         [[action]]\ncount = 'p'\n[[action]]\ncount = 'f'\n[[action]]\ncount = 'c'\n";
+    // There is room for all tasks at once.
+    for master in ["local[64]", "local-cluster[2,32,2048]"] {
+        let job = Job::new(text);
+        fs::create_dir_all(job.out()).expect("made");
+        let ended = job.run(&["--master", master]).succeeded();
+        let told = ["count of c: 1000", "count of f: 271", "count of p: 1000"];
+        assert_eq!(ended.results["stdout"], told, "{master}");
+        let made = fs::read_to_string(job.out().join("made")).expect("it was made");
+        assert_eq!(made.lines().count(), 20, "{master}");
+    }
 }
 
 #[test]
@@ -149,10 +445,24 @@ fn results_too_large_for_a_status_are_fetched() {
     let job = Job::new(
         "[dataset.a]\nrange = { end = 1000, partitions = 4 }\n[[action]]\ncollect = 'a'\n",
     );
-    let small = ["--conf", "spark.task.maxDirectResultSize=10b"];
-    let ended = job.run(&[&["--master", CLUSTER], &small[..]].concat());
-    assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
-    assert_eq!(ended.results["stdout"].len(), 1000);
+    for limit in ["10b", "0"] {
+        let small = format!("spark.task.maxDirectResultSize={limit}");
+        let ended = job.run(&["--master", CLUSTER, "--conf", &small]);
+        assert_eq!(ended.code(), Some(0), "{}", ended.stderr());
+        assert_eq!(ended.results["stdout"].len(), 1000);
+    }
+}
+
+/// Where they are is put together of what an executor and its launch say.
+#[test]
+fn executors_of_one_host_read_each_others_blocks_from_its_disk() {
+    let job = Job::new(
+        "[dataset.a]\nrange = { end = 1000, partitions = 4 }\n[dataset.b]\nfrom = 'a'\n\
+         count_by_key = { partitions = 4 }\n[[action]]\ncount = 'b'\n",
+    );
+    let told = job.run(&["--master", CLUSTER]).succeeded().stderr();
+    assert!(told.contains(" shuffled"), "{told}");
+    assert!(!told.contains("over the network"), "{told}");
 }
 
 #[test]
@@ -269,4 +579,220 @@ fn a_command_that_is_missing_and_an_input_that_cannot_be_read_are_named() {
     assert_eq!(ended.code(), Some(1));
     let stderr = ended.stderr();
     assert!(stderr.contains("broken.gz"), "{stderr}");
+}
+
+/// A job of one command, run in several partitions.
+fn piped(partitions: u32, command: &str) -> Job {
+    Job::new(&format!(
+        "[dataset.a]\nrange = {{ end = {partitions}, partitions = {partitions} }}\n\
+         [dataset.words]\nfrom = 'a'\npipe = '''{command}'''\n[[action]]\ncount = 'words'\n"
+    ))
+}
+
+#[test]
+fn every_line_that_a_command_says_tells_whose_it_is_and_many_are_counted() {
+    let job = piped(2, "printf 'bell \\a\n' >&2; seq 100 >&2; cat");
+    for master in ["local[2]", CLUSTER] {
+        let ended = job.run(&["--master", master]).succeeded();
+        let stderr = ended.stderr();
+        let said = |text: &str| stderr.lines().filter(|line| line.contains(text)).count();
+        assert_eq!(said("pipe of `words` (stage 0, partition "), 40, "{stderr}");
+        assert!(said("): bell \\u{7}") > 0, "{stderr}");
+        assert_eq!(said("is only counted"), 1, "{stderr}");
+        let rest = "162 more lines of its commands' stderr not shown";
+        assert_eq!(said(rest), 1, "{stderr}");
+        assert!(!stderr.contains('\u{7}'), "{stderr}");
+        let quiet = job.run(&["--master", master, "-q"]).succeeded();
+        assert_eq!(quiet.stderr(), "");
+    }
+}
+
+#[test]
+fn one_cause_of_all_partitions_is_told_once() {
+    let job = piped(8, "echo no luck >&2; exit 3");
+    for master in ["local[4]", CLUSTER] {
+        for quiet in ["-q", "-qq"] {
+            let ended = job.run(&["--master", master, quiet]);
+            let stderr = ended.stderr();
+            assert_eq!(stderr.lines().count(), 1, "{stderr}");
+            assert!(
+                stderr.starts_with("error: count of `words` failed"),
+                "{stderr}"
+            );
+        }
+        let stderr = job.run(&["--master", master]).stderr();
+        let told = |text: &str| stderr.lines().filter(|line| line.contains(text)).count();
+        assert_eq!(told("warning: task "), 1, "{stderr}");
+        assert_eq!(told("its stderr ends with: no luck"), 2, "{stderr}");
+    }
+}
+
+#[test]
+fn a_job_says_how_often_its_task_failed() {
+    let job = piped(1, "exit 3");
+    for (arguments, words, attempts) in [
+        (&["--master", "local[2]"][..], "failed once,", 1),
+        (
+            &["--master", "local[2]", "-c", "spark.task.maxFailures=4"],
+            "failed 4 times,",
+            4,
+        ),
+        (&["--master", "local[2,3]"], "failed 3 times,", 3),
+        (&["--master", CLUSTER], "failed 4 times,", 4),
+        (
+            &["--master", CLUSTER, "-c", "spark.task.maxFailures=1"],
+            "failed once,",
+            1,
+        ),
+    ] {
+        let ended = job.run(&[arguments, &["--json"]].concat());
+        let (stderr, summary) = (ended.stderr(), ended.summary());
+        assert!(stderr.contains(words), "{arguments:?}: {stderr}");
+        assert_eq!(summary["jobs"][0]["attempts"], attempts, "{stderr}");
+        assert_eq!(summary["jobs"][0]["failed_attempts"], attempts, "{stderr}");
+    }
+}
+
+#[test]
+fn the_time_of_a_run_is_the_whole_time() {
+    let clock = SystemClock::start();
+    let ended = piped(1, "cat").run(&["--json"]).succeeded();
+    let most = clock.now().since_start().as_secs_f64();
+    let summary = ended.summary();
+    let seconds = |of: &serde_json::Value, name: &str| of[name].as_f64().expect("a number");
+    let job = &summary["jobs"][0];
+    let least = seconds(job, "submitted_seconds") + seconds(job, "seconds");
+    let all = seconds(&summary, "seconds");
+    assert!(least <= all && all <= most, "{least} {all} {most}");
+}
+
+#[test]
+fn an_executor_has_a_thread_for_each_task_that_fits() {
+    // A thread that one of them starts has its name until it has one of its own. Other
+    // threads may end while their names are read.
+    let names = "{ cat /proc/$PPID/task/*/comm || true; } | grep '^task-' | sort -u";
+    let job = piped(1, names);
+    for master in ["local[4]", "local-cluster[1,4,512]"] {
+        let arguments = ["--master", master, "-c", "spark.task.cpus=2"];
+        let ended = job.run(&arguments).succeeded();
+        assert_eq!(ended.results["stdout"], ["2"], "{master}");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_begin_tells_programs_why() {
+    let job = Job::new("[dataset.a]\nitems = [1]\nfrom = 'b'\n[[action]]\ncount = 'a'\n");
+    let ended = job.run(&["--json"]);
+    assert_eq!(ended.code(), Some(2));
+    let summary = ended.summary();
+    assert_eq!(summary["exit_code"], 2);
+    assert_eq!(summary["status"], "failed");
+    let error = summary["error"].as_str().expect("a text");
+    assert!(
+        error.contains(":3:8: dataset `a` cannot have `from`"),
+        "{error}"
+    );
+    assert!(ended.stderr().starts_with("error: "), "{}", ended.stderr());
+
+    let job = Job::new("[dataset.a]\nitems = [1]\n[[action]]\ncount = 'a'\n");
+    let ended = job.run(&["--json", "-c", "spark.authenticate.secret=x"]);
+    assert_eq!(ended.code(), Some(2));
+    let error = ended.summary()["error"].to_string();
+    assert!(error.contains("spark.authenticate.secret"), "{error}");
+    let ended = job.run(&["--json", "--nosuch"]);
+    assert_eq!(ended.code(), Some(2));
+    assert_eq!(ended.summary()["exit_code"], 2);
+    let ended = job.run(&[
+        "--json",
+        "--master",
+        "mesos://127.0.0.1:1",
+        "-c",
+        "mesquite.mesos.registrationTimeout=1ms",
+    ]);
+    assert_eq!(ended.code(), Some(3));
+    assert_eq!(ended.summary()["exit_code"], 3);
+    let ended = job.run(&["--json"]).succeeded();
+    assert_eq!(ended.summary()["exit_code"], 0);
+    assert_eq!(ended.summary()["error"], serde_json::Value::Null);
+}
+
+#[test]
+fn as_many_operations_in_a_row_as_may_be_work() {
+    use std::fmt::Write as _;
+    let mut text = String::from("[dataset.d1]\nitems = ['a']\n");
+    for at in 2..=1000 {
+        write!(
+            text,
+            "[dataset.d{at}]\nfrom = 'd{}'\nfilter = 'a'\n",
+            at - 1
+        )
+        .expect("a string");
+    }
+    text.push_str("[[action]]\ncount = 'd1000'\n");
+    let ended = Job::new(&text).run(&[]).succeeded();
+    assert_eq!(ended.results["stdout"], ["1"]);
+}
+
+#[test]
+fn a_pools_file_with_mistakes_is_refused_with_its_name_and_lines() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pools = folder.path().join("fair.xml");
+    fs::write(
+        &pools,
+        "<allocations>\n<pool name=\"a\"><schedulingMode>FAIRR</schedulingMode>\n\
+         <weight>0</weight></pool></allocations>",
+    )
+    .expect("written");
+    let setting = format!("spark.scheduler.allocation.file={}", pools.display());
+    let job = Job::new("[dataset.a]\nitems = [1]\n[[action]]\ncount = 'a'\npool = 'b'\n");
+    let ended = job.run(&["-c", &setting, "-c", "spark.scheduler.mode=FAIR"]);
+    assert_eq!(ended.code(), Some(2));
+    for part in [
+        "fair.xml:2:",
+        "is `FAIRR`",
+        "fair.xml:3:",
+        "is `0`",
+        "from 1 to",
+    ] {
+        assert!(
+            ended.stderr().contains(part),
+            "{part} is not in {}",
+            ended.stderr()
+        );
+    }
+    fs::write(&pools, "<allocations/>").expect("written");
+    let ended = job.run(&["-c", &setting]).succeeded();
+    for part in [
+        ":5: `pool = \"b\"` has no effect",
+        "spark.scheduler.allocation.file",
+    ] {
+        assert!(
+            ended.stderr().contains(part),
+            "{part} is not in {}",
+            ended.stderr()
+        );
+    }
+    let ended = job
+        .run(&["-c", &setting, "-c", "spark.scheduler.mode=FAIR"])
+        .succeeded();
+    assert!(ended.stderr().contains("pool \"b\""), "{}", ended.stderr());
+}
+
+#[test]
+fn what_a_file_writes_it_does_not_read() {
+    let job = Job::new(
+        "[dataset.a]\ntext = ['target/examples']\n[[action]]\nsave = 'a'\nto = 'target/examples/out'\n",
+    );
+    fs::create_dir_all(job.out()).expect("made");
+    fs::write(job.out().join("in.txt"), "x\n").expect("written");
+    let ended = job.run(&[]);
+    assert_eq!(ended.code(), Some(2));
+    assert!(
+        ended
+            .stderr()
+            .contains("reads what an action of this file saves"),
+        "{}",
+        ended.stderr()
+    );
+    assert!(!job.out().join("out").exists());
 }

@@ -11,14 +11,17 @@ mod master;
 mod offers;
 
 use std::io;
+use std::path::Path;
 
+use bytes::Bytes;
 use master::{Master, Request, Stream};
 use mesquite::cli::connection::lasting_client_config;
 use mesquite::conf::Conf;
-use mesquite::conf::properties::application::MASTER;
-use mesquite::conf::properties::mesos::{COARSE, ROLE};
+use mesquite::conf::properties::application::{MASTER, RECOVERY_DIR};
+use mesquite::conf::properties::mesos::{COARSE, REGISTRATION_TIMEOUT, ROLE};
 use mesquite::conf::source::Source;
-use mesquite::driver::report::{Listener, Progress, Report, Status};
+use mesquite::driver::listener::Listener;
+use mesquite::driver::report::{Progress, Report, Status};
 use mesquite::driver::run::{RunError, run};
 use mesquite::mesos::proto::scheduler::{Event, event, event::Type};
 use mesquite::mesos::proto::{self, TaskState};
@@ -35,12 +38,12 @@ struct Counted(Option<u64>);
 impl Listener for Counted {
     fn progress(&mut self, _: Progress) {}
 
-    fn counted(&mut self, _: &str, records: u64) -> io::Result<()> {
+    fn counted(&mut self, _: usize, records: u64) -> io::Result<()> {
         self.0 = Some(records);
         Ok(())
     }
 
-    fn collected(&mut self, _: &str, _: &[u8]) -> io::Result<()> {
+    fn collected(&mut self, _: usize, _: &[Bytes]) -> io::Result<()> {
         Ok(())
     }
 }
@@ -57,33 +60,57 @@ struct Script {
     updates: u32,
 }
 
+/// Starts a driver with a job of one task; with a folder, its run is kept there.
+fn drive(master: &Master, coarse: &'static str, recovery: Option<&Path>) -> JoinHandle<Ended> {
+    let url = format!("http://{}", master.authority());
+    let recovery = recovery.map(|folder| folder.display().to_string());
+    tokio::spawn(async move {
+        let mut settings = vec![
+            (MASTER.name(), url),
+            (COARSE.name(), coarse.to_owned()),
+            (ROLE.name(), "batch".to_owned()),
+        ];
+        settings.extend(recovery.map(|folder| (RECOVERY_DIR.name(), folder)));
+        let conf = settings
+            .into_iter()
+            .fold(Conf::builder(), |conf, (name, value)| {
+                conf.set(Source::ConfOption, name, value)
+            })
+            .build()
+            .expect("good settings");
+        let mut builder = ApplicationBuilder::new();
+        let numbers = builder.range("numbers", 0, 7, 1).expect("a dataset");
+        builder.action(numbers, ActionKind::Count, None);
+        let mesos = lasting_client_config(&conf).expect("a client");
+        let mut counted = Counted::default();
+        let (_interrupt, interrupts) = mpsc::unbounded_channel();
+        let ran = run(
+            builder.build(),
+            None,
+            &conf,
+            Some(mesos),
+            &mut counted,
+            interrupts,
+        )
+        .await;
+        let ran = ran.map(|finished| {
+            let report = finished.report.clone();
+            finished.told();
+            report
+        });
+        (ran, counted.0)
+    })
+}
+
 impl Script {
     async fn begin() -> Self {
+        Self::begin_with("false", None).await
+    }
+
+    /// In that mode; with a folder, the run is kept there.
+    async fn begin_with(coarse: &'static str, recovery: Option<&Path>) -> Self {
         let mut master = Master::start().await;
-        let url = format!("http://{}", master.authority());
-        let driver = tokio::spawn(async move {
-            let conf = Conf::builder()
-                .set(Source::ConfOption, MASTER.name(), url)
-                .set(Source::ConfOption, COARSE.name(), "false")
-                .set(Source::ConfOption, ROLE.name(), "batch")
-                .build()
-                .expect("good settings");
-            let mut builder = ApplicationBuilder::new();
-            let numbers = builder.range("numbers", 0, 7, 1).expect("a dataset");
-            builder.action(numbers, ActionKind::Count, None);
-            let mesos = lasting_client_config(&conf).expect("a client");
-            let mut counted = Counted::default();
-            let (_interrupt, interrupts) = mpsc::unbounded_channel();
-            let ran = run(
-                builder.build(),
-                &conf,
-                Some(mesos),
-                &mut counted,
-                interrupts,
-            )
-            .await;
-            (ran, counted.0)
-        });
+        let driver = drive(&master, coarse, recovery);
         let subscribe = master.subscribe().await;
         let stream = subscribe.grant(subscribe.framework_id().unwrap_or("framework-1"));
         Self {
@@ -114,6 +141,14 @@ impl Script {
     /// the task's Mesos id.
     async fn launch(&mut self) -> String {
         self.call("REVIVE", &["ACKNOWLEDGE", "SUPPRESS"]).await;
+        self.offer();
+        let accept = self
+            .call("ACCEPT", &["REVIVE", "SUPPRESS", "ACKNOWLEDGE"])
+            .await;
+        self.launched(&accept)
+    }
+
+    fn offer(&mut self) {
         self.offers += 1;
         let mut offer = offers::offer(1);
         offer.id.value = format!("offer-{}", self.offers);
@@ -124,9 +159,21 @@ impl Script {
             }),
             ..Event::default()
         });
-        let accept = self
-            .call("ACCEPT", &["REVIVE", "SUPPRESS", "ACKNOWLEDGE"])
-            .await;
+    }
+
+    /// The next ACCEPT, without an answer.
+    async fn accept(&mut self) -> Request {
+        loop {
+            let request = self.master.next().await;
+            if request.name() == "ACCEPT" {
+                return request;
+            }
+            request.answer(202, "");
+        }
+    }
+
+    /// What an ACCEPT of the last offer launches.
+    fn launched(&self, accept: &Request) -> String {
         let accept = accept.call.accept.as_ref().expect("an ACCEPT");
         assert_eq!(accept.offer_ids[0].value, format!("offer-{}", self.offers));
         let launch = accept.operations[0].launch.as_ref().expect("a LAUNCH");
@@ -154,6 +201,11 @@ impl Script {
 
     /// The task ends well; what the driver makes of it.
     async fn finish(mut self, task: &str) -> Ended {
+        self.finished(task);
+        self.end().await
+    }
+
+    fn finished(&mut self, task: &str) {
         let outcome = Outcome {
             end: Some(End::Success(Success {
                 output: Some(Output::Result(7_u64.to_le_bytes().to_vec().into())),
@@ -161,7 +213,21 @@ impl Script {
             ..Outcome::default()
         };
         self.update(task, TaskState::TaskFinished, outcome.encode_to_vec());
-        self.end().await
+    }
+
+    /// The master removes the framework, which is the end.
+    async fn remove(mut self) {
+        self.stream
+            .send(&events::error("Framework has been removed"));
+        // Whatever it still has to say.
+        let ended = loop {
+            tokio::select! {
+                ended = &mut self.driver => break ended,
+                request = self.master.next() => request.answer(403, "Framework has been removed"),
+            }
+        };
+        let (ran, _) = ended.expect("the driver ends in good order");
+        assert!(matches!(ran, Err(RunError::Removed(_))), "{ran:?}");
     }
 
     /// The driver says farewell, after it has acknowledged everything.
@@ -242,19 +308,224 @@ async fn an_offer_that_is_taken_back_is_not_used_later() {
 }
 
 #[tokio::test]
-async fn a_framework_that_is_removed_ends_the_run() {
-    let script = Script::begin().await;
-    script
-        .stream
-        .send(&events::error("Framework has been removed"));
-    let mut script = script;
-    // Whatever it still has to say.
-    let ended = loop {
-        tokio::select! {
-            ended = &mut script.driver => break ended,
-            request = script.master.next() => request.answer(403, "Framework has been removed"),
+async fn a_task_whose_accept_is_refused_is_launched_again_and_its_offer_given_back() {
+    for code in [400, 408, 413, 429] {
+        let mut script = Script::begin().await;
+        script.call("REVIVE", &[]).await;
+        script.offer();
+        script.accept().await.answer(code, "not now");
+        let decline = script.call("DECLINE", &["REVIVE"]).await;
+        let decline = decline.call.decline.as_ref().expect("a DECLINE");
+        assert_eq!(decline.offer_ids[0].value, "offer-1", "{code}");
+        let task = script.launch().await;
+        let (ran, counted) = script.finish(&task).await;
+        let report = ran.expect("it ran");
+        assert_eq!((report.status, counted), (Status::Succeeded, Some(7)));
+        let job = &report.jobs[0];
+        assert_eq!((job.attempts, job.failed_attempts), (2, 0), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn an_accept_without_an_answer_is_made_good_by_reconciliation() {
+    let mut script = Script::begin().await;
+    script.call("REVIVE", &[]).await;
+    script.offer();
+    let accept = script.accept().await;
+    let lost = script.launched(&accept);
+    accept.close();
+    // The subscription is sought again, and the task asked about.
+    let subscribe = script.master.subscribe().await;
+    script.stream = subscribe.grant(subscribe.framework_id().expect("an id"));
+    let reconcile = script.call("RECONCILE", &["REVIVE"]).await;
+    let reconcile = reconcile.call.reconcile.as_ref().expect("a RECONCILE");
+    assert_eq!(reconcile.tasks[0].task_id.value, lost);
+    script.update(&lost, TaskState::TaskGone, Vec::new());
+    let task = script.launch().await;
+    let (ran, counted) = script.finish(&task).await;
+    assert_eq!(ran.expect("it ran").status, Status::Succeeded);
+    assert_eq!(counted, Some(7));
+}
+
+#[tokio::test]
+async fn an_executor_whose_accept_is_refused_is_launched_again() {
+    let mut script = Script::begin_with("true", None).await;
+    script.offer();
+    let first = script.accept().await;
+    first.answer(413, "too large");
+    let first = script.launched(&first);
+    let decline = script.call("DECLINE", &["SUPPRESS"]).await;
+    let decline = decline.call.decline.as_ref().expect("a DECLINE");
+    assert_eq!(decline.offer_ids[0].value, "offer-1");
+    let second = script.launch().await;
+    assert_ne!(first, second);
+    script.remove().await;
+}
+
+/// What was told while a master was sought.
+#[derive(Default)]
+struct Told(Vec<String>);
+
+impl Listener for Told {
+    fn progress(&mut self, progress: Progress) {
+        if let Progress::Note(text) | Progress::Warning(text) = progress {
+            self.0.push(text);
         }
+    }
+
+    fn counted(&mut self, _: usize, _: u64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn collected(&mut self, _: usize, _: &[Bytes]) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A run that finds no master there within a second: what it told, and its error.
+async fn sought(authority: String) -> (Vec<String>, String) {
+    let conf = Conf::builder()
+        .set(
+            Source::ConfOption,
+            MASTER.name(),
+            format!("http://{authority}"),
+        )
+        .set(Source::ConfOption, REGISTRATION_TIMEOUT.name(), "1s")
+        .build()
+        .expect("good settings");
+    let mesos = lasting_client_config(&conf).expect("a client");
+    let mut told = Told::default();
+    let (_interrupt, interrupts) = mpsc::unbounded_channel();
+    let builder = ApplicationBuilder::new();
+    let ran = run(
+        builder.build(),
+        None,
+        &conf,
+        Some(mesos),
+        &mut told,
+        interrupts,
+    )
+    .await;
+    let error = match ran {
+        Ok(_) => panic!("there is no master"),
+        Err(error) => error.to_string(),
     };
-    let (ran, _) = ended.expect("the driver ends in good order");
-    assert!(matches!(ran, Err(RunError::Removed(_))), "{ran:?}");
+    (told.0, error)
+}
+
+#[tokio::test]
+async fn a_master_that_is_not_there_is_told_of_before_it_is_given_up() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let authority = closed.local_addr().expect("it is bound").to_string();
+    drop(closed);
+    let (told, error) = sought(authority).await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("refused") && told[0].ends_with("trying for 1s"),
+        "{told:?}"
+    );
+    assert!(error.contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_peer_that_says_nothing_is_told_of_before_it_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    let authority = silent.local_addr().expect("it is bound").to_string();
+    let (told, error) = sought(authority).await;
+    assert!(
+        told[0].starts_with("waiting for an answer of the master"),
+        "{told:?}"
+    );
+    assert!(error.contains("it did not answer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_mesos_is_called_that() {
+    let mut master = Master::start().await;
+    let sought = tokio::spawn(sought(master.authority()));
+    master
+        .subscribe()
+        .await
+        .answer(501, "<html>Unsupported method ('POST')");
+    let (_, error) = sought.await.expect("it ends in good order");
+    assert!(
+        error.contains("is this the address of a Mesos master?"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_framework_that_is_removed_ends_the_run() {
+    Script::begin().await.remove().await;
+}
+
+/// How the master takes the driver that comes after one that died.
+#[derive(Clone, Copy, Debug)]
+enum Framework {
+    /// The farewell had not reached it.
+    There,
+    /// It had.
+    Gone,
+}
+
+#[tokio::test]
+async fn a_driver_that_died_saying_goodbye_leaves_a_run_that_is_told_again() {
+    for framework in [Framework::There, Framework::Gone] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path().join("kept");
+        let mut script = Script::begin_with("false", Some(&folder)).await;
+        let task = script.launch().await;
+        script.finished(&task);
+        // The farewell stays unanswered.
+        loop {
+            let request = script.master.next().await;
+            if request.name() == "TEARDOWN" {
+                break;
+            }
+            request.answer(202, "");
+        }
+        script.driver.abort();
+        assert!(
+            (&mut script.driver)
+                .await
+                .expect_err("it died")
+                .is_cancelled()
+        );
+
+        let second = drive(&script.master, "false", Some(&folder));
+        // What the first one had sent may still be on its way.
+        let subscribe = loop {
+            let request = script.master.next().await;
+            if request.name() == "SUBSCRIBE" {
+                break request;
+            }
+        };
+        let id = subscribe
+            .framework_id()
+            .expect("the framework's id")
+            .to_owned();
+        let stream = match framework {
+            Framework::There => subscribe.grant(&id),
+            Framework::Gone => {
+                let stream = subscribe.stream();
+                stream.send(&events::error("Framework has been removed"));
+                stream
+            }
+        };
+        if matches!(framework, Framework::There) {
+            let teardown = script.master.next().await;
+            assert_eq!(teardown.name(), "TEARDOWN");
+            assert_eq!(teardown.framework_id(), Some(&*id));
+            teardown.answer(202, "");
+        }
+        let (ran, counted) = second.await.expect("it ends in good order");
+        let report = ran.expect("it ran");
+        assert_eq!((report.status, counted), (Status::Succeeded, Some(7)));
+        assert_eq!(report.jobs[0].attempts, 1, "nothing ran again");
+        assert_eq!(report.app_id, id);
+        assert!(!folder.exists(), "{framework:?}: nothing is left to tell");
+        drop(stream);
+    }
 }

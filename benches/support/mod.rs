@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use mesquite::clock::Timestamp;
 use mesquite::ids::{JobId, Partition, ResourceProfileId, StageAttempt, StageId};
+use mesquite::plan::TaskNeeds;
 use mesquite::scheduler::ordering::SchedulingMode;
 use mesquite::scheduler::pool::{PoolDefinition, PoolTree, SetIx, SetToPlace};
-use mesquite::scheduler::task::{
-    StageKind, TaskCommand, TaskLocation, TaskNeeds, TaskSet, TaskSpec,
-};
+use mesquite::scheduler::task::{StageKind, TaskCommand, TaskLocation, TaskSet, TaskSpec};
 use mesquite::scheduler::{
     Actions, TaskScheduler, TaskSchedulerConfig, TaskSchedulerEvent, WorkerOffer,
 };
@@ -42,6 +41,7 @@ fn task_set(needs: TaskNeeds, locations: impl Iterator<Item = Box<[TaskLocation]
         job: JobId(0),
         pool: None,
         barrier: false,
+        skips: false,
         needs,
         epoch: 0,
         tasks: (0..)
@@ -50,6 +50,7 @@ fn task_set(needs: TaskNeeds, locations: impl Iterator<Item = Box<[TaskLocation]
             .map(|(partition, locations)| TaskSpec {
                 partition,
                 locations,
+                to_keep: Box::default(),
             })
             .collect(),
     }
@@ -114,7 +115,7 @@ pub(crate) fn offers(count: u32, cores: u32, gpus: u32) -> Vec<WorkerOffer> {
 
 /// A task scheduler with Spark's defaults.
 pub(crate) fn scheduler() -> TaskScheduler {
-    TaskScheduler::new(TaskSchedulerConfig::default(), None, 1).expect("the defaults are sound")
+    TaskScheduler::new(TaskSchedulerConfig::default(), None, 1)
 }
 
 /// Lets it know the executors and racks of so many hosts.

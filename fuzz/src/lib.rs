@@ -5,5 +5,9 @@
 pub mod events;
 #[path = "../../tests/support/hostile.rs"]
 pub mod hostile;
+#[path = "../../tests/support/hostile_files.rs"]
+pub mod hostile_files;
+#[path = "../../tests/support/hostile_run.rs"]
+pub mod hostile_run;
 #[path = "../../tests/support/offers.rs"]
 pub mod offers;

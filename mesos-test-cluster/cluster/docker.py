@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import image, nodes, state
+from . import image, mesos, nodes, state
 from .failure import MISSING_PACKAGES, UNSUPPORTED_PLATFORM, Failure
 from .image import docker
 
@@ -188,7 +188,7 @@ def status(cluster):
         if node["kind"] == "zookeeper":
             role = mode or "not serving"
         elif node["kind"] == "master":
-            role = "no answer" if metrics is None else "leading" if metrics.get("master/elected") else "standing by"
+            role = "no answer" if metrics is None else mesos.role_told_by(metrics)
         else:
             record = agents.get(node["name"])
             role = "not registered" if record is None else "active" if record["active"] else "inactive"

@@ -45,9 +45,20 @@ def agents(masters, credential=None):
 
 
 def role(master, credential=None):
-    """Whether a master leads."""
+    """Whether a master leads, or could after the one that does.
+
+    A master whose copy of the registry's log has not caught up yet does not count towards
+    the quorum: with too many of those no master can lead for good once the leader dies.
+    """
     try:
         metrics = get(master["address"], master["port"], "/metrics/snapshot", credential)
     except Silent as error:
         return f"no answer: {error}"
+    return role_told_by(metrics)
+
+
+def role_told_by(metrics):
+    """What a master is by its own metrics."""
+    if not metrics.get("registrar/log/recovered", 1):
+        return "recovering"
     return "leading" if metrics.get("master/elected") else "standing by"

@@ -34,7 +34,7 @@ def up(options, say):
         _start_all(cluster, cluster["zookeepers"])
         _await(cluster, options.timeout, lambda: all(map(zookeeper.mode, cluster["zookeepers"])))
         _start_all(cluster, cluster["masters"] + cluster["agents"])
-        _await(cluster, options.timeout, lambda: agents_up(cluster) == len(cluster["agents"]))
+        _await(cluster, options.timeout, lambda: agents_up(cluster) == len(cluster["agents"]) and masters_up(cluster))
     except BaseException:
         if cluster is not None:
             log = _last_words(cluster, _ended)
@@ -122,8 +122,18 @@ def agents_up(cluster):
     if not cluster["masters"]:
         return 0
     known = mesos.agents(cluster["masters"], credential(cluster))
-    return sum(bool(known.get((node["address"], node["port"]), {}).get("active"))
+    return sum(bool(known.get(_known_at(node), {}).get("active"))
                for node in cluster["agents"])
+
+
+def masters_up(cluster):
+    """Whether every master leads or could."""
+    return all(mesos.role(node, credential(cluster)) in HEALTHY for node in cluster["masters"])
+
+
+def _known_at(node):
+    """Where the master believes an agent to be; not where it listens if it advertises a door."""
+    return tuple(node["advertised"])
 
 
 def credential(cluster):
@@ -224,5 +234,5 @@ def _role(cluster, node, known, trouble):
         return mesos.role(node, credential(cluster))
     if trouble:
         return f"unknown: {trouble}"
-    record = known.get((node["address"], node["port"]))
+    record = known.get(_known_at(node))
     return "not registered" if record is None else "active" if record["active"] else "inactive"

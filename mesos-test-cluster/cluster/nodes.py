@@ -83,7 +83,9 @@ def _agent(options, number, programs, folder, port, master):
         flags["switch_user"] = "false"
     flags |= {key: value for which, key, value in options.agent_flag if which in (None, number)}
     node = _mesos("agent", name, programs, folder, addresses.agent(port, number), port, flags)
-    return node | {"resources": resources, "attributes": attributes}
+    return node | {"resources": resources, "attributes": attributes,
+                   "advertised": [flags.get("advertise_ip", node["address"]),
+                                  int(flags.get("advertise_port", port))]}
 
 
 def _nth(values, number, default):

@@ -82,6 +82,8 @@ class Arguments {
     fLB::FLAGS_logtostderr = true;
     setenv("LIBPROCESS_IP", require("ip").c_str(), 1);
     setenv("LIBPROCESS_PORT", require("port").c_str(), 1);
+    advertise("advertise_ip", "LIBPROCESS_ADVERTISE_IP");
+    advertise("advertise_port", "LIBPROCESS_ADVERTISE_PORT");
     const Option<std::string> delegate(name);
     const Option<std::string> readwrite("mesos-" + component + "-readwrite");
     const Option<std::string> readonly("mesos-" + component + "-readonly");
@@ -90,6 +92,12 @@ class Arguments {
   }
 
  private:
+  // Says where others are to connect, if not to where it listens.
+  void advertise(const std::string& name, const char* variable) const {
+    Option<std::string> value = (*this)[name];
+    if (value.isSome()) setenv(variable, value.get().c_str(), 1);
+  }
+
   int argc;
   char** argv;
 };

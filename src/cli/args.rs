@@ -4,10 +4,11 @@
 //! they mean for the settings is [`settings`](super::settings)'s business. Not
 //! printable by `{:?}`: what is typed may hold secrets.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{ArgAction, Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 /// Runs batch jobs on Apache Mesos, scheduled the way Spark does
 #[derive(Parser)]
@@ -38,6 +39,22 @@ pub enum Command {
     /// Results of `count` and `collect` go to stdout, all else to stderr.
     /// Ctrl-C cancels the jobs; a second one ends at once.
     Run(RunArgs),
+    /// Shows what a job file would do, and runs nothing
+    ///
+    /// Its datasets with the sizes of their inputs, jobs, stages and tasks, what is
+    /// computed more than once, and what is never used. Mistakes exit with 2.
+    Plan(PlanArgs),
+    /// Shows what ran, out of event logs: pages, and Spark's API
+    ///
+    /// Serves the applications whose logs are in a folder until Ctrl-C, and prints the
+    /// address. Logs of Spark can be there as well.
+    History(HistoryArgs),
+    /// Prints the JSON schema of job files, for editors
+    Schema,
+    /// Prints what a shell needs to complete commands and options
+    Completions(CompletionsArgs),
+    /// Prints the manual page of mesquite, or of one of its commands
+    Man(ManArgs),
     /// What agents run; not for people
     #[command(hide = true)]
     Executor,
@@ -45,13 +62,14 @@ pub enum Command {
     Conf(ConfArgs),
 }
 
-/// How much is logged to stderr.
+/// How much is told on stderr.
 #[derive(Clone, Copy, Default, clap::Args)]
 pub struct Verbosity {
-    /// Log more; twice for everything
+    /// Tell more; twice for everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub verbose: u8,
-    /// Log warnings only; twice for errors only
+    /// Tell only what is wrong: no progress, no summary, no stderr of commands, no failed
+    /// attempts (the error of a job has them); twice for errors only
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "verbose")]
     pub quiet: u8,
 }
@@ -74,18 +92,114 @@ pub struct SettingsArgs {
     pub properties_file: Option<PathBuf>,
 }
 
+/// A job file and the parameters that it is read with.
+#[derive(Default, clap::Args)]
+pub struct JobArgs {
+    /// The job file; `-` for standard input
+    #[arg(value_name = "JOB.toml")]
+    pub job: PathBuf,
+    /// Gives a parameter of the job file a value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub set: Vec<Assignment>,
+}
+
 /// `mesquite run`.
 #[derive(Default, clap::Args)]
 pub struct RunArgs {
-    /// The job file
-    #[arg(value_name = "JOB.toml")]
-    pub job: PathBuf,
+    /// What to run.
+    #[command(flatten)]
+    pub job: JobArgs,
     /// Prints a summary for programs as the last line of stdout
     #[arg(long)]
     pub json: bool,
     /// Where to run, and how.
     #[command(flatten)]
     pub settings: SettingsArgs,
+}
+
+/// `mesquite plan`.
+#[derive(Default, clap::Args)]
+pub struct PlanArgs {
+    /// What to look at.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Says nothing but mistakes and warnings
+    #[arg(long, conflicts_with_all = ["json", "dot"])]
+    pub check: bool,
+    /// For programs
+    #[arg(long, conflicts_with = "dot")]
+    pub json: bool,
+    /// As a drawing for Graphviz
+    #[arg(long)]
+    pub dot: bool,
+    /// With which settings.
+    #[command(flatten)]
+    pub settings: SettingsArgs,
+}
+
+/// `mesquite history`.
+#[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
+pub struct HistoryArgs {
+    /// The folder of event logs
+    #[arg(value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// The port; 0 for a free one
+    #[arg(long, default_value_t = 18080)]
+    pub port: u16,
+    /// The address to listen on; only users of this machine reach the default
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Something else to do with logs.
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+}
+
+/// What else `mesquite history` does.
+#[derive(Subcommand)]
+pub enum HistoryCommand {
+    /// Writes all of an application into one file that needs no server
+    Export(ExportArgs),
+}
+
+/// `mesquite history export`.
+#[derive(clap::Args)]
+pub struct ExportArgs {
+    /// The application: its log, or its id
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The file to write
+    #[arg(value_name = "FILE.html")]
+    pub file: PathBuf,
+    /// Where the log of an id is
+    #[arg(long, value_name = "DIR", default_value = "/tmp/spark-events")]
+    pub dir: PathBuf,
+}
+
+/// `mesquite completions`.
+#[derive(clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: CompletedShell,
+}
+
+/// A shell that can complete.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum CompletedShell {
+    /// Bash.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+}
+
+/// `mesquite man`.
+#[derive(clap::Args)]
+pub struct ManArgs {
+    /// A command, such as run
+    #[arg(value_name = "COMMAND")]
+    pub of: Option<String>,
 }
 
 /// `mesquite conf`.
@@ -119,7 +233,7 @@ impl FromStr for Assignment {
                 name: name.trim().to_owned(),
                 value: value.to_owned(),
             }),
-            _ => Err("write it as KEY=VALUE"),
+            _ => Err("write a name, `=` and a value"),
         }
     }
 }
@@ -134,7 +248,7 @@ mod tests {
         let words = ["mesquite"].iter().chain(words);
         match Args::try_parse_from(words).ok()?.command {
             Command::Conf(args) => Some(args),
-            Command::Check(_) | Command::Executor | Command::Run(_) => None,
+            _ => None,
         }
     }
 

@@ -11,8 +11,9 @@ use super::Environment;
 use super::args::{ConfArgs, SettingsArgs};
 use super::exit_code::Failure;
 use super::settings;
+use crate::conf::foreign::{self, Fate};
 use crate::conf::property::{Declaration, DefaultValue};
-use crate::conf::{Conf, Registry, foreign};
+use crate::conf::{Conf, Registry};
 
 /// The widest line.
 const COLUMNS: usize = 80;
@@ -59,8 +60,11 @@ fn is_empty(settings: &SettingsArgs) -> bool {
 fn listing(registry: Registry, text: &str, conf: Option<&Conf>) -> Option<String> {
     let found = registry.search(text);
     if found.is_empty() {
-        let reason = foreign::reason(text)?;
-        return Some(filled("", &format!("{text} has no effect: {reason}.")));
+        let told = match foreign::fate(text)? {
+            Fate::Ignored(foreign) => format!("{text} has no effect: {}.", foreign.reason),
+            Fate::Refused(foreign) => format!("{text} is refused: {}.", foreign.reason),
+        };
+        return Some(filled("", &told));
     }
     let mut page = String::new();
     for group in registry.groups() {
@@ -94,6 +98,9 @@ fn entry(declaration: &Declaration, conf: Option<&Conf>) -> String {
     lines.push_str(&filled(INDENT, &kind));
     if let Some(variable) = declaration.environment() {
         lines.push_str(&filled(INDENT, &format!("environment: {variable}")));
+    }
+    if let Some(name) = declaration.former() {
+        lines.push_str(&filled(INDENT, &format!("old name: {name}")));
     }
     for (name, value, source) in conf.iter().flat_map(|conf| conf.settings()) {
         if name == declaration.name() {

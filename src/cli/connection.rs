@@ -3,24 +3,23 @@
 //! Responsible for who the framework says it is, where the master is looked
 //! for, and how it is spoken to. Connects to nobody itself.
 
-use std::fs;
 use std::time::Duration;
 
 use super::credentials;
 use super::exit_code::Failure;
-use super::settings::SettingsError;
+use super::tls;
 use crate::backoff::BackoffPolicy;
 use crate::conf::master_url::{MesosMaster, ZooKeeperUrl};
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::mesos::{
-    CODEC, CONNECT_TIMEOUT, FAILOVER_TIMEOUT, FRAMEWORK_ID, GPUS_MAX, REQUEST_TIMEOUT, ROLE,
-    TLS_CA_FILE, USER, WEBUI_URL,
+    CODEC, CONNECT_TIMEOUT, FAILOVER_TIMEOUT, FRAMEWORK_ID, REQUEST_TIMEOUT, ROLE, USER, WEBUI_URL,
 };
+use crate::conf::properties::mesos_ssl::scheme_of_masters;
 use crate::conf::{Conf, MasterUrl};
 use crate::mesos::call::FrameworkInfo;
 use crate::mesos::client::{ClientConfig, Masters};
 use crate::mesos::endpoint::{Endpoint, Scheme};
-use crate::mesos::http::{Authentication, HttpConfig};
+use crate::mesos::http::HttpConfig;
 use crate::mesos::zookeeper::Group;
 
 /// A session with ZooKeeper ends after so long without contact, as Mesos's own.
@@ -45,7 +44,10 @@ pub fn lasting_client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
 /// The master is none of Mesos, or a file cannot be read.
 pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
     let masters = match conf.get(&MASTER) {
-        MasterUrl::Mesos(master) => masters(master),
+        MasterUrl::Mesos(master) => {
+            let scheme = scheme_of_masters(conf, &master);
+            masters(master, scheme)
+        }
         other => {
             return Err(Failure::Usage(format!(
                 "this needs a Mesos master, and the master is {other}; \
@@ -54,11 +56,6 @@ pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
         }
     };
     let credentials = credentials::load(conf)?;
-    let authorities = conf
-        .get(&TLS_CA_FILE)
-        .map(|path| fs::read(&path).map_err(|source| SettingsError::Read { path, source }));
-    let principal = credentials.as_ref().map(|it| it.principal.clone());
-    let secret = credentials.and_then(|it| it.secret);
     Ok(ClientConfig {
         framework: FrameworkInfo {
             user: conf.get(&USER).map_or_else(own_user, Ok)?,
@@ -67,21 +64,16 @@ pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
             failover_timeout: Duration::ZERO,
             roles: vec![conf.get(&ROLE)],
             hostname: own_hostname(),
-            principal: principal.clone(),
+            principal: credentials.principal,
             webui_url: conf.get(&WEBUI_URL),
-            gpus: conf.get(&GPUS_MAX) > 0,
+            // Agents with GPUs are for those who use them.
+            gpus: false,
         },
         masters,
         http: HttpConfig {
             codec: conf.get(&CODEC).into(),
-            authentication: match (principal, secret) {
-                (Some(principal), Some(secret)) => Authentication::Basic {
-                    principal,
-                    secret: secret.expose().to_owned(),
-                },
-                _ => Authentication::None,
-            },
-            authorities: authorities.transpose()?,
+            authentication: credentials.authentication,
+            tls: tls::to_masters(conf)?,
             connect_timeout: conf.get(&CONNECT_TIMEOUT),
             call_timeout: conf.get(&REQUEST_TIMEOUT),
             unix_socket: None,
@@ -91,9 +83,9 @@ pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
     })
 }
 
-fn masters(master: MesosMaster) -> Masters {
+fn masters(master: MesosMaster, scheme: Scheme) -> Masters {
     match master {
-        MesosMaster::Hosts { scheme, hosts } => Masters::Listed(
+        MesosMaster::Hosts { hosts, .. } => Masters::Listed(
             hosts
                 .into_iter()
                 .map(|it| Endpoint {
@@ -103,11 +95,11 @@ fn masters(master: MesosMaster) -> Masters {
                 })
                 .collect(),
         ),
-        MesosMaster::ZooKeeper(url) => Masters::ZooKeeper(group(url)),
+        MesosMaster::ZooKeeper(url) => Masters::ZooKeeper(group(url, scheme)),
     }
 }
 
-fn group(url: ZooKeeperUrl) -> Group {
+fn group(url: ZooKeeperUrl, scheme: Scheme) -> Group {
     let servers: Vec<_> = url.servers.iter().map(ToString::to_string).collect();
     Group {
         servers: servers.join(","),
@@ -116,8 +108,7 @@ fn group(url: ZooKeeperUrl) -> Group {
             .credentials
             .map(|it| (it.user, it.password.expose().to_owned())),
         session_timeout: ZOOKEEPER_SESSION,
-        // ZooKeeper does not say; masters with TLS are named by https URLs.
-        scheme: Scheme::Http,
+        scheme,
     }
 }
 
@@ -144,6 +135,7 @@ fn own_hostname() -> String {
 mod tests {
     use super::*;
     use crate::conf::Source;
+    use crate::mesos::http::Authentication;
 
     fn config(settings: &[(&str, &str)]) -> Result<ClientConfig, Failure> {
         let builder = settings
@@ -191,14 +183,27 @@ mod tests {
         };
         assert_eq!(group.servers, "z1:2181,z2:2");
         assert_eq!(group.path, "/mesos");
+        assert_eq!(group.scheme, Scheme::Http);
         assert_eq!(format!("{group:?}"), "zk://z1:2181,z2:2/mesos");
+    }
+
+    #[test]
+    fn masters_whom_zookeeper_names_are_spoken_to_by_tls_if_a_setting_says_so() {
+        let config = config(&[
+            ("spark.master", "zk://z1/mesos"),
+            ("mesquite.mesos.ssl.enabled", "true"),
+        ]);
+        let Masters::ZooKeeper(group) = config.unwrap().masters else {
+            panic!("ZooKeeper knows the master")
+        };
+        assert_eq!(group.scheme, Scheme::Https);
     }
 
     #[test]
     fn a_missing_file_of_authorities_is_named() {
         let error = config(&[
             ("spark.master", "https://h:1"),
-            ("mesquite.mesos.tls.caFile", "/absent.pem"),
+            ("mesquite.mesos.ssl.caFile", "/absent.pem"),
         ]);
         assert!(error.unwrap_err().to_string().contains("/absent.pem"));
     }

@@ -5,9 +5,14 @@
 
 use std::error::Error;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use mesquite_status::history::HistoryError;
+
+use super::console::Console;
 use super::settings::SettingsError;
+use crate::backend::ending::{NO_AGENT, TERMINATED};
 use crate::driver::run::RunError;
 use crate::executor::ExecutorError;
 use crate::executor::worker::WorkerError;
@@ -45,51 +50,111 @@ pub enum Failure {
     /// The master removed the framework.
     #[error("the framework was removed")]
     FrameworkRemoved(#[source] Cause),
-    /// The job file has mistakes.
-    #[error("{0}")]
-    JobFile(String),
+    /// A file that people wrote has mistakes, each with its place.
+    #[error("{}", .0.concat())]
+    Mistakes(Vec<String>),
+    /// The pools cannot be read.
+    #[error("cannot read the allocation file {}", path.display())]
+    PoolsFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
     /// A run could not begin.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// Event logs could not be shown.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The items that failed could not be written down.
+    #[error("cannot write the failed items to {}", path.display())]
+    Failed {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The function of the user's application did not describe one.
+    #[error("the application cannot be run")]
+    Application(#[source] Cause),
+    /// What the user's application does with a result failed.
+    #[error("the application failed with a result")]
+    Answer(#[source] Cause),
     /// Jobs failed, each for its reason.
     #[error("{}", .0.join("; "))]
     Jobs(Vec<String>),
     /// The user or the system asked to stop.
     #[error("interrupted")]
     Interrupted,
+    /// Somebody told an executor's process to end, who is not its driver.
+    #[error("told to end by signal 15 (SIGTERM)")]
+    Terminated,
 }
 
 impl Failure {
     /// The documented exit code.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Output(_) | Self::NothingUsable(_) | Self::Runtime(_) | Self::Jobs(_) => 1,
-            Self::Run(RunError::WorkFolder { .. } | RunError::System(_)) => 1,
-            Self::Run(RunError::NoMaster(_)) => 3,
-            Self::Run(RunError::Removed(_)) => 4,
-            Self::Run(RunError::Interrupted) => 130,
-            Self::Run(_) | Self::JobFile(_) => 2,
+            Self::Output(_)
+            | Self::NothingUsable(_)
+            | Self::Runtime(_)
+            | Self::Failed { .. }
+            | Self::Answer(_)
+            | Self::Jobs(_) => 1,
+            Self::Run(error) => of_run(error),
+            Self::History(HistoryError::Log { .. } | HistoryError::File { .. }) => 1,
+            Self::History(
+                HistoryError::NoFolder(_)
+                | HistoryError::Listen { .. }
+                | HistoryError::NoApplication { .. },
+            ) => 2,
             // Started by hand, and not by an agent.
             Self::Executor(ExecutorError::Environment(_))
             | Self::Worker(WorkerError::Environment(_)) => 2,
-            Self::Executor(_) | Self::Worker(_) => 1,
-            Self::Usage(_) | Self::Settings(_) => 2,
+            Self::Executor(ExecutorError::Http(_) | ExecutorError::NoTls { .. }) => NO_AGENT,
+            Self::Executor(ExecutorError::Signals(_)) => 1,
+            Self::Worker(
+                WorkerError::Driver { .. }
+                | WorkerError::Refused(_)
+                | WorkerError::Program
+                | WorkerError::System { .. }
+                | WorkerError::Credential(_)
+                | WorkerError::Seal(_)
+                | WorkerError::Launch(_),
+            ) => 1,
+            Self::Usage(_)
+            | Self::Settings(_)
+            | Self::Mistakes(_)
+            | Self::Application(_)
+            | Self::PoolsFile { .. } => 2,
             Self::NoMaster(_) => 3,
             Self::FrameworkRemoved(_) => 4,
             Self::Interrupted => 130,
+            Self::Terminated => TERMINATED,
+        }
+    }
+
+    /// Mistakes in a file, which have their own form, with places.
+    fn in_a_file(&self) -> Option<&[String]> {
+        match self {
+            Self::Mistakes(problems) => Some(problems),
+            _ => None,
         }
     }
 
     /// What to tell, a line each: every bad setting, or the chain of causes.
-    fn lines(&self) -> Vec<String> {
+    pub fn lines(&self) -> Vec<String> {
         if let Self::Settings(SettingsError::Conf(error)) = self {
             return error.problems().iter().map(ToString::to_string).collect();
         }
-        match self {
-            // It has its own form, with places.
-            Self::JobFile(problems) => return problems.lines().map(str::to_owned).collect(),
-            Self::Jobs(errors) => return errors.clone(),
-            _ => {}
+        if let Some(problems) = self.in_a_file() {
+            return problems.to_vec();
+        }
+        if let Self::Jobs(errors) = self {
+            return errors.clone();
         }
         let mut line = self.to_string();
         let mut source = self.source();
@@ -106,28 +171,76 @@ impl Failure {
     }
 }
 
+/// The exit code of a run that did not begin.
+fn of_run(error: &RunError) -> u8 {
+    match error {
+        RunError::WorkFolder { .. } | RunError::System(_) | RunError::Seal(_) => 1,
+        RunError::Constraints(_)
+        | RunError::Save(_)
+        | RunError::Recovery(_)
+        | RunError::Journal(_)
+        | RunError::EventLog(_)
+        | RunError::Memory(_)
+        | RunError::NoMesos
+        | RunError::OwnManager(_)
+        | RunError::AgentTls(_)
+        | RunError::LongProgram { .. } => 2,
+        RunError::NoMaster(_) => 3,
+        RunError::Removed(_) => 4,
+        RunError::Interrupted => 130,
+    }
+}
+
 /// Prints a failure and gives its exit code.
-pub fn report(failure: &Failure, stderr: &mut dyn Write) -> ExitCode {
+pub fn report(failure: &Failure, console: &Console) -> ExitCode {
     // A reader of stdout who has seen enough (`| head`) is no failure.
     if let Failure::Output(error) = failure
         && error.kind() == io::ErrorKind::BrokenPipe
     {
         return ExitCode::SUCCESS;
     }
+    let has_places = failure.in_a_file().is_some();
     for line in failure.lines() {
-        // With stderr gone there is nobody left to tell.
-        let _ = match failure {
-            Failure::JobFile(_) => writeln!(stderr, "{line}"),
-            _ => writeln!(stderr, "error: {line}"),
-        };
+        let text = format!("error: {line}");
+        if has_places {
+            console.lines(&text);
+        } else {
+            console.line(&text);
+        }
     }
     ExitCode::from(failure.exit_code())
 }
 
-/// Prints help, the version or what is wrong with the arguments.
-pub fn of_usage(help_or_error: &clap::Error) -> ExitCode {
+/// What a program is told in place of a summary when there is none: a line of
+/// JSON with the exit code and the error.
+pub fn as_json(failure: &Failure) -> String {
+    json_line(failure.exit_code(), failure.lines().join("\n").trim_end())
+}
+
+fn json_line(exit_code: u8, error: &str) -> String {
+    let status = if exit_code == 130 {
+        "cancelled"
+    } else {
+        "failed"
+    };
+    let object = serde_json::json!({
+        "status": status,
+        "exit_code": exit_code,
+        "error": error,
+    });
+    format!("{object}\n")
+}
+
+/// Prints help, the version or what is wrong with the arguments; for a program
+/// that reads `json` also as such.
+pub fn of_usage(help_or_error: &clap::Error, json: bool) -> ExitCode {
     let _ = help_or_error.print();
     if help_or_error.use_stderr() {
+        if json {
+            let text = help_or_error.render().to_string();
+            // With stdout gone there is nobody left to tell.
+            let _ = io::stdout().write_all(json_line(2, text.trim_end()).as_bytes());
+        }
         ExitCode::from(2)
     } else {
         ExitCode::SUCCESS
@@ -148,9 +261,9 @@ mod tests {
     struct Unreachable(#[source] Refused);
 
     fn printed(failure: &Failure) -> String {
-        let mut stderr = Vec::new();
-        report(failure, &mut stderr);
-        String::from_utf8(stderr).expect("text")
+        let (console, written) = Console::for_tests();
+        report(failure, &console);
+        written.take()
     }
 
     #[test]

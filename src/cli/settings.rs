@@ -11,6 +11,9 @@ use super::args::SettingsArgs;
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties_file::{self, PropertiesFileError};
 use crate::conf::{Conf, ConfBuilder, ConfError, Source};
+use crate::mesos::authentication::KeptError;
+use crate::mesos::pem::PemError;
+use crate::mesos::tls::TlsError;
 
 /// Why there are no settings.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +26,25 @@ pub enum SettingsError {
         /// Why not.
         source: io::Error,
     },
+    /// A file of certificates or keys is none.
+    #[error("cannot use {}", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PemError,
+    },
+    /// Certificates and key are sound, and of no use.
+    #[error("cannot speak TLS with {name}")]
+    Tls {
+        /// The setting that names them.
+        name: &'static str,
+        /// Why not.
+        source: TlsError,
+    },
+    /// There is no secret or token in its file.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
     /// A properties file is not written as one.
     #[error("cannot read {}", path.display())]
     Parse {

@@ -4,14 +4,22 @@
 //! `MESQUITE_LOG` ask for, in colour only where somebody sees it. Set up once,
 //! before the command runs. Results never go this way.
 
-use std::io;
+use std::fmt::{self, Debug};
 
+use tracing::field::Field;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::filter::ParseError;
+use tracing_subscriber::fmt::format;
 
 use super::Environment;
 use super::args::Verbosity;
+use super::console::Console;
 use super::exit_code::Failure;
+use crate::plain::{cut, plain};
+
+/// No value in the log is longer, in bytes.
+const LONGEST_VALUE: usize = 8 * 1024;
 
 /// The variable that says what is logged, as `tracing` filters are written:
 /// `mesquite=debug`, `warn,mesquite::mesos=trace`.
@@ -25,6 +33,7 @@ pub fn start(
     verbosity: Verbosity,
     environment: &Environment,
     terminal: bool,
+    console: &Console,
 ) -> Result<(), Failure> {
     let filter = filter(verbosity, environment).map_err(|error| {
         Failure::Usage(format!(
@@ -33,11 +42,22 @@ pub fn start(
     })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(console.clone())
+        .fmt_fields(format::debug_fn(field).delimited(" "))
         .with_ansi(terminal && !no_colour(environment))
         .with_target(verbosity.verbose > 0)
         .try_init()
         .map_err(|error| Failure::Usage(format!("cannot start to log: {error}")))
+}
+
+/// What is logged of others' words is fit for a terminal.
+fn field(writer: &mut format::Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
+    let value = format!("{value:?}");
+    let value = plain(cut(&value, LONGEST_VALUE).as_ref()).into_owned();
+    match field.name() {
+        "message" => write!(writer, "{value}"),
+        name => write!(writer, "{}={value}", name.trim_start_matches("r#")),
+    }
 }
 
 fn filter(verbosity: Verbosity, environment: &Environment) -> Result<EnvFilter, ParseError> {

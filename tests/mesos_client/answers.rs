@@ -55,7 +55,7 @@ async fn a_master_that_has_no_routes_yet_is_asked_again() {
 async fn missing_and_wrong_credentials_end_it() {
     let refusal = end_after(401, "").await;
     assert!(matches!(refusal, Refusal::Unauthenticated(_)));
-    assert!(refusal.to_string().contains("principal and secret"));
+    assert!(refusal.to_string().contains("authentication is required"));
 }
 
 #[tokio::test]

@@ -142,20 +142,6 @@ fn calls_about_tasks_and_executors() {
         ]}),
     );
     check(&Call::Reconcile { tasks: vec![] }, &json!({}));
-    check(
-        &Call::Message {
-            agent: "a".into(),
-            executor: "e".into(),
-            data: Bytes::from_static(&[0xff, 0xef]),
-        },
-        &json!({"agent_id": {"value": "a"}, "executor_id": {"value": "e"}, "data": "/+8="}),
-    );
-    check(
-        &Call::Request {
-            requests: vec![(Some("a".into()), resources("cpus:1.5"))],
-        },
-        &json!({"requests": [{"agent_id": {"value": "a"}, "resources": [scalar("cpus", 1.5)]}]}),
-    );
 }
 
 #[test]

@@ -141,10 +141,11 @@ async fn an_answer_that_a_call_is_wrong_costs_only_the_call() {
     ] {
         let call = framework.send(kill("task-1"));
         master.next().await.answer(code, body);
-        let Err(CallError::Refused(why)) = call.await else {
+        let Err(CallError::Refused(refusal)) = call.await else {
             panic!("{code} is a refusal")
         };
-        assert!(why.contains(body), "{why}");
+        assert_eq!(refusal.code, code);
+        assert!(refusal.why.contains(body), "{refusal}");
     }
     let call = framework.send(kill("task-2"));
     master.next().await.answer(202, "");

@@ -13,6 +13,7 @@ use mesquite::mesos::endpoint::Endpoint;
 use mesquite::mesos::event::Event;
 use mesquite::mesos::http::{Authentication, HttpConfig};
 use mesquite::mesos::subscription::{End, Notice};
+use mesquite::mesos::tls::Tls;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
 
@@ -40,7 +41,7 @@ pub fn config(masters: impl IntoIterator<Item = Endpoint>) -> ClientConfig {
         http: HttpConfig {
             codec: Codec::Protobuf,
             authentication: Authentication::None,
-            authorities: None,
+            tls: Tls::unused(),
             connect_timeout: PATIENCE,
             call_timeout: PATIENCE,
             unix_socket: None,

@@ -9,7 +9,11 @@ mod framing;
 mod leaders;
 mod stream;
 mod subscribing;
+mod tls;
+mod tokens;
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 #[path = "../support/events.rs"]
 mod events;
 #[path = "../support/master.rs"]

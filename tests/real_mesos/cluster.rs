@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use mesquite::mesos::codec::Codec;
 use mesquite::mesos::http::{Authentication, Http, HttpConfig};
+use mesquite::mesos::tls::Tls;
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::framework::eventually;
 
 /// A running cluster.
 pub struct Cluster {
@@ -27,7 +30,12 @@ impl Cluster {
 
     /// Brings up what these options of `mesos-test-cluster/up` say.
     pub fn with(options: &[&str]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self::within(tempfile::tempdir().expect("a temporary folder"), options)
+    }
+
+    /// The same with everything in this folder, whose `cluster.json` says where
+    /// the nodes will be before any of them runs.
+    pub fn within(folder: TempDir, options: &[&str]) -> Self {
         let mut cluster = Self {
             folder,
             url: String::new(),
@@ -113,11 +121,11 @@ impl Cluster {
         serde_json::from_slice(&state.expect("`up` wrote cluster.json")).expect("it is JSON")
     }
 
-    /// What the master answers to a GET of `path`.
+    /// What the master answers to a GET of `path`; one that has just been started may
+    /// listen before it does.
     pub async fn get(&self, path: &str) -> Value {
-        get(&format!("{}{path}", self.url))
-            .await
-            .expect("the master answers JSON")
+        let url = format!("{}{path}", self.url);
+        eventually("the master answers JSON", async || get(&url).await).await
     }
 }
 
@@ -133,7 +141,8 @@ impl Node {
     }
 }
 
-async fn get(url: &str) -> Option<Value> {
+/// What is answered to a GET of `url`, if it is JSON.
+pub async fn get(url: &str) -> Option<Value> {
     let http = Http::new(http_config()).expect("good settings");
     serde_json::from_slice(&http.get(url).await.ok()?).ok()
 }
@@ -143,7 +152,7 @@ pub fn http_config() -> HttpConfig {
     HttpConfig {
         codec: Codec::Protobuf,
         authentication: Authentication::None,
-        authorities: None,
+        tls: Tls::unused(),
         connect_timeout: Duration::from_secs(5),
         call_timeout: Duration::from_secs(10),
         unix_socket: None,

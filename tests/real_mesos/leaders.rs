@@ -5,10 +5,13 @@ use std::time::Duration;
 use mesquite::mesos::client::Masters;
 use mesquite::mesos::endpoint::Scheme;
 use mesquite::mesos::subscription::Notice;
-use mesquite::mesos::zookeeper::Group;
+use mesquite::mesos::zookeeper::{Detected, Group, detect};
+use tokio::sync::mpsc;
+use zookeeper_client::{Acls, Client, CreateMode};
 
 use crate::cluster::Cluster;
 use crate::framework::{Framework, config};
+use crate::jobs::Job;
 
 fn group(cluster: &Cluster) -> Group {
     let (servers, path) = cluster
@@ -82,4 +85,85 @@ async fn a_master_that_stands_by_redirects_to_the_leader() {
         })
         .await;
     assert!(!standing_by.contains(&endpoint), "{endpoint} leads");
+}
+
+/// Nobody but this user is to read what is written.
+const USER: &str = "me";
+const PASSWORD: &str = "hunter2";
+
+/// Copies the leader's entry to a folder of ZooKeeper that is closed to others.
+async fn guard(group: &Group) {
+    let client = Client::connector()
+        .with_auth("digest", format!("{USER}:{PASSWORD}").as_bytes())
+        .connect(&group.servers)
+        .await
+        .expect("ZooKeeper runs");
+    let (children, _) = client.get_children(&group.path).await.expect("a group");
+    let leader = children
+        .into_iter()
+        .find(|child| child.starts_with("json.info_"))
+        .expect("a leader");
+    let (entry, _) = client
+        .get_data(&format!("{}/{leader}", group.path))
+        .await
+        .expect("an entry");
+    let closed = CreateMode::Persistent.with_acls(Acls::creator_all());
+    for (path, content) in [
+        ("/guarded".to_owned(), &b""[..]),
+        (format!("/guarded/{leader}"), &entry),
+    ] {
+        client
+            .create(&path, content, &closed)
+            .await
+            .expect("written");
+    }
+}
+
+/// What is first heard of the leader.
+async fn detected(group: Group) -> Detected {
+    let (sender, mut changes) = mpsc::channel(1);
+    let detector = tokio::spawn(detect(group, sender));
+    let first = changes.recv().await.expect("the detector runs");
+    detector.abort();
+    first
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos and ZooKeeper; run by scripts/test"]
+async fn a_guarded_group_is_read_with_a_password_that_is_shown_nowhere() {
+    let cluster = Cluster::with(&["--agents", "1", "--zookeeper"]);
+    let group = group(&cluster);
+    guard(&group).await;
+    let guarded = |credentials: Option<(&str, &str)>| Group {
+        path: "/guarded".into(),
+        credentials: credentials.map(|(user, password)| (user.into(), password.into())),
+        ..group.clone()
+    };
+    for (credentials, expected) in [
+        (None, "zk://user:password@"),
+        (Some((USER, "wrong")), "let me read"),
+    ] {
+        let Detected::Nobody(why) = detected(guarded(credentials)).await else {
+            panic!("{credentials:?} lets nobody in")
+        };
+        assert!(why.contains(expected) && !why.contains("wrong"), "{why}");
+    }
+    let found = detected(guarded(Some((USER, PASSWORD)))).await;
+    assert!(matches!(found, Detected::Leader(_)), "{found:?}");
+
+    let url = format!("zk://{USER}:{PASSWORD}@{}/guarded", group.servers);
+    for (coarse, verbose) in [("true", "-vv"), ("false", "-vvv")] {
+        let conf = format!("spark.mesos.coarse={coarse}");
+        let job = Job::new("[dataset.n]\nrange = { end = 9 }\n[[action]]\ncount = \"n\"\n");
+        let ended = job
+            .run(&["--master", &url, "--conf", &conf, "--json", verbose])
+            .succeeded();
+        let stdout = String::from_utf8_lossy(&ended.output.stdout);
+        for (place, text) in [("log", &*ended.stderr()), ("summary", &*stdout)] {
+            assert!(!text.contains(PASSWORD), "{place}: {text}");
+        }
+    }
+    let state = cluster.get("/master/state").await.to_string();
+    assert!(state.contains("completed_frameworks"), "{state}");
+    assert!(!state.contains(PASSWORD), "{state}");
 }

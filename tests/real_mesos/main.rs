@@ -13,14 +13,27 @@ mod model;
 #[path = "../simulation/network.rs"]
 mod network;
 
+#[path = "../support/certificates.rs"]
+mod certificates;
 mod check;
 mod cluster;
+#[path = "../support/examples.rs"]
+mod examples;
 mod framework;
 #[path = "../support/jobs.rs"]
 mod jobs;
 mod leaders;
 mod maintenance;
+mod memory;
+mod native;
+mod offers;
+mod operations;
+#[path = "../support/peaks.rs"]
+mod peaks;
+mod poison;
 mod recovery;
 mod run;
+mod shown;
 mod subscription;
 mod tasks;
+mod tls;

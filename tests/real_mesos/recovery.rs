@@ -1,6 +1,7 @@
 //! Runs that survive their driver, and outputs that survive their executor.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Child;
 
@@ -136,13 +137,59 @@ async fn outputs_of_an_executor_that_is_killed_are_taken_over_on_its_agent() {
         let slow = Slow::new();
         let driver = slow.start(&cluster, coarse);
         slow.reducing(2).await;
-        let executors = slow.lines("maps");
-        kill_hard(&executors[0]);
+        let killed = &slow.lines("reduces")[0];
+        kill_hard(killed);
         eventually("its executor is dead", async || {
-            (!alive(&executors[0])).then_some(())
+            (!alive(killed)).then_some(())
+        })
+        .await;
+        // The other one has no room for all reducers, none of which ends before. With
+        // nothing waiting there would be no other one on its agent.
+        eventually("another executor is on its agent", async || {
+            let metrics = cluster.get("/metrics/snapshot").await;
+            let tasks = |state: &str| metrics[format!("master/tasks_{state}")].as_f64();
+            let ended = tasks("failed")? + tasks("killed")? + tasks("lost")?;
+            (ended > 0.0 && tasks("running")? >= 2.0).then_some(())
         })
         .await;
         slow.go();
         slow.check(driver, 6);
     }
+}
+
+/// A master that is stopped leaves the farewell without an answer. In fine mode
+/// tasks end through the master, so `tests/scripted_run.rs` has that.
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_run_whose_driver_is_killed_while_it_says_goodbye_is_told_again() {
+    let cluster = Cluster::up(1);
+    let slow = Slow::new();
+    let mut first = slow.start(&cluster, "true");
+    slow.reducing(1).await;
+    cluster.fault("pause", "master");
+    slow.go();
+    let journal = slow.recovery().join("journal.jsonl");
+    eventually("the end is written down", async || {
+        let text = fs::read_to_string(&journal).unwrap_or_default();
+        text.contains("\"record\":{\"ended\"").then_some(())
+    })
+    .await;
+    first.kill().expect("killed");
+    first.wait().expect("ended");
+    let kept = fs::read(&journal).expect("a journal");
+    cluster.fault("resume", "master");
+    slow.check(slow.start(&cluster, "true"), 6);
+    let ended = cluster.get("/master/frameworks").await;
+    assert_eq!(ended["frameworks"].as_array().map(Vec::len), Some(0));
+
+    // As if its farewell had reached the master.
+    fs::create_dir(slow.recovery()).expect("made");
+    fs::write(&journal, kept).expect("written");
+    // One that others may read is not believed.
+    fs::set_permissions(&journal, fs::Permissions::from_mode(0o600)).expect("ours alone");
+    slow.check(slow.start(&cluster, "true"), 6);
+    let ended = cluster.get("/master/frameworks").await;
+    assert_eq!(ended["frameworks"].as_array().map(Vec::len), Some(0));
+    let completed = ended["completed_frameworks"].as_array();
+    assert_eq!(completed.map(Vec::len), Some(1), "one framework for all");
 }

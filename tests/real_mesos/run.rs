@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::framework::eventually;
 use crate::jobs::{EXAMPLES, Job, saved, words_by_coreutils};
 
-const MODES: [(&str, &str); 2] = [("coarse", "true"), ("fine", "false")];
+pub const MODES: [(&str, &str); 2] = [("coarse", "true"), ("fine", "false")];
 
 fn arguments<'a>(cluster: &'a Cluster, coarse: &'a str) -> [String; 5] {
     [
@@ -19,7 +19,7 @@ fn arguments<'a>(cluster: &'a Cluster, coarse: &'a str) -> [String; 5] {
 }
 
 /// Waits until nothing of ours is left: no framework, no executor process.
-async fn nothing_is_left(cluster: &Cluster, framework: &str) {
+pub async fn nothing_is_left(cluster: &Cluster, framework: &str) {
     let state = cluster.get("/master/frameworks").await;
     assert_eq!(state["frameworks"], Value::Array(vec![]));
     eventually("no executor is left", async || {
@@ -32,6 +32,37 @@ async fn nothing_is_left(cluster: &Cluster, framework: &str) {
         (ours.count() == 0).then_some(())
     })
     .await;
+}
+
+/// Copies run on other hosts than what they are copies of.
+#[test]
+#[ignore = "needs a real Mesos"]
+fn a_copy_of_a_slow_attempt_brings_the_result_and_nothing_counts_as_failed() {
+    let cluster = Cluster::up(2);
+    for (mode, coarse) in MODES {
+        // The first attempt at one task would take for ever; its copy does not.
+        let job = Job::new(
+            "[dataset.a]\nitems = [1, 2, 3, 4]\n[dataset.b]\nfrom = 'a'\n\
+             pipe = 'x=$(cat); echo $x; if test $x = 4 && mkdir target/small; then exec sleep 100; fi'\n\
+             [[action]]\ncollect = 'b'\n",
+        );
+        let mut arguments = arguments(&cluster, coarse).to_vec();
+        for setting in [
+            "spark.speculation=true",
+            "spark.speculation.minTaskRuntime=10ms",
+        ] {
+            arguments.extend(["--conf".into(), setting.into()]);
+        }
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let ended = job.run(&arguments).succeeded();
+        assert_eq!(ended.results["stdout"], ["1", "2", "3", "4"], "{mode}");
+        let summary = ended.summary();
+        assert!(summary["seconds"].as_f64().expect("a number") < 90.0);
+        let job = &summary["jobs"][0];
+        let counted = ["tasks", "attempts", "failed_attempts"].map(|it| job[it].as_u64());
+        let wanted = [Some(4), Some(5), Some(0)];
+        assert_eq!(counted, wanted, "{mode}: {}", ended.stderr());
+    }
 }
 
 #[tokio::test]
@@ -102,4 +133,43 @@ async fn an_executor_killed_in_the_middle_of_the_word_count_changes_nothing() {
 /// The address of the first agent.
 fn agent_of(cluster: &Cluster) -> String {
     cluster.agents().first().expect("an agent").clone()
+}
+
+/// Actions come in their order, and a limit takes waves of tasks: the rest of the
+/// partitions is never asked for.
+#[test]
+#[ignore = "needs a real Mesos"]
+fn actions_come_in_their_order_and_a_limit_takes_no_more_tasks_than_it_needs() {
+    let cluster = Cluster::up(2);
+    for (mode, coarse) in MODES {
+        let job = Job::new(
+            "[params]\nlast = 'none'\n[dataset.n]\nrange = { end = 40, partitions = 40 }\n\
+             [dataset.late]\nfrom = 'n'\nfilter = '^${last}$'\n\
+             [[action]]\nname = 'found'\ncollect = 'late'\nlimit = 1\nafter = ['stored']\n\
+             [[action]]\nname = 'stored'\nsave = 'n'\nto = 'target/examples/n'\n\
+             [[action]]\nname = 'one'\ncollect = 'n'\nlimit = 1\n",
+        );
+        let mut arguments = arguments(&cluster, coarse).to_vec();
+        arguments.extend(["--set".into(), "last=7".into()]);
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let ended = job.run(&arguments).succeeded();
+        let stdout = String::from_utf8_lossy(&ended.output.stdout);
+        assert!(
+            stdout.starts_with("found:\n7\none:\n0\n{"),
+            "{mode}: {stdout}"
+        );
+        assert_eq!(saved(&ended.results, "n").len(), 40, "{mode}");
+        let summary = ended.summary();
+        let jobs = summary["jobs"].as_array().expect("jobs").iter();
+        let tasks: Vec<_> = jobs
+            .map(|it| (it["name"].as_str().expect("a name"), it["tasks"].as_u64()))
+            .collect();
+        for wanted in [("found", 25), ("stored", 40), ("one", 1)] {
+            let wanted = (wanted.0, Some(wanted.1));
+            assert!(
+                tasks.contains(&wanted),
+                "{mode}: {wanted:?} is not in {tasks:?}"
+            );
+        }
+    }
 }

@@ -387,6 +387,7 @@ impl Agent {
         for task in executor.tasks.into_keys() {
             let mut failed = self.status(&task, TaskState::Failed, Some(id.clone()));
             failed.message = "Executor terminated".into();
+            failed.reason = Some("REASON_EXECUTOR_TERMINATED".into());
             out.extend(self.told(now, failed));
         }
         out.push(Out::ToMaster(Message::AgentExited(id.clone())));

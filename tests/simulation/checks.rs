@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesquite::driver::core::effect::Effect;
-use mesquite::driver::core::input::{Input, Step};
-use mesquite::ids::OfferId;
+use mesquite::driver::core::heard::{Heard, Outcome};
+use mesquite::driver::core::input::{ConnectionId, Input, Step};
+use mesquite::driver::wire::outcome_of;
+use mesquite::ids::{OfferId, TaskId};
 use mesquite::mesos::call::Call;
 use mesquite::mesos::event::Event;
+use mesquite::mesos::refused::Refused;
 use mesquite::mesos::subscription::Notice;
 use mesquite::plan::{Determinism, Plan};
-use mesquite::rpc::message::outcome::End;
-use mesquite::rpc::message::{Outcome, from_driver, from_executor};
-use prost::Message as _;
+use mesquite::rpc::message::from_driver;
 use uuid::Uuid;
 
 /// What came with a step and must be answered by it.
@@ -47,12 +48,16 @@ pub struct Checks {
     /// Whether a success may not count, because what it was made from is made
     /// again in another order: then another one commits.
     indeterminate: bool,
+    /// Shuffles that no job will read again, and which of them executors were
+    /// told on their connections.
+    released: BTreeSet<u32>,
+    told: BTreeMap<ConnectionId, BTreeSet<u32>>,
 }
 
 impl Given {
-    fn ended(&mut self, task: u64, outcome: &Outcome) {
-        if matches!(outcome.end, Some(End::Success(_))) {
-            self.succeeded.insert(task);
+    fn ended(&mut self, task: TaskId, outcome: &Outcome) {
+        if outcome.end.is_success() {
+            self.succeeded.insert(task.0);
         }
     }
 }
@@ -74,25 +79,37 @@ impl Checks {
                 Input::Mesos(Notice::Event(Event::Offers(offers))) => {
                     given.offers.extend(offers.iter().map(|it| it.id.clone()));
                 }
+                // They are still the framework's, and are answered again.
+                Input::Refused {
+                    call: Refused::Accept { offers, .. } | Refused::Decline { offers, .. },
+                    ..
+                } => {
+                    for offer in offers {
+                        self.answered.remove(offer);
+                    }
+                }
                 Input::Mesos(Notice::Event(Event::Update(status))) => {
                     given.statuses.extend(status.uuid);
                     let number = status.task.as_str().rsplit('-').next();
                     let task = number.and_then(|it| it.parse().ok());
-                    if let (Some(task), Ok(outcome)) = (task, Outcome::decode(&*status.data)) {
-                        given.ended(task, &outcome);
+                    if let Some(task) = task {
+                        let outcome = outcome_of(&status.data, String::new());
+                        given.ended(TaskId(task), &outcome);
                     }
                 }
-                Input::Executor { message, .. } => match &message.message {
-                    Some(from_executor::Message::Statuses(batch)) => {
-                        for status in &batch.statuses {
-                            let outcome = status.outcome.clone().unwrap_or_default();
-                            given.ended(status.task, &outcome);
+                Input::Executor { message, .. } => match message {
+                    Heard::Statuses { statuses, .. } => {
+                        for (task, outcome) in statuses {
+                            if let Some(outcome) = outcome {
+                                given.ended(*task, outcome);
+                            }
                         }
                     }
-                    Some(from_executor::Message::Commit(request)) => {
-                        let place = (request.stage, request.partition);
-                        given.asks.push((request.task, place));
-                    }
+                    Heard::MayCommit {
+                        task,
+                        stage,
+                        partition,
+                    } => given.asks.push((task.0, (stage.0, partition.0))),
                     _ => {}
                 },
                 _ => {}
@@ -138,6 +155,48 @@ impl Checks {
         }
         assert!(offers.is_empty(), "offers without an answer: {offers:?}");
         assert!(statuses.is_empty(), "not acknowledged: {statuses:?}");
+    }
+
+    /// What was released is told to every executor that is in touch, also to one
+    /// that comes later.
+    pub fn releases(&mut self, effects: &[Effect], is_open: impl Fn(&ConnectionId) -> bool) {
+        for effect in effects {
+            let (connection, released) = match effect {
+                Effect::Send(connection, message) => match &message.message {
+                    Some(from_driver::Message::Registered(welcome)) => {
+                        self.told.entry(*connection).or_default();
+                        (connection, welcome.released.clone().unwrap_or_default())
+                    }
+                    Some(from_driver::Message::Released(released)) => {
+                        (connection, released.clone())
+                    }
+                    _ => continue,
+                },
+                Effect::Close(connection) => {
+                    self.told.remove(connection);
+                    continue;
+                }
+                _ => continue,
+            };
+            self.released.extend(&released.shuffles);
+            let told = self.told.entry(*connection).or_default();
+            told.extend(released.shuffles);
+        }
+        // One that broke before the driver began to listen is not heard of again.
+        self.told.retain(|connection, _| is_open(connection));
+        for (connection, told) in &self.told {
+            assert_eq!(told, &self.released, "on connection {connection:?}");
+        }
+    }
+
+    /// A connection is gone.
+    pub fn disconnected(&mut self, connection: ConnectionId) {
+        self.told.remove(&connection);
+    }
+
+    /// The driver is gone, with all connections.
+    pub fn driver_died(&mut self) {
+        self.told.clear();
     }
 
     /// One attempt commits a partition, and another one only if that one came

@@ -6,17 +6,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesquite::backend::executor_size::ExecutorSize;
-use mesquite::backend::mesos_coarse::{MesosCoarse, MesosCoarseConfig};
-use mesquite::backend::mesos_fine::{MesosFine, MesosFineConfig};
+use mesquite::backend::manager::ClusterManager;
+use mesquite::backend::mesos::coarse::MesosCoarse;
+use mesquite::backend::mesos::desk::MesosConfig;
+use mesquite::backend::mesos::fine::{MesosFine, MesosFineConfig};
 use mesquite::backoff::BackoffPolicy;
 use mesquite::clock::Timestamp;
 use mesquite::conf::{Conf, Source};
 use mesquite::driver::core::effect::{Delivery, Effect};
-use mesquite::driver::core::fleet::Fleet;
+use mesquite::driver::core::heard::Heard;
 use mesquite::driver::core::input::{ConnectionId, Input, Step};
 use mesquite::driver::core::record::{Record, line, read};
 use mesquite::driver::core::replay::replay;
 use mesquite::driver::core::{Driver, DriverParts};
+use mesquite::driver::wire::heard;
 use mesquite::executor::worker::variable;
 use mesquite::ids::{ExecutorId, FrameworkId, TaskId};
 use mesquite::mesos::call::Call;
@@ -24,8 +27,8 @@ use mesquite::mesos::endpoint::{Endpoint, Scheme};
 use mesquite::mesos::subscription::{self, Attempt, Notice, Subscription};
 use mesquite::offers::{Constraints, RefusePolicy, Requirement};
 use mesquite::resources::{Demand, Scalar};
-use mesquite::rpc::message::{FromDriver, FromExecutor, from_driver, from_executor};
-use mesquite::scheduler::task::TaskNeeds;
+use mesquite::rpc::message::{FromDriver, from_driver};
+use mesquite::scheduler::config::task_needs;
 use mesquite::scheduler::{Core, DagSchedulerConfig, TaskSchedulerConfig};
 
 use crate::network::{Channel, Message, Node};
@@ -69,11 +72,12 @@ fn size() -> ExecutorSize {
         cores: Some(2),
         least_cores: 1,
         memory_mib: 500,
+        overhead_mib: 384,
     }
 }
 
-fn coarse_config() -> MesosCoarseConfig {
-    MesosCoarseConfig {
+fn coarse_config() -> MesosConfig {
+    MesosConfig {
         size: size(),
         cores_max: None,
         requirement: Requirement {
@@ -88,13 +92,12 @@ fn coarse_config() -> MesosCoarseConfig {
         environment: Vec::new(),
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: "sim".into(),
-        pack: false,
     }
 }
 
 fn fine_config() -> MesosFineConfig {
     MesosFineConfig {
-        shared: MesosCoarseConfig {
+        shared: MesosConfig {
             requirement: Requirement {
                 demand: Demand::new(),
                 ..coarse_config().requirement
@@ -109,16 +112,22 @@ fn fine_config() -> MesosFineConfig {
 impl World {
     fn parts(&self) -> DriverParts {
         let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        // Faults of the cluster are not to end a job.
+        let failures = if self.setting.poison { "4" } else { "1000" };
         let mut settings = vec![
-            // Faults of the cluster are not to end a job.
             set("spark.master", "mesos://master:5050"),
-            set("spark.task.maxFailures", "1000"),
+            set("spark.task.maxFailures", failures),
             set("spark.locality.wait", "500ms"),
         ];
         if self.setting.speculation {
             settings.push(set("spark.speculation", "true"));
             settings.push(set("spark.speculation.quantile", "0.5"));
             settings.push(set("spark.speculation.minTaskRuntime", "50ms"));
+            let efficiency = self.setting.efficiency.to_string();
+            settings.push(set("spark.speculation.efficiency.enabled", &efficiency));
+        }
+        if self.setting.exclusion {
+            settings.push(set("spark.excludeOnFailure.enabled", "true"));
         }
         let mut builder = Conf::builder();
         for (name, value) in &settings {
@@ -130,26 +139,29 @@ impl World {
             ..TaskSchedulerConfig::from_conf(&conf)
         };
         let dag = DagSchedulerConfig {
-            task_needs: TaskNeeds::from_conf(&conf),
+            task_needs: task_needs(&conf),
             // Twice Spark's, for several faults may hit one stage; outputs that
             // are lost must be known as lost all at once.
             max_consecutive_stage_attempts: 8,
             ..DagSchedulerConfig::default()
         };
         let plan = Arc::clone(&self.application.plan);
-        let core = Core::new(plan, dag, tasks, None, self.seed).expect("good settings");
-        let fleet = if self.setting.fine {
-            Fleet::Fine(Box::new(MesosFine::new(fine_config())))
+        let core = Core::new(plan, dag, tasks, None, self.seed);
+        let manager: Box<dyn ClusterManager> = if self.setting.fine {
+            Box::new(MesosFine::new(fine_config()))
         } else {
-            Fleet::Coarse(Box::new(MesosCoarse::new(coarse_config())))
+            Box::new(MesosCoarse::new(coarse_config(), false))
         };
         DriverParts {
             core,
             application: Arc::clone(&self.application),
-            fleet,
+            manager,
+            tells_all: true,
             welcome: from_driver::Registered::default(),
             task_cpus: 1,
             keeps: true,
+            longest_message: 1 << 20,
+            is_saved: mesquite::storage::sink::is_saved,
         }
     }
 
@@ -159,12 +171,14 @@ impl World {
         let mut driver = Driver::new(self.parts());
         let steps = self.read_journal();
         let mut next_connection = 1;
+        let mut told = Vec::new();
         let mut first = vec![Input::Started];
         self.deliveries.clear();
         if !steps.is_empty() {
             self.count("recoveries of the driver");
             let replayed = replay(&mut driver, steps).expect("the same steps, the same effects");
             next_connection = replayed.next_connection.0;
+            told = replayed.facts;
             first = vec![Input::Recovered];
             for effect in replayed.printed.into_iter().chain(replayed.unanswered) {
                 let undelivered = replayed.undelivered.clone();
@@ -176,6 +190,7 @@ impl World {
                 }
             }
         }
+        self.facts.anew(&told);
         let seed = self.random.u64(..);
         self.driver = Some(DriverProcess {
             driver,
@@ -236,10 +251,9 @@ impl World {
         {
             self.tell_subscription(subscription::Input::Tick);
         }
-        let due = self
-            .driver
-            .as_ref()
-            .and_then(|it| it.driver.next_deadline());
+        // Its loop begins once there is a subscription.
+        let begun = self.driver.as_ref().filter(|it| it.first.is_none());
+        let due = begun.and_then(|it| it.driver.next_deadline());
         if due.is_some_and(|at| at <= now) {
             self.drive(vec![Input::TimePassed]);
         }
@@ -327,26 +341,33 @@ impl World {
                     self.tell_subscription(subscription::Input::Arrived(attempt, *event));
                 }
             }
-            Message::FromExecutor(message) => self.driver_hears_executor(channel, message),
+            Message::Refused(call, refusal) if process.stream == Some(channel) => {
+                let refused = Input::Refused {
+                    call: *call,
+                    refusal,
+                };
+                self.drive(vec![refused]);
+            }
+            Message::FromExecutor(message) => {
+                let message = heard(message).expect("executors say what is known");
+                self.driver_hears_executor(channel, message);
+            }
             _ => {}
         }
         self.driver_settles();
     }
 
-    fn driver_hears_executor(&mut self, channel: Channel, message: FromExecutor) {
+    fn driver_hears_executor(&mut self, channel: Channel, message: Heard) {
         let Some(process) = &mut self.driver else {
             return;
         };
-        if process.leaving
-            || process.first.is_some()
-                && !matches!(message.message, Some(from_executor::Message::Register(_)))
-        {
+        if process.leaving || process.first.is_some() && !matches!(message, Heard::Registered(_)) {
             return;
         }
-        if let Some(from_executor::Message::Register(register)) = &message.message {
+        if let Heard::Registered(register) = &message {
             let connection = ConnectionId(process.next_connection);
             process.next_connection += 1;
-            let executor = ExecutorId::from(register.executor.as_str());
+            let executor = register.executor.clone();
             process.links.insert(connection, channel);
             process.executors.insert(channel, (connection, executor));
         }
@@ -391,6 +412,7 @@ impl World {
             }
         } else if let Some((connection, executor)) = process.executors.remove(&channel) {
             process.links.remove(&connection);
+            self.checks.disconnected(connection);
             let input = Input::Disconnected {
                 connection,
                 executor,
@@ -439,6 +461,11 @@ impl World {
             // A step that was not kept did not happen.
             if most > 0 {
                 self.checks.commits(&given, &effects[..most], runs);
+            }
+            if crash.is_none() {
+                let links = &process.links;
+                self.checks.releases(&effects, |it| links.contains_key(it));
+                self.facts.of_step(&effects);
             }
             inputs = Vec::new();
             for effect in effects.into_iter().take(most) {
@@ -493,7 +520,7 @@ impl World {
     /// Carries out what concerns neither connections nor the journal.
     fn carry_out_aside(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Fetch { task, place } => {
+            Effect::Fetch { task, place, .. } => {
                 let after = self.now + Duration::from_millis(self.random.u64(1..20));
                 let address = place.address;
                 self.at(after, Happening::Fetch { task, address });
@@ -535,6 +562,7 @@ impl World {
             return;
         };
         process.leaving = true;
+        self.facts.is_over();
         let links: Vec<_> = process.links.values().copied().collect();
         let stream = process.stream.filter(|_| process.calls);
         for channel in links {
@@ -565,7 +593,7 @@ impl World {
         self.node_is_gone(Node::Driver);
         self.ended_at = Some(self.now);
         let over = process.driver.over().cloned();
-        let (_, reports) = process.driver.into_results();
+        let (_, reports, _) = process.driver.into_results();
         self.reports = Some((reports, over));
     }
 
@@ -573,6 +601,7 @@ impl World {
     pub fn driver_dies(&mut self) {
         if self.driver.take().is_some() {
             self.node_is_gone(Node::Driver);
+            self.checks.driver_died();
             // Its last line may not have been written whole.
             if self.random.bool() && !self.journal.is_empty() {
                 let half = line(&Record::Step(

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use mesquite::offers::Unavailability;
 
-use crate::executor::address;
 use crate::network::{Machine, Node};
 use crate::world::{Happening, World};
 
@@ -40,9 +39,11 @@ enum Kind {
     IsolateBlockServer,
     Compete,
     Drain,
+    RefuseCalls,
+    AnswerWrongly,
 }
 
-const KINDS: [(Kind, &str); 21] = [
+const KINDS: [(Kind, &str); 23] = [
     (Kind::KillExecutor, "executor killed"),
     (Kind::KillAllExecutors, "all executors killed"),
     (Kind::PauseExecutor, "executor stopped for a while"),
@@ -73,6 +74,8 @@ const KINDS: [(Kind, &str); 21] = [
     ),
     (Kind::Compete, "another framework takes resources"),
     (Kind::Drain, "maintenance of an agent"),
+    (Kind::RefuseCalls, "calls to the master refused"),
+    (Kind::AnswerWrongly, "executor answers wrongly"),
 ];
 
 /// Faults that may keep an output out of reach of a reader for long.
@@ -81,9 +84,27 @@ pub const LASTING: [&str; 2] = [
     "block server out of reach of one executor",
 ];
 
+/// Faults that count against tasks: they end executors, make the driver take them for
+/// ended, or fail attempts.
+const COUNTING: [Kind; 8] = [
+    Kind::AnswerWrongly,
+    Kind::KillExecutor,
+    Kind::KillAllExecutors,
+    Kind::PauseExecutor,
+    Kind::KillAgent,
+    Kind::LoseMachine,
+    Kind::CutExecutorsFromDriver,
+    Kind::PauseDriver,
+];
+
 impl Fault {
     pub fn draw(world: &mut World) -> Self {
-        let (kind, _) = KINDS[world.random.usize(0..KINDS.len())];
+        let kind = loop {
+            let (kind, _) = KINDS[world.random.usize(0..KINDS.len())];
+            if !(world.setting.poison && COUNTING.contains(&kind)) {
+                break kind;
+            }
+        };
         // Mostly short, now and then longer than any patience.
         let most = [300, 3_000, 30_000, 200_000][world.random.usize(0..4)];
         Self {
@@ -102,6 +123,7 @@ impl World {
         live.get(pick % live.len().max(1)).copied()
     }
 
+    #[expect(clippy::too_many_lines, reason = "an arm for each fault")]
     pub fn fault(&mut self, fault: Fault) {
         if self.reports.is_some() {
             return;
@@ -176,6 +198,15 @@ impl World {
                     self.master_says(out);
                 }
             }
+            // Shorter than what makes a driver give up.
+            Kind::RefuseCalls => {
+                self.refusing = self.now + lasts.min(Duration::from_secs(60));
+            }
+            Kind::AnswerWrongly => {
+                if let Some(index) = self.live_executor(pick) {
+                    self.executors[index].wrong_until = until;
+                }
+            }
             Kind::Corrupt => {
                 self.disks.corrupt(pick);
             }
@@ -183,7 +214,7 @@ impl World {
                 if let (Some(from), Some(to)) =
                     (self.live_executor(pick), self.live_executor(pick / 11))
                 {
-                    self.isolated.insert((from, address(to)));
+                    self.isolated.insert((from, to));
                 }
             }
             Kind::Compete => {

@@ -19,6 +19,7 @@ mod agent;
 mod checks;
 mod driver;
 mod executor;
+mod facts;
 mod faults;
 mod jobs;
 mod master;
@@ -100,6 +101,7 @@ fn main() -> ExitCode {
                 .collect()
         }
     };
+    World::check_efficiency();
     let clock = SystemClock::start();
     std::panic::set_hook(Box::new(|_| {}));
     TRACE.store(arguments.trace, Ordering::Relaxed);

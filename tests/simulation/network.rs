@@ -14,6 +14,7 @@ use mesquite::mesos::answer::SubscribeAnswer;
 use mesquite::mesos::call::Call;
 use mesquite::mesos::event::Event;
 use mesquite::mesos::executor::event::{ExecutorEvent, LaunchedTask};
+use mesquite::mesos::refused::{CallRefusal, Refused};
 use mesquite::mesos::task::{TaskInfo, TaskStatus};
 use mesquite::rpc::message::{FromDriver, FromExecutor};
 use uuid::Uuid;
@@ -46,6 +47,7 @@ pub enum Message {
     /// Master to driver.
     Answer(SubscribeAnswer),
     Event(Box<Event>),
+    Refused(Box<Refused>, CallRefusal),
     /// Executor to agent.
     ExecutorSubscribe(Vec<LaunchedTask>, Vec<TaskStatus>),
     ExecutorUpdate(TaskStatus),

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use mesquite::ids::{DatasetId, Partition, ShuffleId};
 use mesquite::plan::Plan;
 use mesquite::plan::application::Application;
-use mesquite::plan::operation::{Operation, Program};
+use mesquite::plan::operation::{Operation, Source};
+use mesquite::plan::program::Program;
 
 /// Mixes numbers into one.
 pub fn mix(parts: &[u64]) -> u64 {
@@ -63,6 +64,22 @@ impl Disks {
         }
     }
 
+    /// All outputs in a folder.
+    pub fn files(&self, agent: usize, folder: &str) -> impl Iterator<Item = OutputFile> {
+        let files = self.folders.get(&(agent, folder.to_owned()));
+        files.into_iter().flat_map(|it| it.keys().copied())
+    }
+
+    /// Removes the outputs of some shuffles; how many they were.
+    pub fn remove_where(&mut self, agent: usize, folder: &str, gone: impl Fn(u32) -> bool) -> u64 {
+        let Some(files) = self.folders.get_mut(&(agent, folder.to_owned())) else {
+            return 0;
+        };
+        let before = files.len();
+        files.retain(|file, _| !gone(file.shuffle));
+        (before - files.len()) as u64
+    }
+
     /// The number of an output, unless it is not there or damaged.
     pub fn read(&self, agent: usize, folder: &str, file: OutputFile) -> Option<u64> {
         let key = (agent, folder.to_owned());
@@ -102,19 +119,22 @@ pub fn value_of(
 ) -> u64 {
     let id = u64::from(dataset.0);
     let place = u64::from(partition.0);
-    match &program.step(dataset).operation {
-        Operation::Text(_) | Operation::Range { .. } | Operation::Items(_) => mix(&[id, place]),
-        Operation::Read(shuffle, _) => mix(&[id, place, blocks(*shuffle, partition)]),
-        Operation::Join { left, right, .. } => {
+    let operation = &program.recipe(dataset).operation;
+    match operation {
+        Operation::Source(
+            Source::Text(_) | Source::Range { .. } | Source::Items(_) | Source::Native(_),
+        ) => mix(&[id, place]),
+        Operation::Source(Source::Read(shuffle, _)) => {
+            mix(&[id, place, blocks(*shuffle, partition)])
+        }
+        Operation::Source(Source::Join { left, right, .. }) => {
             let (left, right) = (blocks(*left, partition), blocks(*right, partition));
             mix(&[id, place, left, right])
         }
-        _ => {
-            let parents = program.inputs(dataset, partition);
-            let values: Vec<_> = parents
-                .map(|(parent, partition)| value_of(program, parent, partition, blocks))
-                .collect();
-            mix(&[id, place, mix(&values)])
+        Operation::Change(..) | Operation::Union(_) => {
+            let (parent, partition) = operation.input(partition).expect("a parent has it");
+            let value = value_of(program, parent, partition, blocks);
+            mix(&[id, place, mix(&[value])])
         }
     }
 }
@@ -126,15 +146,12 @@ pub fn reduce_of(
     partition: Partition,
     wanted: ShuffleId,
 ) -> Option<Partition> {
-    match &program.step(dataset).operation {
-        Operation::Read(shuffle, _) => (*shuffle == wanted).then_some(partition),
-        Operation::Join { left, right, .. } => {
-            (*left == wanted || *right == wanted).then_some(partition)
-        }
-        _ => program
-            .inputs(dataset, partition)
-            .find_map(|(parent, partition)| reduce_of(program, parent, partition, wanted)),
+    let operation = &program.recipe(dataset).operation;
+    if operation.shuffles().contains(&wanted) {
+        return Some(partition);
     }
+    let (parent, partition) = operation.input(partition)?;
+    reduce_of(program, parent, partition, wanted)
 }
 
 /// What each partition should be.

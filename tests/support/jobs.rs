@@ -9,7 +9,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The examples, each with whether it saves something.
-pub const EXAMPLES: [&str; 5] = ["wordcount", "loganalysis", "array", "bigsort", "pools"];
+pub const EXAMPLES: [&str; 7] = [
+    "wordcount",
+    "loganalysis",
+    "array",
+    "bigsort",
+    "pools",
+    "sweep",
+    "pagerank",
+];
 
 /// A job with a folder of its own for what it saves.
 pub struct Job {
@@ -44,13 +52,27 @@ impl Job {
         Self { folder, file }
     }
 
+    /// Where the job file is, its work folders, and whatever a test puts there.
+    #[allow(dead_code, reason = "not every test looks there")]
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The job that is written, to be started as the test likes.
+    #[allow(dead_code, reason = "not every test starts one by itself")]
+    pub fn command_in(&self, folder: &Path, arguments: &[&str]) -> Command {
+        let mut command = self.command(arguments);
+        command.current_dir(folder);
+        command
+    }
+
     /// Where it saves to.
     pub fn out(&self) -> PathBuf {
         self.folder.path().join("out")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mesquite"));
+        let mut command = Command::new(binary());
         command
             .arg("run")
             .arg(&self.file)
@@ -127,6 +149,13 @@ impl Ended {
         assert_eq!(self.code(), Some(0), "{}", self.stderr());
         self
     }
+}
+
+/// The binary that jobs are run with: another one than was built with these tests
+/// where speed and memory are to be those of a release.
+fn binary() -> PathBuf {
+    let built = || env!("CARGO_BIN_EXE_mesquite").into();
+    std::env::var_os("MESQUITE_TEST_BINARY").map_or_else(built, PathBuf::from)
 }
 
 /// The root of the project.

@@ -14,12 +14,14 @@ use mesquite::mesos::codec::Codec;
 use mesquite::mesos::endpoint::Endpoint;
 use mesquite::mesos::proto::scheduler::{self, call};
 use mesquite::mesos::recordio;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use crate::events;
 
@@ -35,6 +37,16 @@ pub struct Master {
 
 impl Master {
     pub async fn start() -> Self {
+        Self::listen(None).await
+    }
+
+    /// A master that speaks TLS; whoever is not let in sends no request.
+    pub async fn with_tls(tls: TlsAcceptor) -> Self {
+        Self::listen(Some(tls)).await
+    }
+
+    async fn listen(tls: Option<TlsAcceptor>) -> Self {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let (sender, requests) = mpsc::unbounded_channel();
@@ -45,11 +57,13 @@ impl Master {
             let mut connected = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 let number = accepted.fetch_add(1, Ordering::Relaxed) + 1;
-                connected.spawn(serve(socket, number, sender.clone()));
+                connected.spawn(serve(socket, tls.clone(), number, sender.clone()));
             }
         });
         Self {
-            endpoint: format!("http://{address}").parse().expect("an endpoint"),
+            endpoint: format!("{scheme}://{address}")
+                .parse()
+                .expect("an endpoint"),
             requests,
             connections,
             _listening: listening,
@@ -91,9 +105,29 @@ impl Master {
     }
 }
 
-async fn serve(socket: TcpStream, number: usize, to: mpsc::UnboundedSender<Request>) {
+async fn serve(
+    socket: TcpStream,
+    tls: Option<TlsAcceptor>,
+    number: usize,
+    to: mpsc::UnboundedSender<Request>,
+) {
     socket.set_nodelay(true).expect("an open socket");
-    let (reader, writer) = socket.into_split();
+    match tls {
+        None => speak(socket, number, to).await,
+        Some(tls) => {
+            if let Ok(socket) = tls.accept(socket).await {
+                speak(socket, number, to).await;
+            }
+        }
+    }
+}
+
+async fn speak(
+    socket: impl AsyncRead + AsyncWrite + Send,
+    number: usize,
+    to: mpsc::UnboundedSender<Request>,
+) {
+    let (reader, writer) = tokio::io::split(socket);
     let (writes, queue) = mpsc::unbounded_channel();
     let (alive, client) = watch::channel(());
     let connection = Connection {
@@ -114,13 +148,13 @@ async fn serve(socket: TcpStream, number: usize, to: mpsc::UnboundedSender<Reque
 
 /// Writes what the test wants written; an empty piece closes the connection. A
 /// client that has gone does not hear it, which is nothing to a master.
-async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
+async fn write(mut writer: impl AsyncWrite + Unpin, mut queue: mpsc::UnboundedReceiver<Vec<u8>>) {
     while let Some(bytes) = queue.recv().await {
         let written = match &bytes[..] {
             [] => writer.shutdown().await,
             bytes => writer.write_all(bytes).await,
         };
-        if written.is_err() {
+        if written.is_err() || writer.flush().await.is_err() {
             return;
         }
     }
@@ -128,7 +162,7 @@ async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::UnboundedReceiver<Ve
 
 /// The lines of the head and the bytes of the body; `None` when the client has
 /// closed the connection.
-async fn read_request(reader: &mut BufReader<OwnedReadHalf>) -> Option<(Vec<String>, Vec<u8>)> {
+async fn read_request(reader: &mut (impl AsyncBufRead + Unpin)) -> Option<(Vec<String>, Vec<u8>)> {
     let mut head = Vec::new();
     loop {
         let mut line = String::new();

@@ -7,7 +7,7 @@
 mod report;
 mod visit;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 
 use super::args::SettingsArgs;
 use super::connection::client_config;
@@ -49,7 +49,7 @@ pub fn run(
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    let found = runtime.block_on(visit::visit(config, patience, io::stderr().is_terminal()))?;
+    let found = runtime.block_on(visit::visit(config, patience))?;
     let report = Report::new(&found, &requirement, &size);
     write!(stdout, "{report}")
         .and_then(|()| stdout.flush())

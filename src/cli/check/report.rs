@@ -175,3 +175,111 @@ fn counted(count: u64, what: &str) -> String {
         _ => format!("{count} {what}s"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::conf::{Conf, Source};
+    use crate::mesos::event::Master;
+    use crate::mesos::operator::Amounts;
+    use crate::offers::{Attribute, AttributeValue, Constraints, Unavailability};
+
+    fn offer(host: &str, resources: &str, attributes: &str) -> Offer {
+        let attributes = attributes.split(';');
+        Offer {
+            id: format!("offer-{host}").into(),
+            agent_id: format!("agent-{host}").into(),
+            hostname: host.into(),
+            address: None,
+            resources: resources.parse().expect("resources"),
+            attributes: attributes
+                .filter_map(|it| it.split_once(':'))
+                .map(|(name, text)| Attribute::new(name, AttributeValue::Text(text.into())))
+                .collect::<Arc<[_]>>(),
+            executor_ids: Vec::new(),
+            role: Some("eng".into()),
+            unavailability: None,
+            fault_domain: None,
+        }
+    }
+
+    fn agent(host: &str, active: bool) -> Agent {
+        Agent {
+            hostname: host.to_owned(),
+            active,
+            resources: Amounts {
+                cpus: 8.0,
+                mem: 16_384.0,
+            },
+            used_resources: Amounts::default(),
+        }
+    }
+
+    /// What is told of a visit with two cores an executor.
+    fn told(found: &Found) -> String {
+        let conf = Conf::builder().set(Source::ConfOption, "spark.executor.cores", "2");
+        let size = ExecutorSize::of(&conf.build().expect("good settings"));
+        let requirement = Requirement {
+            demand: size.demand(),
+            constraints: "zone:a".parse::<Constraints>().expect("constraints"),
+            role: Some("eng".into()),
+            ..Requirement::default()
+        };
+        let report = Report::new(found, &requirement, &size);
+        let verdict = report
+            .verdict()
+            .err()
+            .unwrap_or_else(|| "usable".to_owned());
+        format!("{report}verdict: {verdict}\n")
+    }
+
+    #[test]
+    fn the_report_of_a_check() {
+        let mut found = Found {
+            endpoint: "http://master.example.com:5050"
+                .parse()
+                .expect("an endpoint"),
+            master: Some(Master {
+                version: Some("1.11.0".into()),
+                hostname: Some("master.example.com".into()),
+                id: "m".into(),
+                port: 5050,
+            }),
+            framework: "framework-1".into(),
+            agents: Ok(vec![agent("a", true), agent("b", true), agent("c", false)]),
+            offers: vec![
+                offer("b", "cpus:1.5;mem:512", "zone:b"),
+                offer(
+                    "a",
+                    "cpus:8;mem:16384;ports:[31000-32000]",
+                    "zone:a;rack:r1",
+                ),
+                Offer {
+                    unavailability: Some(Unavailability {
+                        start: Duration::ZERO,
+                        duration: None,
+                    }),
+                    role: Some("ops".into()),
+                    ..offer("d", "cpus:4;mem:8192", "zone:a")
+                },
+            ],
+        };
+        let mut all = told(&found);
+        found.offers.clear();
+        found.master = None;
+        all += &format!("\n{}", told(&found));
+        found.agents = Err("403 Forbidden".into());
+        all += &format!("\n{}", told(&found));
+        found.agents = Ok(Vec::new());
+        all += &format!("\n{}", told(&found));
+        insta::with_settings!({
+            snapshot_path => concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots"),
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+        }, {
+            insta::assert_snapshot!("check", all);
+        });
+    }
+}

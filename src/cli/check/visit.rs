@@ -29,6 +29,9 @@ const OFFERS_WITHIN: Duration = Duration::from_secs(2);
 /// each other by more than this are not waited for.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// After so long a silence it is told whom we wait for, and why.
+const FIRST_WORD: Duration = Duration::from_secs(1);
+
 /// A master that took the subscription answers the farewell at once.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -56,11 +59,7 @@ struct TooLate {
 }
 
 /// Registers, looks at what is offered, gives it back and leaves.
-pub(super) async fn visit(
-    config: ClientConfig,
-    patience: Duration,
-    is_terminal: bool,
-) -> Result<Found, Failure> {
+pub(super) async fn visit(config: ClientConfig, patience: Duration) -> Result<Found, Failure> {
     let http = Http::new(config.http.clone()).map_err(|it| Failure::NoMaster(it.into()))?;
     let clock = SystemClock::start();
     let (client, notices) =
@@ -69,7 +68,6 @@ pub(super) async fn visit(
         notices,
         clock,
         ledger: OfferLedger::new(),
-        is_terminal,
     };
     let visited = tokio::select! {
         visited = guest.look_round(&http, patience) => visited,
@@ -111,7 +109,6 @@ struct Guest {
     notices: UnboundedReceiver<Notice>,
     clock: SystemClock,
     ledger: OfferLedger,
-    is_terminal: bool,
 }
 
 impl Guest {
@@ -137,9 +134,16 @@ impl Guest {
         patience: Duration,
     ) -> Result<(FrameworkId, Endpoint, Option<Master>), Failure> {
         let deadline = Instant::now() + patience;
-        let mut last = "no master was found to ask".to_owned();
+        let silent_until = Instant::now() + FIRST_WORD;
+        let mut last = "it did not answer; is this the address of a Mesos master?".to_owned();
+        // The last reason, until people know it. What fails at once is told at the end.
+        let mut untold = Some("there is no answer yet".to_owned());
         loop {
-            match timeout_at(deadline, self.notices.recv()).await {
+            let until = match &untold {
+                Some(_) => deadline.min(silent_until),
+                None => deadline,
+            };
+            match timeout_at(until, self.notices.recv()).await {
                 Ok(Some(Notice::Subscribed {
                     framework,
                     endpoint,
@@ -148,14 +152,16 @@ impl Guest {
                     return Ok((framework, endpoint, master));
                 }
                 Ok(Some(Notice::Failing { why })) => {
-                    // Where nobody watches, the last failure is told at the end.
-                    if self.is_terminal {
-                        tracing::info!("{why}; trying for {patience:?}");
-                    }
+                    untold = Some(why.clone());
                     last = why;
                 }
                 Ok(Some(Notice::Ended(end))) => return Err(failure(end)),
                 Ok(Some(Notice::Disconnected { .. } | Notice::Event(_))) => {}
+                Err(_) if until < deadline => {
+                    if let Some(why) = untold.take() {
+                        tracing::info!("{why}; trying for {patience:?}");
+                    }
+                }
                 Ok(None) | Err(_) => {
                     let why = last;
                     return Err(Failure::NoMaster(TooLate { patience, why }.into()));

@@ -4,14 +4,14 @@
 //! compares the file with what is made here.
 
 use crate::conf::Registry;
-use crate::conf::foreign::FOREIGN;
+use crate::conf::foreign::{Foreign, IGNORED, REFUSED};
 use crate::conf::property::{Declaration, DefaultValue};
 
 const BEGINNING: &str = "\
 # Configuration
 
 <!-- Made by `mesquite conf --markdown`. Change the declarations in
-src/conf/properties, not this file. -->
+crates/base/src/conf/properties, not this file. -->
 
 Properties have Spark's names and meanings wherever Spark has one; those of
 Mesquite's own begin with `mesquite.`. `mesquite conf` lists them,
@@ -31,17 +31,31 @@ the end of a line goes on with the next.
 
 All mistakes are reported at once, before anything runs, with exit code 2. A
 property that nobody knows is a mistake too. Names of Spark's that do nothing
-here are accepted with a warning; they stand at the end.
+here stand at the end: those that nobody misses are accepted with a warning, the
+others are refused.
 
 Times are a number and a unit: `us`, `ms`, `s`, `m` (or `min`), `h` or `d`. Sizes
 are a whole number and `b`, `k`, `m`, `g` or `t`, in steps of 1024. A bare number
 counts the unit in the column *Type*.
 ";
 
-const FOREIGN_BEGINNING: &str = "
+const REFUSED_BEGINNING: &str = "
+## Spark's properties that are refused
+
+A run without them would not be what was asked for: unsafe, or with other results
+or in another place than whoever set them believes. They are a mistake when they
+ask for something; empty, `false` and zero ask for nothing, so that
+`--conf NAME=` takes back what a properties file says. A `*` stands for anything.
+
+| Properties | Why they are refused, and what there is |
+| --- | --- |
+";
+
+const IGNORED_BEGINNING: &str = "
 ## Spark's properties without effect
 
-A name that ends in `*` stands for all that begin so.
+They are accepted with a warning. A `*` stands for anything; the properties that
+are refused are excepted.
 
 | Properties | Why they have no effect |
 | --- | --- |
@@ -59,16 +73,17 @@ pub fn document(registry: Registry) -> String {
             page.push_str(&row(declaration));
         }
     }
-    page.push_str(FOREIGN_BEGINNING);
-    for foreign in FOREIGN {
-        let names: Vec<String> = foreign
-            .names
-            .iter()
-            .map(|name| format!("`{name}`"))
-            .collect();
-        page.push_str(&format!("| {} | {} |\n", names.join(", "), foreign.reason));
-    }
+    page.push_str(REFUSED_BEGINNING);
+    page.extend(REFUSED.iter().map(foreign_row));
+    page.push_str(IGNORED_BEGINNING);
+    page.extend(IGNORED.iter().map(foreign_row));
     page
+}
+
+fn foreign_row(foreign: &Foreign) -> String {
+    let names = foreign.names.iter();
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    format!("| {} | {} |\n", names.join(", "), foreign.reason)
 }
 
 fn row(declaration: &Declaration) -> String {
@@ -80,6 +95,9 @@ fn row(declaration: &Declaration) -> String {
     let mut meaning = declaration.meaning();
     if let Some(variable) = declaration.environment() {
         meaning.push_str(&format!(" Environment: `{variable}`."));
+    }
+    if let Some(name) = declaration.former() {
+        meaning.push_str(&format!(" Older Spark: `{name}`."));
     }
     let cells = [
         format!("`{}`", declaration.name()),

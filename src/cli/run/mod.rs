@@ -1,135 +1,179 @@
-//! `mesquite run`: a job file, run to its end.
+//! `mesquite run`: a job file, run to its end; and the same of the user's own
+//! [programs](super::program).
 //!
-//! Responsible for what comes before and after the driver: the job file with
-//! its settings and inputs, what is shown meanwhile, and the summary.
+//! Responsible for what comes around the driver: the pools, what is shown
+//! meanwhile, and the summary.
 
+mod answers;
+mod failed;
+mod pools;
+mod results;
+mod screen;
 mod show;
+pub(super) mod summary;
 
-use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::io::{self, IsTerminal};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use self::show::{Screen, summary};
+use self::answers::Answers;
+use self::results::{Kept, Results};
+use self::screen::Screen;
+use self::show::Wanted;
+use self::summary::summary;
 use super::Environment;
 use super::args::{RunArgs, Verbosity};
 use super::connection::lasting_client_config;
-use super::exit_code::Failure;
-use super::settings::{self, SettingsError};
-use crate::conf::properties::application::{APP_NAME, MASTER};
-use crate::conf::properties::scheduler::DEFAULT_PARALLELISM;
-use crate::conf::{Conf, MasterUrl, Source};
+use super::console::Console;
+use super::exit_code::{self, Failure};
+use super::prepare::{Prepared, prepare};
+use super::signals;
+use crate::clock::SystemClock;
+use crate::conf::properties::application::MASTER;
+use crate::conf::{Conf, MasterUrl};
+use crate::descriptors;
 use crate::driver::report::{Report, Status};
-use crate::driver::run::run as run_application;
-use crate::plan::application::{ActionKind, Application};
-use crate::plan::job_file::{JobFile, Problem, show as show_problems};
-use crate::storage::listing::splits_of;
-use crate::storage::sink;
+use crate::driver::run::{Finished, Work, run as run_application};
+use crate::native;
+
+/// What is to be run, and what becomes of its results beside what is printed.
+pub(super) struct Ready {
+    pub(super) work: Work,
+    pub(super) conf: Conf,
+    pub(super) answers: native::Results,
+}
+
+/// How it is shown.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Whether programs are told at the end.
+    pub(super) json: bool,
+    pub(super) verbosity: Verbosity,
+    pub(super) environment: &'a Environment,
+    pub(super) console: &'a Console,
+}
 
 /// Runs a job file.
 ///
 /// # Errors
 /// It could not begin, or not all its jobs succeeded.
-pub fn run(args: &RunArgs, verbosity: Verbosity, environment: &Environment) -> Result<(), Failure> {
-    let (application, conf) = prepare(args, environment)?;
+pub fn run(
+    args: &RunArgs,
+    verbosity: Verbosity,
+    environment: &Environment,
+    console: &Console,
+) -> Result<(), Failure> {
+    let around = Around {
+        json: args.json,
+        verbosity,
+        environment,
+        console,
+    };
+    around.run(|| {
+        let Prepared {
+            application, conf, ..
+        } = prepare(&args.job, &args.settings, environment)?;
+        Ok(Ready {
+            work: application.into(),
+            conf,
+            answers: native::Results::default(),
+        })
+    })
+}
+
+impl Around<'_> {
+    /// Runs what is made ready, and tells how it went.
+    ///
+    /// # Errors
+    /// It could not begin, or not all its jobs succeeded.
+    pub(super) fn run(
+        self,
+        prepare: impl FnOnce() -> Result<Ready, Failure>,
+    ) -> Result<(), Failure> {
+        let clock = SystemClock::start();
+        match prepare().and_then(|ready| run_to_its_end(ready, self)) {
+            Ok((mut finished, results, answered)) => {
+                // A run that was recovered has been going on for longer than this process.
+                let report = &mut finished.report;
+                let here = clock.now().since_start().as_secs_f64();
+                report.seconds = report.seconds.max(here);
+                let written = failed::write(&report.left_out).and(answered);
+                let concluded = conclude(report, &results, written, self);
+                // Until here a death would have had the next command tell it again.
+                finished.told();
+                concluded
+            }
+            Err(failure) => {
+                if self.json {
+                    let line = exit_code::as_json(&failure);
+                    let told = self.console.results(line.as_bytes());
+                    told.map_err(Failure::Output)?;
+                }
+                Err(failure)
+            }
+        }
+    }
+}
+
+/// What a run came to, what programs are told of it, and whether the application could
+/// do what it does with its results.
+type Ran = (Finished, Vec<Kept>, Result<(), Failure>);
+
+fn run_to_its_end(ready: Ready, around: Around<'_>) -> Result<Ran, Failure> {
+    let Ready {
+        work,
+        conf,
+        mut answers,
+    } = ready;
+    let results = Results::of(&work.application, around.json);
+    for warning in Results::unseen(&work.application, around.json, &answers) {
+        tracing::warn!("{warning}");
+    }
+    let pools = pools::pools(&conf)?;
+    descriptors::raise(None);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
-    let report = runtime.block_on(async {
+    let wanted_answers = answers.wanted().collect();
+    let (finished, results, given) = runtime.block_on(async {
         let interrupts = interrupts().map_err(Failure::Runtime)?;
-        let mut screen = Screen::new(verbosity.quiet == 0, io::stderr().is_terminal());
+        signals::outlive_size_limit().map_err(Failure::Runtime)?;
+        let bars = io::stderr().is_terminal() && !is_dumb(around.environment);
+        let wanted = match around.verbosity.quiet {
+            0 => Wanted::Progress,
+            1 => Wanted::Warnings,
+            _ => Wanted::Errors,
+        };
+        let screen = Screen::new(wanted, bars, around.console, results);
+        let mut screen = Answers::new(screen, wanted_answers);
         let mesos = match conf.get(&MASTER) {
             MasterUrl::Mesos(_) => Some(lasting_client_config(&conf)?),
             MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => None,
         };
-        let ran = run_application(application, &conf, mesos, &mut screen, interrupts).await;
-        screen.close();
-        ran.map_err(Failure::from)
+        let pools = pools.as_deref();
+        let ran = run_application(work, pools, &conf, mesos, &mut screen, interrupts).await;
+        let (screen, given) = screen.into_parts();
+        let results = screen.close();
+        ran.map(|it| (it, results, given)).map_err(Failure::from)
     })?;
     // Threads that are still busy with a task that was given up are not waited for.
     runtime.shutdown_background();
-    conclude(&report, args.json, verbosity)
-}
-
-/// Reads the job file, its settings and its inputs.
-fn prepare(args: &RunArgs, environment: &Environment) -> Result<(Application, Conf), Failure> {
-    let text = std::fs::read_to_string(&args.job).map_err(|source| {
-        Failure::Settings(SettingsError::Read {
-            path: args.job.clone(),
-            source,
-        })
-    })?;
-    let bad = |problems: &[Problem]| {
-        Failure::JobFile(show_problems(&args.job.to_string_lossy(), &text, problems))
-    };
-    let file = JobFile::read(&text).map_err(|problems| bad(&problems))?;
-    let conf = settings::check(with_job_file(args, environment, &file)?)?;
-    let mut problems = Vec::new();
-    let mut splits = BTreeMap::new();
-    for (dataset, input) in file.inputs() {
-        let mut all = Vec::new();
-        for entry in &input.entries {
-            match splits_of(&entry.path, &entry.hosts, input.split) {
-                Ok(some) => all.extend(some),
-                Err(error) => {
-                    let problem = Problem::new(entry.span.clone(), error.to_string());
-                    problems.push(problem.help(relative(&entry.path)));
-                }
-            }
-        }
-        splits.insert(dataset.to_owned(), all);
-    }
-    if !problems.is_empty() {
-        return Err(bad(&problems));
-    }
-    let mut application = file
-        .application(splits, conf.get(&DEFAULT_PARALLELISM))
-        .map_err(|problem| bad(&[problem]))?;
-    for action in &mut application.actions {
-        if let ActionKind::Save { to, .. } = &mut action.kind {
-            // Tasks run in other folders than the driver.
-            *to = sink::absolute(to).map_err(Failure::Runtime)?;
-        }
-    }
-    Ok((application, conf))
-}
-
-/// Where a path is looked for.
-fn relative(path: &str) -> String {
-    if Path::new(path).is_absolute() {
-        "is it there, and readable?".into()
-    } else {
-        "paths are relative to the folder in which mesquite is started".into()
-    }
-}
-
-fn with_job_file(
-    args: &RunArgs,
-    environment: &Environment,
-    file: &JobFile,
-) -> Result<crate::conf::ConfBuilder, SettingsError> {
-    let mut builder = settings::collect(&args.settings, environment)?;
-    let source = |line| Source::JobFile {
-        path: args.job.clone(),
-        line,
-    };
-    if let Some(name) = file.name() {
-        builder = builder.set(source(1), APP_NAME.name(), name);
-    }
-    for setting in file.conf() {
-        builder = builder.set(source(setting.line), &setting.name, &setting.value);
-    }
-    Ok(builder)
+    // What the application says goes to a terminal that nothing is drawn on any more.
+    Ok((finished, results, given.tell(&mut answers)))
 }
 
 /// An item for each signal that wants an end.
 fn interrupts() -> io::Result<mpsc::UnboundedReceiver<()>> {
     let (wanted, interrupts) = mpsc::unbounded_channel();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    // Under `nohup` a terminal that closes is no reason to end.
+    if !signals::is_ignored(SignalKind::hangup()) {
+        kinds.push(SignalKind::hangup());
+    }
+    for kind in kinds {
         let mut signals = signal(kind)?;
         let wanted = wanted.clone();
         tokio::spawn(async move {
@@ -143,16 +187,51 @@ fn interrupts() -> io::Result<mpsc::UnboundedReceiver<()>> {
     Ok(interrupts)
 }
 
+/// A terminal that can do nothing but show lines.
+fn is_dumb(environment: &Environment) -> bool {
+    environment.get("TERM").is_none_or(|term| term == "dumb")
+}
+
 /// Tells how it went.
-fn conclude(report: &Report, json: bool, verbosity: Verbosity) -> Result<(), Failure> {
-    if verbosity.quiet == 0 {
-        // With stderr gone there is nobody left to tell.
-        let _ = io::stderr().write_all(summary(report).as_bytes());
+fn conclude(
+    report: &Report,
+    results: &[Kept],
+    written: Result<(), Failure>,
+    around: Around<'_>,
+) -> Result<(), Failure> {
+    let console = around.console;
+    if around.verbosity.quiet == 0 {
+        console.lines(&summary(report));
     }
-    if json {
-        let line = serde_json::to_string(report).expect("a report has only text and numbers");
-        writeln!(io::stdout().lock(), "{line}").map_err(Failure::Output)?;
+    let ended = judged(report).and(written);
+    if around.json {
+        let error = ended.as_ref().err();
+        let summary = Summary {
+            exit_code: error.map_or(0, Failure::exit_code),
+            error: error.map(|failure| failure.lines().join("\n")),
+            report,
+            results,
+        };
+        let line = serde_json::to_string(&summary).expect("a report has only text and numbers");
+        console
+            .results(format!("{line}\n").as_bytes())
+            .map_err(Failure::Output)?;
     }
+    ended
+}
+
+/// The summary for programs.
+#[derive(serde::Serialize)]
+struct Summary<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    results: &'a [Kept],
+    exit_code: u8,
+    error: Option<String>,
+}
+
+/// Whether it went well.
+fn judged(report: &Report) -> Result<(), Failure> {
     match report.status {
         Status::Succeeded => Ok(()),
         Status::Cancelled => Err(Failure::Interrupted),
@@ -165,7 +244,8 @@ fn conclude(report: &Report, json: bool, verbosity: Verbosity) -> Result<(), Fai
                 let error = job.error.as_deref().unwrap_or("for an unknown reason");
                 format!("{} of `{}` failed: {error}", job.action, job.dataset)
             });
-            Err(Failure::Jobs(errors.collect()))
+            let left_out = report.left_out.iter().filter_map(failed::told);
+            Err(Failure::Jobs(errors.chain(left_out).collect()))
         }
     }
 }

@@ -3,7 +3,7 @@
 
 mod tasks;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,8 +16,8 @@ use mesquite::mesos::executor::session::{
     self as agent_talk, Attempt, ExecutorSession, SessionPolicy,
 };
 use mesquite::mesos::task::{ExecutorInfo, TaskState};
-use mesquite::rpc::message::from_executor::{Register, TookOver};
-use mesquite::rpc::message::{Task, shuffle_input};
+use mesquite::rpc::message::from_executor::{self, Heartbeat, Progress, Register, TookOver};
+use mesquite::rpc::message::{FromExecutor, Task, shuffle_input};
 use prost::Message as _;
 
 use crate::network::{Channel, Message, Node};
@@ -29,6 +29,9 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 /// How long a reader waits before it tries the same server again.
 const TRIES: [u64; 3] = [50, 250, 1000];
 
+/// So many records tasks read while they run.
+const RECORDS_PER_SECOND: u64 = 100;
+
 /// One source that a task has to read.
 struct Reading {
     shuffle: u32,
@@ -38,6 +41,7 @@ struct Reading {
 
 struct Running {
     task: Task,
+    since: Timestamp,
     /// Old ticks do not count.
     tick: u32,
     to_read: VecDeque<Reading>,
@@ -66,20 +70,26 @@ pub struct ExecutorProcess {
     names: BTreeMap<u64, MesosTaskId>,
     coarse_task: Option<MesosTaskId>,
     adopted: Vec<String>,
+    /// The shuffles that no task will read again.
+    released: BTreeSet<u32>,
     /// Tasks that wait to hear where a store is.
     searching: BTreeMap<String, Vec<u64>>,
     results: BTreeMap<u64, Bytes>,
     leave_by: Option<Timestamp>,
     woken_at: Option<Timestamp>,
+    /// Until then it does not always answer what it was asked.
+    pub wrong_until: Timestamp,
 }
 
-/// Where others find the block server of an executor.
-pub fn address(index: usize) -> String {
-    format!("server:{index}")
+/// Where the block server of an executor listens, on whichever host.
+fn port(index: usize) -> u32 {
+    u32::try_from(index + 1).expect("few")
 }
 
-fn index_of(address: &str) -> Option<usize> {
-    address.strip_prefix("server:")?.parse().ok()
+/// Whose block server others find there.
+pub fn index_of(address: &str) -> Option<usize> {
+    let (_, port) = address.rsplit_once(':')?;
+    port.parse::<usize>().ok()?.checked_sub(1)
 }
 
 impl ExecutorProcess {
@@ -100,9 +110,8 @@ impl ExecutorProcess {
         let folder = format!("/{}", info.executor);
         let register = Register {
             executor: text(variable::EXECUTOR).expect("its name"),
-            host: text(variable::HOST).expect("its host"),
             cores: cores.unwrap_or(64),
-            block_address: address(index),
+            port: port(index),
             folder: folder.clone(),
             instance: index.to_string(),
             ..Register::default()
@@ -138,10 +147,12 @@ impl ExecutorProcess {
             names: BTreeMap::new(),
             coarse_task: None,
             adopted: Vec::new(),
+            released: BTreeSet::new(),
             searching: BTreeMap::new(),
             results: BTreeMap::new(),
             leave_by: None,
             woken_at: None,
+            wrong_until: Timestamp::ZERO,
         }
     }
 
@@ -160,6 +171,20 @@ impl ExecutorProcess {
     /// The result of a task that is kept to be fetched.
     pub fn result(&self, task: u64) -> Option<Bytes> {
         self.results.get(&task).cloned()
+    }
+
+    /// How far its tasks are: all read as fast.
+    fn progress(&self, now: Timestamp) -> Vec<Progress> {
+        let running = self.running.values();
+        let progress = running.map(|it| {
+            let ran = now - it.since;
+            Progress {
+                task: it.task.id,
+                records: RECORDS_PER_SECOND * ran.as_secs(),
+                run_micros: u64::try_from(ran.as_micros()).expect("short"),
+            }
+        });
+        progress.collect()
     }
 
     /// Whether it runs anything.
@@ -294,7 +319,9 @@ impl World {
                         agent_talk::Notice::Kill { task, .. } => core::Input::Kill(task),
                         agent_talk::Notice::Settled(uuid) => core::Input::Settled(uuid),
                         agent_talk::Notice::Shutdown => core::Input::Shutdown,
-                        agent_talk::Notice::Ended { .. } => core::Input::AgentLost,
+                        agent_talk::Notice::Ended { .. } | agent_talk::Notice::NoTls { .. } => {
+                            core::Input::AgentLost
+                        }
                         agent_talk::Notice::Subscribed
                         | agent_talk::Notice::Disconnected { .. }
                         | agent_talk::Notice::Message(_) => continue,
@@ -374,12 +401,23 @@ impl World {
             return;
         }
         let actions = executor.session.handle(self.now, input);
+        self.check_released(index);
         for action in actions {
             match action {
                 talk::Action::Connect => self.connect(Node::Executor(index), Node::Driver, None),
                 talk::Action::Say(message) => {
                     if let Some(channel) = self.executors[index].driver_channel {
                         self.say(channel, 1, Message::FromExecutor(message));
+                    }
+                }
+                talk::Action::Beat => {
+                    let progress = self.executors[index].progress(self.now);
+                    let heartbeat = from_executor::Message::Heartbeat(Heartbeat { progress });
+                    if let Some(channel) = self.executors[index].driver_channel {
+                        let message = Message::FromExecutor(FromExecutor {
+                            message: Some(heartbeat),
+                        });
+                        self.say(channel, 1, message);
                     }
                 }
                 talk::Action::Begin(_) => {
@@ -396,6 +434,7 @@ impl World {
                     let agent = self.executors[index].agent;
                     let error = if self.disks.is_there(agent, &folder) {
                         self.executors[index].adopted.push(folder);
+                        self.remove_released(index);
                         String::new()
                     } else {
                         "it is not there".to_owned()
@@ -403,7 +442,11 @@ impl World {
                     let executor = store;
                     self.tell_session(index, talk::Input::TookOver(TookOver { executor, error }));
                 }
-                talk::Action::RemoveShuffle(_) => {}
+                talk::Action::Release(released) => {
+                    self.executors[index].released.extend(released.shuffles);
+                    self.remove_released(index);
+                    self.remove_freed(index, &released.freed);
+                }
                 talk::Action::End(end) => {
                     let state = match end {
                         talk::End::Stopped(_) => TaskState::Finished,
@@ -411,6 +454,41 @@ impl World {
                     };
                     return self.work_ended(index, state);
                 }
+            }
+        }
+    }
+
+    /// Outputs that no task will read again go.
+    /// What is not needed now goes, and may be made again.
+    fn remove_freed(&mut self, index: usize, freed: &[u32]) {
+        let executor = &self.executors[index];
+        for folder in executor.adopted.iter().chain([&executor.folder]) {
+            let gone = |shuffle| freed.contains(&shuffle);
+            let removed = self.disks.remove_where(executor.agent, folder, gone);
+            *self.counts.entry("freed outputs").or_default() += removed;
+        }
+    }
+
+    fn remove_released(&mut self, index: usize) {
+        let executor = &self.executors[index];
+        for folder in executor.adopted.iter().chain([&executor.folder]) {
+            let released = |shuffle| executor.released.contains(&shuffle);
+            let removed = self.disks.remove_where(executor.agent, folder, released);
+            *self.counts.entry("released outputs").or_default() += removed;
+        }
+    }
+
+    /// An executor that is in touch with its driver has nothing of what it was
+    /// told to let go.
+    fn check_released(&self, index: usize) {
+        let executor = &self.executors[index];
+        for folder in executor.adopted.iter().chain([&executor.folder]) {
+            for file in self.disks.files(executor.agent, folder) {
+                assert!(
+                    !executor.released.contains(&file.shuffle),
+                    "{} still has {file:?} in {folder}",
+                    executor.id
+                );
             }
         }
     }
@@ -429,7 +507,9 @@ impl World {
             }
             self.disks.remove(agent, &folder);
         }
-        self.node_is_gone(Node::Executor(index));
+        for channel in self.network.channels_of(Node::Executor(index)) {
+            self.dies_after_all(channel, Node::Executor(index));
+        }
         let reaped = self.now + Duration::from_millis(self.random.u64(20..1000));
         self.at(reaped, Happening::Reaped(index));
     }

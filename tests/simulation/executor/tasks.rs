@@ -13,6 +13,7 @@ use mesquite::ids::ShuffleId;
 use mesquite::mesos::task::TaskState;
 use mesquite::rpc::message::Failure;
 use mesquite::rpc::message::FetchFailure;
+use mesquite::rpc::message::Metrics;
 use mesquite::rpc::message::Outcome;
 use mesquite::rpc::message::Success;
 use mesquite::rpc::message::Task;
@@ -26,7 +27,8 @@ use mesquite::rpc::message::success::Output;
 use mesquite::rpc::message::task::Work;
 use prost::Message as _;
 
-use super::{Reading, Running, TRIES, index_of};
+use super::{RECORDS_PER_SECOND, Reading, Running, TRIES, index_of};
+use crate::jobs::Poison;
 use crate::network::Machine;
 use crate::work::OutputFile;
 use crate::work::block;
@@ -35,6 +37,9 @@ use crate::work::value_of;
 use crate::world::Happening;
 use crate::world::World;
 
+/// A task that was tried so often is answered as it should be.
+const MOST_WRONG: u32 = 20;
+
 impl World {
     pub(super) fn take_tasks(&mut self, index: usize, tasks: Vec<Task>) {
         self.executors[index].waiting.extend(tasks);
@@ -42,6 +47,7 @@ impl World {
     }
 
     pub(super) fn start_tasks(&mut self, index: usize) {
+        let since = self.now;
         loop {
             let executor = &mut self.executors[index];
             if !executor.began || executor.running.len() >= executor.cores {
@@ -62,12 +68,18 @@ impl World {
             let running = Running {
                 to_read: to_read.collect(),
                 task,
+                since,
                 tick: 0,
                 read: BTreeMap::new(),
                 computed: false,
                 committing: false,
             };
+            // As the worker does: what may end this process at once is told first.
+            let at_once = executor.fine
+                || running.task.attempt > 0
+                || self.poison.is_some_and(|it| is_poison(it, &running.task));
             executor.running.insert(id, running);
+            self.tell_session(index, talk::Input::Began { task: id, at_once });
             self.tick_after(index, id, Duration::from_micros(200));
         }
     }
@@ -127,6 +139,12 @@ impl World {
             }
             let running = self.executors[index].running.get_mut(&task).expect("there");
             running.computed = true;
+            if self.setting.slow == Some(running.task.partition) {
+                if running.task.attempt > 0 {
+                    self.copied_at.get_or_insert(self.now);
+                }
+                millis *= 30;
+            }
             self.tick_after(index, task, Duration::from_millis(millis));
         }
     }
@@ -163,12 +181,13 @@ impl World {
             if source.host == format!("host-{own}") && self.disks.is_there(own, &source.folder) {
                 (own, vec![source.folder.clone()])
             } else {
-                let server = index_of(&source.address).map(|it| &self.executors[it]);
-                let Some(server) = server.filter(|it| it.alive && it.began) else {
+                let found = index_of(&source.address);
+                let server = found.and_then(|it| Some((it, self.executors.get(it)?)));
+                let Some((at, server)) = server.filter(|(_, it)| it.alive && it.began) else {
                     return Read::Unreachable;
                 };
                 let (here, there) = (Machine::Agent(own), Machine::Agent(server.agent));
-                if self.network.is_cut(here, there) || self.is_isolated(index, &source.address) {
+                if self.network.is_cut(here, there) || self.is_isolated(index, at) {
                     return Read::Unreachable;
                 }
                 let folders = server.adopted.iter().chain([&server.folder]);
@@ -233,6 +252,10 @@ impl World {
         if running.committing {
             return;
         }
+        if self.poison.is_some_and(|it| is_poison(it, &task)) {
+            self.count("executors ended by their task");
+            return self.executor_exits(index, false);
+        }
         if fails && task.attempt < 2 {
             self.count("failed tasks");
             let failure = Failure {
@@ -241,6 +264,12 @@ impl World {
             };
             return self.end_task(index, id, End::Failed(failure));
         }
+        let wrong = executor.wrong_until > self.now && task.attempt < MOST_WRONG;
+        if wrong && self.random.bool() {
+            self.count("wrong answers");
+            return self.answer_wrongly(index, &task);
+        }
+        let running = &self.executors[index].running[&id];
         let partition = Partition(task.partition);
         let read = |shuffle: ShuffleId, _: Partition| {
             let read = running.read.get(&shuffle.0);
@@ -260,6 +289,7 @@ impl World {
                     task: id,
                 };
                 self.disks.write(agent, &folder, file, value);
+                self.remove_released(index);
                 let reducers = self.application.plan.shuffle(ShuffleId(map.shuffle));
                 let sizes = vec![100; reducers.partitioner.partitions as usize];
                 self.succeed(index, id, Output::Map(MapOutput { sizes }));
@@ -297,6 +327,48 @@ impl World {
         }
     }
 
+    /// Another answer than was asked for. What it should have made is not there.
+    fn answer_wrongly(&mut self, index: usize, task: &Task) {
+        let count = || Output::Result(Bytes::copy_from_slice(&7_u64.to_le_bytes()));
+        let map = |blocks| {
+            let sizes = vec![100; blocks];
+            Output::Map(MapOutput { sizes })
+        };
+        let output = match &task.work {
+            Some(Work::Map(work)) => {
+                let shuffle = self.application.plan.shuffle(ShuffleId(work.shuffle));
+                let blocks = shuffle.partitioner.partitions as usize;
+                match self.random.u32(0..4) {
+                    0 => count(),
+                    1 => Output::Stored(7),
+                    2 => map(blocks + 1),
+                    _ => map(blocks - 1),
+                }
+            }
+            Some(Work::Result(work)) => match (&work.action, self.random.u32(0..4)) {
+                (_, 0) => map(1),
+                (_, 1) => Output::Result(Bytes::from_static(b"abc")),
+                (Some(result_work::Action::Collect(_)), 2) => {
+                    let line = Bytes::from_static(b"cut off\n");
+                    let announced = line.len() as u64 + 1;
+                    self.executors[index].results.insert(task.id, line);
+                    Output::Stored(announced)
+                }
+                // It was not let commit.
+                (Some(result_work::Action::Save(_)), _) => Output::Result(Bytes::new()),
+                _ => {
+                    let failure = FetchFailure {
+                        shuffle: 1000,
+                        ..FetchFailure::default()
+                    };
+                    return self.end_task(index, task.id, End::FetchFailed(failure));
+                }
+            },
+            None => return,
+        };
+        self.succeed(index, task.id, output);
+    }
+
     /// The driver says whether a task may commit.
     pub(super) fn decided(&mut self, index: usize, id: u64, granted: bool) {
         let Some(running) = self.executors[index].running.get(&id) else {
@@ -328,12 +400,14 @@ impl World {
     }
 
     pub(super) fn kill_task(&mut self, index: usize, task: u64) {
+        let since = self.now;
         let executor = &mut self.executors[index];
         if let Some(at) = executor.waiting.iter().position(|it| it.id == task) {
             let task = executor.waiting.remove(at).expect("there");
             let id = task.id;
             let running = Running {
                 task,
+                since,
                 tick: 0,
                 to_read: VecDeque::new(),
                 read: BTreeMap::new(),
@@ -349,17 +423,23 @@ impl World {
 
     /// A task has ended: whoever sent it is told.
     pub(super) fn end_task(&mut self, index: usize, id: u64, end: End) {
+        let now = self.now;
         let executor = &mut self.executors[index];
-        if executor.running.remove(&id).is_none() {
+        let Some(ended) = executor.running.remove(&id) else {
             return;
-        }
+        };
         let state = match &end {
             End::Success(_) => TaskState::Finished,
             End::Killed(_) => TaskState::Killed,
             _ => TaskState::Failed,
         };
+        let metrics = Metrics {
+            records_read: RECORDS_PER_SECOND * (now - ended.since).as_secs(),
+            ..Metrics::default()
+        };
         let outcome = Outcome {
             end: Some(end),
+            metrics: Some(metrics),
             ..Outcome::default()
         };
         if executor.fine {
@@ -372,6 +452,7 @@ impl World {
                 };
                 self.tell_core(index, ended);
             }
+            self.tell_session(index, talk::Input::Over { task: id });
         } else {
             self.tell_session(index, talk::Input::Ended(vec![(id, outcome)]));
         }
@@ -380,6 +461,12 @@ impl World {
             self.executor_settles(index);
         }
     }
+}
+
+/// Whether a task ends its executor. The stage that makes the dataset is the one whose
+/// pipeline ends with it.
+fn is_poison(poison: Poison, task: &Task) -> bool {
+    task.dataset == poison.dataset.0 && task.partition == poison.partition.0
 }
 
 /// What came of reading a source.

@@ -30,6 +30,8 @@ impl World {
                 mem: 10_000,
             }),
             faults: 0,
+            poison: false,
+            exclusion: false,
             ..Setting::draw(&mut fastrand::Rng::with_seed(1))
         };
         let random = fastrand::Rng::with_seed(1);

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use mesquite::clock::Timestamp;
 use mesquite::mesos::answer::SubscribeAnswer;
+use mesquite::mesos::call::Call;
 use mesquite::mesos::event::Event;
+use mesquite::mesos::refused::{CallRefusal, Refused};
 
 use super::Happening;
 use super::World;
@@ -48,7 +50,13 @@ impl World {
                 self.say(channel, 0, Message::Answer(answer));
                 out
             }
-            (Message::Call(call), Some(Node::Driver)) => master.call(now, *call),
+            (Message::Call(call), Some(Node::Driver)) => {
+                let refused = now < self.refusing && self.random.bool();
+                if refused && *call != Call::Teardown {
+                    return self.refuse(channel, &call);
+                }
+                master.call(now, *call)
+            }
             (Message::AgentRegister(report), Some(Node::Agent(agent))) => {
                 self.missed[agent] += 1;
                 let registry = &mut self.registry;
@@ -68,6 +76,18 @@ impl World {
             _ => Vec::new(),
         };
         self.master_says(out);
+    }
+
+    /// A call comes back with a code that says nothing of the subscription. Of
+    /// most calls the driver hears no more.
+    fn refuse(&mut self, channel: Channel, call: &Call) {
+        let code = [400, 408, 413, 429][self.random.usize(0..4)];
+        let why = format!("status {code}");
+        self.count("refused calls");
+        if let Some(refused) = Refused::of(call) {
+            let refusal = CallRefusal { code, why };
+            self.say(channel, 0, Message::Refused(Box::new(refused), refusal));
+        }
     }
 
     pub fn master_says(&mut self, out: Vec<master::Out>) {

@@ -1,5 +1,6 @@
 //! The simulated cluster: virtual time, and all processes in it.
 
+mod efficiency;
 mod leader_change;
 mod machines;
 mod masters;
@@ -22,9 +23,10 @@ use mesquite::plan::application::Application;
 use crate::agent::Agent;
 use crate::checks::{Checks, Saved};
 use crate::driver::DriverProcess;
-use crate::executor::{ExecutorProcess, address};
+use crate::executor::{ExecutorProcess, index_of};
+use crate::facts::Facts;
 use crate::faults::Fault;
-use crate::jobs;
+use crate::jobs::{self, Poison};
 use crate::master::{self, HEARTBEAT, Held, Master, Registry};
 use crate::network::{Channel, Machine, Message, Network, Node};
 use crate::work::Disks;
@@ -56,11 +58,20 @@ pub struct Setting {
     pub horizon: Duration,
     /// Cores and MiB of each agent; drawn if unset.
     pub size: Option<Held>,
+    /// Whether a task ends its executor whenever it runs. No other fault counts against
+    /// tasks then, so that it is certain that nobody else is to blame.
+    pub poison: bool,
+    /// Whether executors and hosts are excluded on failure.
+    pub exclusion: bool,
+    /// Attempts at this partition take 30 times as long.
+    pub slow: Option<u32>,
+    /// Whether attempts that read their records well get no copy for a while.
+    pub efficiency: bool,
 }
 
 impl Setting {
     fn draw(random: &mut fastrand::Rng) -> Self {
-        Self {
+        let mut setting = Self {
             fine: random.bool(),
             agents: random.usize(1..=4),
             speculation: random.u32(0..3) == 0,
@@ -73,7 +84,15 @@ impl Setting {
             faults: random.usize(0..16),
             horizon: Duration::from_secs([3, 8, 20, 60][random.usize(0..4)]),
             size: None,
-        }
+            poison: random.u32(0..4) == 0,
+            exclusion: false,
+            slow: None,
+            efficiency: random.bool(),
+        };
+        // By Spark's rules exclusion gives jobs up for faults.
+        let faultless = setting.faults == 0 && setting.task_failures == 0.0;
+        setting.exclusion = setting.poison && faultless && random.bool();
+        setting
     }
 }
 
@@ -141,6 +160,9 @@ pub struct World {
     next: u64,
     pub network: Network,
     pub application: Arc<Application>,
+    pub poison: Option<Poison>,
+    /// When the slow partition's second attempt began.
+    pub copied_at: Option<Timestamp>,
     pub driver: Option<DriverProcess>,
     pub journal: Vec<u8>,
     pub master: Option<Master>,
@@ -156,8 +178,11 @@ pub struct World {
     pub lives: Lives,
     paused: BTreeMap<Node, Timestamp>,
     /// Block servers that one executor cannot reach.
-    pub isolated: BTreeSet<(usize, String)>,
+    pub isolated: BTreeSet<(usize, usize)>,
+    /// A proxy before the master refuses every other call, until then.
+    pub refusing: Timestamp,
     pub checks: Checks,
+    pub facts: Facts,
     pub crash_at: Option<usize>,
     pub reports: Option<(Vec<JobReport>, Option<Over>)>,
     pub ended_at: Option<Timestamp>,
@@ -172,8 +197,10 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let setting = Setting::draw(&mut random);
-        let application = jobs::draw(&mut random);
-        Self::with(seed, setting, application, random)
+        let (application, poison) = jobs::draw(&mut random, setting.poison);
+        let mut world = Self::with(seed, setting, application, random);
+        world.poison = poison;
+        world
     }
 
     fn with(
@@ -200,6 +227,8 @@ impl World {
             next: 0,
             network: Network::default(),
             driver: None,
+            poison: None,
+            copied_at: None,
             journal: Vec::new(),
             master: None,
             registry: Registry::default(),
@@ -217,7 +246,9 @@ impl World {
             },
             paused: BTreeMap::new(),
             isolated: BTreeSet::new(),
+            refusing: Timestamp::ZERO,
             checks: Checks::of(&application.plan),
+            facts: Facts::default(),
             crash_at: None,
             reports: None,
             ended_at: None,
@@ -244,6 +275,8 @@ impl World {
 
     pub fn at(&mut self, at: Timestamp, happening: Happening) {
         self.next += 1;
+        // What is overdue happens now: time never goes back.
+        let at = at.max(self.now);
         self.queue.insert((at, self.next), happening);
     }
 
@@ -335,8 +368,8 @@ impl World {
         self.paused.insert(node, until);
     }
 
-    pub fn is_isolated(&self, index: usize, address: &str) -> bool {
-        self.isolated.contains(&(index, address.to_owned()))
+    pub fn is_isolated(&self, index: usize, server: usize) -> bool {
+        self.isolated.contains(&(index, server))
     }
 
     /// Until when what happens has to wait because its process is stopped.
@@ -452,8 +485,7 @@ impl World {
     }
 
     fn fetched(&mut self, task: TaskId, place: &str) {
-        let mut servers = (0..self.executors.len()).filter(|it| address(*it) == place);
-        let server = servers.next().map(|it| &self.executors[it]);
+        let server = index_of(place).and_then(|it| self.executors.get(it));
         let server = server.filter(|it| it.alive);
         let reachable = server.filter(|it| {
             !self

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mesquite::driver::core::effect::Delivery;
-use mesquite::driver::report::Status;
+use mesquite::driver::report::{JobReport, Status};
 use mesquite::ids::Partition;
 use mesquite::plan::application::ActionKind;
 
 use super::World;
 use crate::faults;
+use crate::jobs::POISON;
 use crate::work::Expected;
 
 impl World {
@@ -20,7 +21,11 @@ impl World {
         let application = Arc::clone(&self.application);
         let expected = Expected::of(&application);
         let mut given_up = false;
+        self.check_poisoned(&reports);
         for report in &reports {
+            if report.dataset.starts_with(POISON) {
+                continue;
+            }
             // Spark's rules: some results cannot be made again as they were, and
             // a stage whose input stays out of reach is given up.
             let error = report.error.as_deref().unwrap_or_default();
@@ -38,7 +43,8 @@ impl World {
         if given_up {
             return self.count("jobs given up by Spark's rules");
         }
-        let real = reports.iter().filter(|it| it.action != "sample").count();
+        let is_real = |it: &&JobReport| it.action != "sample" && it.round_of.is_none();
+        let real = reports.iter().filter(is_real).count();
         assert_eq!(real, application.actions.len(), "a job for each action");
         let mut printed: Vec<String> = Vec::new();
         for delivery in self.deliveries.values() {
@@ -50,13 +56,19 @@ impl World {
         }
         let mut wanted = Vec::new();
         for action in &application.actions {
+            let dataset = application.plan.dataset(action.dataset);
+            if dataset.name().starts_with(POISON) {
+                continue;
+            }
             let partitions = application.plan.dataset(action.dataset).partitions();
             let values = (0..partitions).map(|it| expected.value(action.dataset, Partition(it)));
             match &action.kind {
                 ActionKind::Count => wanted.push(values.sum::<u64>().to_string()),
-                ActionKind::Collect { .. } => {
+                ActionKind::Collect { limit } => {
+                    let most = limit.map_or(usize::MAX, |it| it as usize);
                     let lines = values
                         .enumerate()
+                        .take(most)
                         .map(|(at, value)| format!("{at}:{value}\n"));
                     wanted.push(lines.collect());
                 }
@@ -69,5 +81,32 @@ impl World {
         printed.sort();
         wanted.sort();
         assert_eq!(printed, wanted, "what is printed");
+    }
+
+    /// The job with the poison task failed, and says by which task, how often it was
+    /// tried and where. What ran beside it was tried again and again, too.
+    fn check_poisoned(&self, reports: &[JobReport]) {
+        let Some(poison) = self.poison else {
+            return;
+        };
+        let mut reports = reports.iter().filter(|it| it.dataset.starts_with(POISON));
+        let report = reports.next().expect("a report of the poisoned job");
+        assert_eq!(report.status, Status::Failed, "{report:?}");
+        let error = report.error.as_deref().expect("an error");
+        let named = if self.setting.exclusion && error.contains("can run nowhere") {
+            format!("task {} (", poison.partition)
+        } else {
+            assert!(error.contains("failed 4 times"), "{error}");
+            format!("Task {} in stage", poison.partition)
+        };
+        for part in [&named, "executor lost", "its attempts ran on host-"] {
+            assert!(error.contains(part), "`{part}` is not in {error}");
+        }
+        let deaths = self.counts.get("executors ended by their task");
+        let deaths = deaths.copied().unwrap_or_default();
+        // A loss that it shared with others is not the last: it is tried once more,
+        // alone. A copy, and losses whose telling was lost, do not count.
+        let most = 5 + u64::from(self.setting.speculation) + 4 * self.setting.faults as u64;
+        assert!(deaths <= most, "it ended {deaths} executors: {error}");
     }
 }

@@ -109,6 +109,20 @@ impl World {
         }
     }
 
+    /// One side has died: the other notices when all that was said to it by then has
+    /// arrived, for systems deliver what processes leave behind.
+    pub fn dies_after_all(&mut self, channel: Channel, dead: Node) {
+        for end in 0..2 {
+            let Some(node) = self.network.at(channel, end).filter(|it| *it != dead) else {
+                continue;
+            };
+            let after = Duration::from_millis(1);
+            if let Some(at) = self.network.arrival(channel, end, self.now, after) {
+                self.at(at, Happening::Broken(node, channel));
+            }
+        }
+    }
+
     /// A process is gone, and its connections with it.
     pub fn node_is_gone(&mut self, node: Node) {
         for channel in self.network.channels_of(node) {

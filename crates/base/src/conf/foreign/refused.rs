@@ -1,0 +1,153 @@
+//! Names that are refused when they ask for something.
+//!
+//! Responsible for the settings that nobody may believe to be in effect while
+//! they are not: wanted safety, what decides what tasks see and where they run,
+//! and what would be missed only when it is too late. A reason says what there
+//! is in its place.
+
+use super::Foreign;
+
+/// The table. The first entry that matches tells the reason.
+pub static REFUSED: &[Foreign] = &[
+    Foreign {
+        reason: "the event log of a run is one file in this version",
+        names: &["spark.eventLog.rolling.enabled"],
+    },
+    Foreign {
+        reason: "the tasks of an executor share its memory: set spark.executor.memory, and \
+                 spark.memory.fraction if need be",
+        names: &["mesquite.task.memory"],
+    },
+    Foreign {
+        reason: "persisted partitions share the executor's memory with its tasks: set \
+                 spark.executor.memory, and spark.memory.storageFraction if need be",
+        names: &["mesquite.storage.memory"],
+    },
+    Foreign {
+        reason: "each run makes its own secret, and a credential of it for each executor",
+        names: &["spark.authenticate.secret", "spark.authenticate.secret.*"],
+    },
+    Foreign {
+        reason: "Mesquite serves no pages in this version; what passes between driver and \
+                 executors is encrypted by keys that each run makes for itself",
+        names: &["spark.ssl.*.enabled"],
+    },
+    Foreign {
+        reason: "certificates and keys are read from PEM files: name them by spark.ssl.certChain \
+                 and spark.ssl.privateKey (`openssl pkcs12 -in STORE.p12 -nodes` takes them out of \
+                 a store)",
+        names: &["spark.ssl.keyStore", "spark.ssl.keyStoreType"],
+    },
+    Foreign {
+        reason: "spark.ssl.trustStore is a PEM file (`keytool -exportcert -rfc` writes one)",
+        names: &["spark.ssl.trustStoreType"],
+    },
+    Foreign {
+        reason: "keys are read unencrypted, and guarded by the permissions of their file \
+                 (`openssl pkey -in KEY.pem -out PLAIN.pem`)",
+        names: &[
+            "spark.ssl.keyPassword",
+            "spark.ssl.keyStorePassword",
+            "spark.ssl.privateKeyPassword",
+        ],
+    },
+    Foreign {
+        reason: "saved objects are encrypted as their store is set up, and not otherwise",
+        names: &[
+            "spark.hadoop.fs.s3a.encryption.*",
+            "spark.hadoop.fs.s3a.server-side-encryption*",
+        ],
+    },
+    Foreign {
+        reason: "tasks take cores and memory only in this version: no GPUs or other named \
+                 resources",
+        names: &[
+            "spark.driver.resource.*.amount",
+            "spark.executor.resource.*.amount",
+            "spark.mesos.gpus.max",
+            "spark.task.resource.*.amount",
+        ],
+    },
+    Foreign {
+        reason: "nobody tells Mesquite the rack of a host, so there is nothing to wait for",
+        names: &["spark.locality.wait.rack"],
+    },
+    Foreign {
+        reason: "there is no external shuffle service; the outputs of an executor that died are \
+                 served by another one on its host",
+        names: &["spark.shuffle.service.enabled"],
+    },
+    Foreign {
+        reason: "executors run in the agent's own file system and network in this version: no \
+                 images, volumes or networks",
+        names: &[
+            "spark.mesos.executor.docker.image",
+            "spark.mesos.executor.docker.parameters",
+            "spark.mesos.executor.docker.portmaps",
+            "spark.mesos.executor.docker.volumes",
+            "spark.mesos.network.labels",
+            "spark.mesos.network.name",
+        ],
+    },
+    Foreign {
+        reason: "executors are given no secrets in this version",
+        names: &["spark.mesos.executor.secret.*"],
+    },
+    Foreign {
+        reason: "Mesos tasks are given no labels in this version",
+        names: &["spark.mesos.task.labels"],
+    },
+    Foreign {
+        reason: "no files are brought to executors in this version: name them by a path that is \
+                 the same on every agent",
+        names: &["spark.archives", "spark.files", "spark.mesos.uris"],
+    },
+    Foreign {
+        reason: "executors are given no variables in this version: set them in the command of \
+                 the `pipe`",
+        names: &["spark.executorEnv.*"],
+    },
+    Foreign {
+        reason: "in coarse mode executors are kept until the run ends; spark.cores.max limits \
+                 them, and in fine mode (spark.mesos.coarse=false) those without work are ended",
+        names: &["spark.dynamicAllocation.enabled"],
+    },
+    Foreign {
+        reason: "the system chooses the ports that driver and executors listen on, and they \
+                 listen on all interfaces",
+        names: &[
+            "spark.blockManager.port",
+            "spark.driver.bindAddress",
+            "spark.driver.blockManager.port",
+            "spark.driver.port",
+            "spark.executor.port",
+        ],
+    },
+    Foreign {
+        reason: "the driver runs where mesquite is started",
+        names: &["spark.submit.deployMode"],
+    },
+    Foreign {
+        reason: "a run has no time limit: start mesquite under `timeout`",
+        names: &["spark.driver.timeout"],
+    },
+    Foreign {
+        reason: "an action names its own: write `pool = \"NAME\"` in its `[[action]]`",
+        names: &["spark.scheduler.pool"],
+    },
+    Foreign {
+        reason: "set spark.excludeOnFailure.enabled and spark.excludeOnFailure.timeout instead",
+        names: &[
+            "spark.scheduler.executorTaskBlacklistTime",
+            "spark.scheduler.executorTaskExcludeOnFailureTime",
+        ],
+    },
+];
+
+/// Values that ask for what there is anyway.
+pub(super) static HARMLESS: &[(&str, &str)] = &[
+    ("spark.driver.bindAddress", "0.0.0.0"),
+    ("spark.scheduler.pool", "default"),
+    ("spark.ssl.trustStoreType", "PEM"),
+    ("spark.submit.deployMode", "client"),
+];

@@ -1,0 +1,25 @@
+//! Properties of the event log.
+
+use crate::conf::property::{Property, boolean, properties, text};
+
+properties! {
+    title: "Event log";
+
+    /// Whether what happens in the run is written down as Spark's event log, for
+    /// Spark's history server and whatever else reads it.
+    pub EVENT_LOG: Property<bool> = boolean("spark.eventLog.enabled").default("false");
+
+    /// The folder of event logs, which has to be there: a path, or a `file:` URL. The
+    /// log of a run is a file in it with the application's id as its name, and
+    /// `.inprogress` behind it until the run is over.
+    pub EVENT_LOG_DIR: Property<String> =
+        text("spark.eventLog.dir").default("file:///tmp/spark-events");
+
+    /// Whether the event log is compressed, with zstd, as the end of its name says.
+    pub EVENT_LOG_COMPRESS: Property<bool> =
+        boolean("spark.eventLog.compress").default("false");
+
+    /// Whether a log of the same name is replaced. Without it the run does not begin.
+    pub EVENT_LOG_OVERWRITE: Property<bool> =
+        boolean("spark.eventLog.overwrite").default("false");
+}

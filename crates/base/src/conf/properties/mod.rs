@@ -1,0 +1,61 @@
+//! The declarations, one file a subsystem.
+//!
+//! Responsible for the list of all groups and for the rules that tie several
+//! properties together. A property stands here only if something acts on it.
+//! They are here, not beside the code that uses them, so that the list can name
+//! them all and every crate can ask for them.
+
+pub mod application;
+pub mod event_log;
+pub mod executor;
+pub mod mesos;
+pub mod mesos_ssl;
+pub mod scheduler;
+pub mod storage;
+
+use super::problem::Warning;
+use super::registry::Group;
+use super::resolve::Conf;
+
+/// Every group, in the order of reading.
+pub static GROUPS: &[&Group] = &[
+    &application::GROUP,
+    &mesos::GROUP,
+    &mesos_ssl::GROUP,
+    &executor::GROUP,
+    &scheduler::GROUP,
+    &storage::GROUP,
+    &event_log::GROUP,
+];
+
+/// Values that are good by themselves and do not go together, each as a
+/// message.
+pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
+    [
+        mesos::secret_without_principal(conf),
+        mesos::secret_and_token(conf),
+        mesos_ssl::other_scheme_than_the_url(conf),
+        mesos_ssl::half_an_identity(conf),
+        scheduler::task_larger_than_executor(conf),
+        scheduler::task_larger_than_master(conf),
+        scheduler::no_cores_for_an_executor(conf),
+        scheduler::host_may_fail_a_task(conf),
+        storage::message_larger_than_frame(conf),
+        storage::record_larger_than_block(conf),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Settings that another one leaves without effect.
+pub(crate) fn overruled(conf: &Conf) -> Vec<Warning> {
+    [
+        scheduler::failures_are_in_the_url(conf),
+        scheduler::pools_without_fair(conf),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(mesos_ssl::not_spoken(conf))
+    .collect()
+}

@@ -1,0 +1,280 @@
+//! From what was written to what is in effect.
+//!
+//! Responsible for precedence, for checking every value that wins, and for
+//! [`Conf`], whose getters cannot fail because everything was checked here.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::foreign::{self, Fate};
+use super::problem::{ConfError, Problem, Remark, Warning};
+use super::properties;
+use super::property::{Declaration, DefaultValue, Family, Property};
+use super::registry::{Known, Registry};
+use super::source::Source;
+use super::value::{Setting, Value};
+
+/// The settings in effect. Cheap to ask, compared with what is done with the
+/// answers; hot loops copy what they need.
+#[derive(Clone)]
+pub struct Conf {
+    settings: BTreeMap<String, Assigned>,
+    warnings: Vec<Warning>,
+}
+
+/// A value and where it was written.
+#[derive(Clone, Debug)]
+struct Assigned {
+    /// The declared name, which tells members of a family from a property.
+    declared: &'static str,
+    value: Value,
+    source: Source,
+}
+
+impl Conf {
+    /// Begins to collect settings of every known property.
+    pub fn builder() -> ConfBuilder {
+        ConfBuilder::with_registry(Registry::all())
+    }
+
+    /// The value of `property`: what was set, else its default.
+    pub fn get<T: Setting>(&self, property: &Property<T>) -> T {
+        let value = self.value(property.declaration());
+        T::read(value.as_ref()).expect("a property's type fits its syntax")
+    }
+
+    /// The members of `family` that are set, by the part that users chose.
+    pub fn family<T: Setting>(&self, family: &Family<T>) -> BTreeMap<String, T> {
+        let declaration = family.declaration();
+        self.settings
+            .iter()
+            .filter(|(_, assigned)| assigned.declared == declaration.name())
+            .filter_map(|(name, assigned)| {
+                let member = declaration.member(name)?;
+                Some((member.to_owned(), T::read(Some(&assigned.value))?))
+            })
+            .collect()
+    }
+
+    /// Where `name` was set; `None` if it has its default.
+    pub fn source(&self, name: &str) -> Option<&Source> {
+        self.settings.get(name).map(|assigned| &assigned.source)
+    }
+
+    /// What was set, by name: the value as it may be shown, and where.
+    pub fn settings(&self) -> impl Iterator<Item = (&str, String, &Source)> {
+        self.settings
+            .iter()
+            .map(|(name, assigned)| (name.as_str(), assigned.value.to_string(), &assigned.source))
+    }
+
+    /// The settings that were accepted and do nothing, in the order of names.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    fn value(&self, declaration: &Declaration) -> Option<Value> {
+        if let Some(assigned) = self.settings.get(declaration.name()) {
+            return Some(assigned.value.clone());
+        }
+        match declaration.default() {
+            DefaultValue::Text(text) => {
+                let value = declaration.syntax().parse(text);
+                Some(value.expect("a default follows its syntax, as a test makes sure"))
+            }
+            DefaultValue::SameAs(other) => self.value(other),
+            DefaultValue::Unset(_) => None,
+        }
+    }
+}
+
+impl Default for Conf {
+    /// Nothing is set: every property has its default.
+    fn default() -> Self {
+        Self {
+            settings: BTreeMap::new(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl fmt::Debug for Conf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.settings().map(|(name, value, _)| (name, value)))
+            .finish()
+    }
+}
+
+/// A rule that is checked when a [`Conf`] is built.
+type Check = Box<dyn Fn(&Conf) -> Option<Problem>>;
+
+/// Collects settings from all sources, in any order, and checks the winners.
+pub struct ConfBuilder {
+    registry: Registry,
+    written: BTreeMap<String, (Source, String)>,
+    checks: Vec<Check>,
+}
+
+impl ConfBuilder {
+    /// A builder that knows the properties of `registry`.
+    pub fn with_registry(registry: Registry) -> Self {
+        Self {
+            registry,
+            written: BTreeMap::new(),
+            checks: Vec::new(),
+        }
+    }
+
+    /// Adds a setting. It wins over one of a lesser source, and over an
+    /// earlier one of its own.
+    #[must_use]
+    pub fn set(
+        mut self,
+        source: Source,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Self {
+        let name = name.into();
+        let stronger = self
+            .written
+            .get(&name)
+            .is_some_and(|(present, _)| present.rank() > source.rank());
+        if !stronger {
+            self.written.insert(name, (source, value.into()));
+        }
+        self
+    }
+
+    /// Adds what the environment says of the properties that name a variable.
+    #[must_use]
+    pub fn environment(mut self, variables: &BTreeMap<String, String>) -> Self {
+        for declaration in self.registry.declarations() {
+            if let Some(variable) = declaration.environment()
+                && let Some(value) = variables.get(variable)
+                && !value.is_empty()
+            {
+                self = self.set(Source::Environment(variable), declaration.name(), value);
+            }
+        }
+        self
+    }
+
+    /// Adds a rule for one property that another crate knows: `rule` answers
+    /// what the value must be, to follow "must be". Asked for a value that was
+    /// set, not for a default.
+    #[must_use]
+    pub fn check<T: Setting + 'static>(
+        mut self,
+        property: &'static Property<T>,
+        rule: impl Fn(&T) -> Result<(), String> + 'static,
+    ) -> Self {
+        self.checks.push(Box::new(move |conf| {
+            let declaration = property.declaration();
+            let assigned = conf.settings.get(declaration.name())?;
+            let accepted = rule(&conf.get(property)).err()?;
+            Some(Problem::Invalid {
+                name: declaration.name().to_owned(),
+                value: assigned.value.to_string(),
+                origin: assigned.source.clone(),
+                accepted,
+            })
+        }));
+        self
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// Every unknown property, bad value and conflict there is.
+    pub fn build(self) -> Result<Conf, ConfError> {
+        let mut conf = Conf::default();
+        let mut problems = Vec::new();
+        for (name, (source, text)) in &self.written {
+            match self.registry.find(name) {
+                Some(Known::Declared(declaration)) => {
+                    assign(&mut conf, &mut problems, name, declaration, source, text);
+                }
+                Some(Known::Former(declaration)) => {
+                    // As in Spark the new name wins, wherever it stands.
+                    let overruled = self.written.contains_key(declaration.name());
+                    conf.warnings.push(Warning {
+                        name: name.clone(),
+                        origin: source.clone(),
+                        remark: if overruled {
+                            Remark::Overruled(declaration.name())
+                        } else {
+                            Remark::FormerName(declaration.name())
+                        },
+                    });
+                    if !overruled {
+                        assign(&mut conf, &mut problems, name, declaration, source, text);
+                    }
+                }
+                Some(Known::Foreign(Fate::Ignored(foreign))) => conf.warnings.push(Warning {
+                    name: name.clone(),
+                    origin: source.clone(),
+                    remark: Remark::NoEffect(foreign.reason),
+                }),
+                Some(Known::Foreign(Fate::Refused(foreign))) => {
+                    if !foreign::harmless(name, text) {
+                        problems.push(Problem::Refused {
+                            name: name.clone(),
+                            origin: source.clone(),
+                            reason: foreign.reason,
+                        });
+                    }
+                }
+                None => problems.push(Problem::Unknown {
+                    nearest: self.registry.nearest(name).map(str::to_owned),
+                    name: name.clone(),
+                    origin: source.clone(),
+                }),
+            }
+        }
+        problems.extend(self.checks.iter().filter_map(|check| check(&conf)));
+        problems.extend(
+            properties::conflicts(&conf)
+                .into_iter()
+                .map(Problem::Conflict),
+        );
+        ConfError::from_problems(problems)?;
+        conf.warnings.extend(properties::overruled(&conf));
+        Ok(conf)
+    }
+}
+
+/// Sets a declared property by one of its names, or says what is wrong with
+/// its text.
+fn assign(
+    conf: &mut Conf,
+    problems: &mut Vec<Problem>,
+    name: &str,
+    declaration: &'static Declaration,
+    source: &Source,
+    text: &str,
+) {
+    match declaration.syntax().parse(text) {
+        Ok(value) => {
+            let assigned = Assigned {
+                declared: declaration.name(),
+                value,
+                source: source.clone(),
+            };
+            let known = match declaration.family_parts() {
+                Some(_) => name,
+                None => declaration.name(),
+            };
+            conf.settings.insert(known.to_owned(), assigned);
+        }
+        Err(accepted) => problems.push(Problem::Invalid {
+            name: name.to_owned(),
+            value: declaration.syntax().redact(text),
+            origin: source.clone(),
+            accepted,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! How large an executor is, as Spark on Mesos reckons it. Pure.
+//!
+//! Responsible for cores, memory and overhead of one executor, and for how many
+//! of them an offer holds. Which offers are taken is decided elsewhere.
+
+use crate::conf::properties::executor::{
+    EXECUTOR_CORES, EXECUTOR_MEMORY, EXECUTOR_MEMORY_OVERHEAD, EXECUTOR_MEMORY_OVERHEAD_FACTOR,
+};
+use crate::conf::properties::scheduler::TASK_CPUS;
+use crate::conf::{ByteSize, Conf};
+use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
+
+/// No executor has less overhead, in MiB.
+const MIN_OVERHEAD_MIB: u64 = 384;
+
+/// What one executor takes of an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExecutorSize {
+    /// Its cores; `None` for all that an offer has (`spark.executor.cores`).
+    pub cores: Option<u32>,
+    /// Cores without which it could run no task (`spark.task.cpus`).
+    pub least_cores: u32,
+    /// Its memory with its overhead, in MiB.
+    pub memory_mib: u64,
+    /// So much of that is overhead.
+    pub overhead_mib: u64,
+}
+
+/// How many executors an offer holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Capacity {
+    /// So many executors.
+    pub executors: u64,
+    /// Their cores in all.
+    pub cores: u64,
+}
+
+impl ExecutorSize {
+    /// The size that the settings ask for.
+    pub fn of(conf: &Conf) -> Self {
+        let memory_mib = conf.get(&EXECUTOR_MEMORY).whole_mib();
+        let overhead = conf.get(&EXECUTOR_MEMORY_OVERHEAD).map_or_else(
+            || default_overhead(memory_mib, conf.get(&EXECUTOR_MEMORY_OVERHEAD_FACTOR)),
+            ByteSize::whole_mib,
+        );
+        Self {
+            cores: conf.get(&EXECUTOR_CORES),
+            least_cores: conf.get(&TASK_CPUS),
+            memory_mib: memory_mib.saturating_add(overhead),
+            overhead_mib: overhead,
+        }
+    }
+
+    /// What an offer must have to hold one.
+    pub fn demand(&self) -> Demand {
+        Demand::new()
+            .with_cpus(Scalar::new(self.cores.unwrap_or(self.least_cores)))
+            .with_mem(Scalar::from_milli(self.memory_mib.saturating_mul(1000)))
+    }
+
+    /// How many an offer of these resources holds.
+    pub fn capacity(&self, offered: &Resources) -> Capacity {
+        let units = |name| offered.available(&name, Tenure::Firm).whole_units();
+        let (cpus, mem) = (units(ResourceName::CPUS), units(ResourceName::MEM));
+        let by_memory = mem / self.memory_mib.max(1);
+        match self.cores.map(u64::from) {
+            Some(cores) => {
+                let executors = by_memory.min(cpus / cores.max(1));
+                Capacity {
+                    executors,
+                    cores: executors * cores,
+                }
+            }
+            None if by_memory > 0 && cpus >= u64::from(self.least_cores) => Capacity {
+                executors: 1,
+                cores: cpus,
+            },
+            None => Capacity::default(),
+        }
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "rounded down as Spark does; the cast saturates"
+)]
+fn default_overhead(memory_mib: u64, factor: f64) -> u64 {
+    ((memory_mib as f64 * factor) as u64).max(MIN_OVERHEAD_MIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conf::Source;
+
+    fn size(settings: &[(&str, &str)]) -> ExecutorSize {
+        let builder = settings
+            .iter()
+            .fold(Conf::builder(), |builder, (name, value)| {
+                builder.set(Source::ConfOption, *name, *value)
+            });
+        ExecutorSize::of(&builder.build().unwrap())
+    }
+
+    fn offer(text: &str) -> Resources {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn memory_has_the_overhead_that_spark_adds() {
+        let memory = |memory| size(&[("spark.executor.memory", memory)]).memory_mib;
+        assert_eq!(memory("512m"), 896);
+        assert_eq!(memory("4096m"), 4505);
+        let fixed = [
+            ("spark.executor.memory", "1g"),
+            ("spark.mesos.executor.memoryOverhead", "512"),
+        ];
+        assert_eq!(size(&fixed).memory_mib, 1536);
+    }
+
+    #[test]
+    fn without_a_number_of_cores_one_executor_takes_all() {
+        let size = size(&[]);
+        let capacity = size.capacity(&offer("cpus:10;mem:9000"));
+        assert_eq!((capacity.executors, capacity.cores), (1, 10));
+        assert_eq!(
+            size.capacity(&offer("cpus:0.9;mem:9000")),
+            Capacity::default()
+        );
+        assert_eq!(
+            size.capacity(&offer("cpus:10;mem:1000")),
+            Capacity::default()
+        );
+    }
+
+    #[test]
+    fn several_executors_share_an_offer() {
+        let size = size(&[("spark.executor.cores", "4")]);
+        let capacity = size.capacity(&offer("cpus:9;mem:9000"));
+        assert_eq!((capacity.executors, capacity.cores), (2, 8));
+        let capacity = size.capacity(&offer("cpus:9;mem:2000"));
+        assert_eq!((capacity.executors, capacity.cores), (1, 4));
+    }
+}

@@ -1,0 +1,415 @@
+//! The executors that are there, and the room on each. Pure.
+//!
+//! Responsible for what `local`, `local-cluster` and coarse mode share: executors
+//! come and go, tasks are sent to them in batches, and room is offered as tasks
+//! end. Where executors come from is not known here: threads of this process,
+//! processes of this machine, or Mesos.
+//!
+//! An executor whose tasks are short is offered a few more than it has cores,
+//! so that none of its cores waits for the way to the driver and back: as many
+//! as it works off in a few milliseconds.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+
+use crate::ids::{ExecutorId, Host, TaskId};
+use mesquite_scheduler::action::{BackendRequest, ExecutorEnd};
+use mesquite_scheduler::task::TaskDescription;
+use mesquite_scheduler::worker_offer::WorkerOffer;
+
+/// Tasks for so long are sent ahead.
+const AHEAD: Duration = Duration::from_millis(10);
+
+/// No more tasks are sent ahead for each core, however short they are.
+const MOST_AHEAD: u32 = 64;
+
+/// How much the newest task counts in an executor's average.
+const NEWEST: f64 = 0.2;
+
+/// What there is to know of an executor when it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewExecutor {
+    /// Its id.
+    pub executor: ExecutorId,
+    /// Its host.
+    pub host: Host,
+    /// Its cores.
+    pub cores: u32,
+    /// Addresses of its named resources.
+    pub resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send these to the executor.
+    Launch {
+        /// The executor.
+        executor: ExecutorId,
+        /// The attempts, in order.
+        tasks: Vec<TaskDescription>,
+    },
+    /// Tell the executor to stop an attempt.
+    Kill {
+        /// The executor.
+        executor: ExecutorId,
+        /// The attempt.
+        task: TaskId,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// End an executor.
+    End {
+        /// The executor.
+        executor: ExecutorId,
+        /// How.
+        end: ExecutorEnd,
+        /// Why, for people.
+        reason: Arc<str>,
+    },
+    /// Start no executor on these hosts.
+    ExcludeHosts(Vec<Host>),
+}
+
+#[derive(Debug)]
+struct Executor {
+    new: NewExecutor,
+    free_resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    used: u32,
+    /// Set while it takes nothing new.
+    ending: bool,
+    /// Set while nothing reaches it.
+    away: bool,
+    /// The average of how long its tasks ran, in seconds.
+    pace: Option<f64>,
+}
+
+impl Executor {
+    fn room(&self) -> u32 {
+        if self.ending || self.away {
+            return 0;
+        }
+        (self.new.cores + self.ahead()).saturating_sub(self.used)
+    }
+
+    fn ahead(&self) -> u32 {
+        // An address can only be used by one task at a time.
+        let Some(pace) = self.pace.filter(|_| self.new.resources.is_empty()) else {
+            return 0;
+        };
+        let each = AHEAD.as_secs_f64() / pace.max(1e-9);
+        // Saturates.
+        (each as u32).min(MOST_AHEAD) * self.new.cores
+    }
+
+    fn offer(&self) -> WorkerOffer {
+        WorkerOffer {
+            resources: self.free_resources.clone(),
+            ..WorkerOffer::new(
+                self.new.executor.clone(),
+                self.new.host.clone(),
+                self.room(),
+            )
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Attempt {
+    executor: ExecutorId,
+    cpus: u32,
+    resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+}
+
+/// The executors. See the module.
+#[derive(Debug, Default)]
+pub struct Executors {
+    executors: BTreeMap<ExecutorId, Executor>,
+    attempts: FxHashMap<TaskId, Attempt>,
+}
+
+impl Executors {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An executor has come. False if it is there already.
+    pub fn add(&mut self, new: NewExecutor) -> bool {
+        if self.executors.contains_key(&new.executor) {
+            return false;
+        }
+        let executor = Executor {
+            free_resources: new.resources.clone(),
+            used: 0,
+            ending: false,
+            away: false,
+            pace: None,
+            new,
+        };
+        self.executors
+            .insert(executor.new.executor.clone(), executor);
+        true
+    }
+
+    /// An executor is gone. False if it was not there.
+    pub fn remove(&mut self, executor: &ExecutorId) -> bool {
+        self.attempts
+            .retain(|_, attempt| attempt.executor != *executor);
+        self.executors.remove(executor).is_some()
+    }
+
+    /// Nothing reaches an executor for now, or something does again: while it is
+    /// away it has no room.
+    pub fn set_away(&mut self, executor: &ExecutorId, away: bool) {
+        if let Some(executor) = self.executors.get_mut(executor) {
+            executor.away = away;
+        }
+    }
+
+    /// An executor gets nothing more to do.
+    pub fn set_ending(&mut self, executor: &ExecutorId) {
+        if let Some(executor) = self.executors.get_mut(executor) {
+            executor.ending = true;
+        }
+    }
+
+    /// The attempts that an executor has, in no order.
+    pub fn attempts_on<'a>(
+        &'a self,
+        executor: &'a ExecutorId,
+    ) -> impl Iterator<Item = TaskId> + 'a {
+        let attempts = self.attempts.iter();
+        attempts
+            .filter(move |(_, attempt)| attempt.executor == *executor)
+            .map(|(task, _)| *task)
+    }
+
+    /// An attempt has ended after `ran`. Returns where it ran, if it is one of
+    /// ours and had not ended before.
+    pub fn ended(&mut self, task: TaskId, ran: Duration) -> Option<ExecutorId> {
+        let attempt = self.attempts.remove(&task)?;
+        let executor = self.executors.get_mut(&attempt.executor)?;
+        executor.used = executor.used.saturating_sub(attempt.cpus);
+        for (name, addresses) in attempt.resources {
+            if let Some((_, free)) = executor
+                .free_resources
+                .iter_mut()
+                .find(|(other, _)| *other == name)
+            {
+                free.extend(addresses);
+            }
+        }
+        let ran = ran.as_secs_f64();
+        let pace = executor.pace.unwrap_or(ran);
+        executor.pace = Some(pace + NEWEST * (ran - pace));
+        Some(attempt.executor)
+    }
+
+    /// What an executor has room for, if anything.
+    pub fn offer_of(&self, executor: &ExecutorId) -> Option<WorkerOffer> {
+        let executor = self.executors.get(executor)?;
+        (executor.room() > 0).then(|| executor.offer())
+    }
+
+    /// Where an attempt runs.
+    pub fn executor_of(&self, task: TaskId) -> Option<&ExecutorId> {
+        self.attempts.get(&task).map(|attempt| &attempt.executor)
+    }
+
+    /// The host of an executor.
+    pub fn host_of(&self, executor: &ExecutorId) -> Option<&Host> {
+        self.executors.get(executor).map(|it| &it.new.host)
+    }
+
+    /// All executors and how many attempts each has.
+    pub fn iter(&self) -> impl Iterator<Item = (&NewExecutor, u32)> {
+        self.executors.values().map(|it| (&it.new, it.used))
+    }
+
+    /// Cores of all executors.
+    pub fn cores(&self) -> u64 {
+        self.executors
+            .values()
+            .map(|executor| u64::from(executor.new.cores))
+            .sum()
+    }
+
+    fn end(&mut self, executor: &ExecutorId, end: ExecutorEnd, reason: &Arc<str>) -> Vec<Action> {
+        let Some(found) = self.executors.get_mut(executor) else {
+            return Vec::new();
+        };
+        found.ending = true;
+        vec![Action::End {
+            executor: executor.clone(),
+            end,
+            reason: Arc::clone(reason),
+        }]
+    }
+
+    /// Starts attempts, each in the room that it was placed on: what follows from
+    /// offers, as it is.
+    pub fn launch(&mut self, launches: Vec<Vec<TaskDescription>>) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for tasks in launches {
+            let Some(first) = tasks.first() else { continue };
+            let executor = first.executor.clone();
+            let Some(found) = self.executors.get_mut(&executor) else {
+                // Gone between offer and answer: its loss is told by its own event.
+                continue;
+            };
+            for task in &tasks {
+                found.used += task.cpus;
+                for (name, addresses) in &task.resources {
+                    if let Some((_, free)) = found
+                        .free_resources
+                        .iter_mut()
+                        .find(|(other, _)| other == name)
+                    {
+                        free.retain(|address| !addresses.contains(address));
+                    }
+                }
+                let attempt = Attempt {
+                    executor: executor.clone(),
+                    cpus: task.cpus,
+                    resources: task.resources.clone(),
+                };
+                self.attempts.insert(task.task, attempt);
+            }
+            actions.push(Action::Launch { executor, tasks });
+        }
+        actions
+    }
+
+    /// Does what the task scheduler asks for.
+    pub fn request(&mut self, request: BackendRequest) -> Vec<Action> {
+        match request {
+            BackendRequest::KillTask {
+                task,
+                executor,
+                reason,
+            } => vec![Action::Kill {
+                executor,
+                task,
+                reason,
+            }],
+            BackendRequest::ExcludeHosts(hosts) => vec![Action::ExcludeHosts(hosts)],
+            BackendRequest::EndExecutor {
+                executor,
+                end,
+                reason,
+            } => self.end(&executor, end, &reason),
+            BackendRequest::EndExecutorsOnHost { host, end, reason } => {
+                let there: Vec<_> = self
+                    .executors
+                    .values()
+                    .filter(|executor| executor.new.host == host)
+                    .map(|executor| executor.new.executor.clone())
+                    .collect();
+                there
+                    .iter()
+                    .flat_map(|executor| self.end(executor, end, &reason))
+                    .collect()
+            }
+            // Results are fetched by whoever knows where attempts ran; only
+            // dynamic allocation would ask for more executors.
+            BackendRequest::FetchResult { .. } | BackendRequest::UnschedulableTaskSets(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    /// All room that there is, for tasks that wait.
+    pub fn free(&self) -> Vec<WorkerOffer> {
+        let executors = self.executors.values();
+        let free = executors.filter(|executor| executor.room() > 0);
+        free.map(Executor::offer).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
+    use mesquite_scheduler::locality::LocalityLevel;
+
+    fn executors(cores: u32) -> Executors {
+        let mut executors = Executors::new();
+        assert!(executors.add(NewExecutor {
+            executor: "e".into(),
+            host: "h".into(),
+            cores,
+            resources: vec![],
+        }));
+        executors
+    }
+
+    fn task(id: u64) -> TaskDescription {
+        TaskDescription {
+            task: TaskId(id),
+            stage: StageId(0),
+            stage_attempt: StageAttempt(0),
+            index: TaskIndex(0),
+            partition: Partition(0),
+            attempt: 0,
+            executor: "e".into(),
+            locality: LocalityLevel::Any,
+            speculative: false,
+            left_out: false,
+            addresses: None,
+            cpus: 1,
+            resources: vec![],
+            epoch: 0,
+        }
+    }
+
+    fn room(executors: &Executors) -> u32 {
+        executors
+            .offer_of(&"e".into())
+            .map_or(0, |offer| offer.cores)
+    }
+
+    #[test]
+    fn room_goes_with_an_attempt_and_comes_back_once() {
+        let mut executors = executors(2);
+        let launched = executors.launch(vec![vec![task(1), task(2)]]);
+        assert!(matches!(&launched[..], [Action::Launch { tasks, .. }] if tasks.len() == 2));
+        assert_eq!(room(&executors), 0);
+        let long = Duration::from_secs(5);
+        assert!(executors.ended(TaskId(1), long).is_some());
+        assert!(executors.ended(TaskId(1), long).is_none());
+        assert_eq!(room(&executors), 1);
+    }
+
+    #[test]
+    fn short_tasks_are_sent_ahead_and_long_ones_are_not() {
+        let mut executors = executors(2);
+        let _ = executors.launch(vec![vec![task(1), task(2)]]);
+        executors.ended(TaskId(1), Duration::from_millis(1));
+        assert_eq!(room(&executors), 2 + 2 * 10 - 1);
+        for id in 3..60 {
+            let _ = executors.launch(vec![vec![task(id)]]);
+            executors.ended(TaskId(id), Duration::from_secs(1));
+        }
+        assert_eq!(room(&executors), 1);
+    }
+
+    #[test]
+    fn an_executor_that_is_to_end_is_not_offered() {
+        let mut executors = executors(2);
+        let request = BackendRequest::EndExecutor {
+            executor: "e".into(),
+            end: ExecutorEnd::Decommission,
+            reason: "test".into(),
+        };
+        assert_eq!(executors.request(request).len(), 1);
+        assert_eq!(room(&executors), 0);
+        assert!(executors.remove(&"e".into()));
+        assert!(!executors.remove(&"e".into()));
+        let lost = executors.launch(vec![vec![task(1)]]);
+        assert_eq!(lost, []);
+    }
+}

@@ -1,0 +1,380 @@
+//! What a framework does whatever its mode. Pure.
+//!
+//! Responsible for the subscription and what it voids, for taking offers in and giving
+//! them back, for SUPPRESS and REVIVE, for what speaks against an offer, for calls that
+//! were refused, for reconciliation, for agents that fail or are wanted back, and for
+//! what Mesos is told of an executor. Used by both modes, which decide what becomes of
+//! an offer that nothing speaks against, and what the end of a Mesos task means.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::agent_failures::AgentFailures;
+use super::decline_tally::DeclineTally;
+use super::declines::Declines;
+use super::maintenance;
+use super::refusals::Refusals;
+use crate::backend::ending::{Cause, Endings};
+use crate::backend::executor_size::ExecutorSize;
+use crate::backend::manager::Action;
+use crate::clock::Timestamp;
+use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
+use crate::offers::{DeclineReason, Offer, OfferGroup, OfferLedger, RefusePolicy, Requirement};
+use crate::plain::counted;
+use crate::resources::Resources;
+use mesquite_mesos::call::Call;
+use mesquite_mesos::event::{Event, ExitStatus};
+use mesquite_mesos::reconcile::Reconciliation;
+use mesquite_mesos::refused::{CallRefusal, Refused};
+use mesquite_mesos::task::{Command, ExecutorInfo, TaskStatus, Variable};
+
+/// A KILL without a terminal status is repeated after so long.
+pub(super) const KILL_AGAIN: Duration = Duration::from_secs(10);
+
+/// What both modes are told at their start.
+#[derive(Clone, Debug)]
+pub struct MesosConfig {
+    /// How large an executor is.
+    pub size: ExecutorSize,
+    /// The most cores to take (`spark.cores.max`).
+    pub cores_max: Option<u32>,
+    /// What an offer must be like.
+    pub requirement: Requirement,
+    /// For how long offers are refused.
+    pub refuse: RefusePolicy,
+    /// The role that resources are taken for.
+    pub role: Role,
+    /// What starts an executor.
+    pub command: String,
+    /// What every executor finds in its environment.
+    pub environment: Vec<Variable>,
+    /// The names of the variables for an executor's id, host and cores.
+    pub variables: [&'static str; 3],
+    /// Executor ids begin with this.
+    pub prefix: String,
+}
+
+/// What is left for a mode of what the master said.
+pub(super) enum News {
+    /// Offers, by agent.
+    Offers(Vec<OfferGroup>),
+    /// An offer is none any more.
+    TakenBack(OfferId),
+    /// These agents are wanted back, and have something of ours.
+    WantedBack(Vec<AgentId>),
+    /// How a Mesos task is; [`Desk::acknowledged`] when that has taken effect.
+    Status(TaskStatus),
+    /// An agent is lost.
+    AgentLost(AgentId),
+    /// An executor ended, and how, if that is known.
+    ExecutorEnded(ExecutorId, Option<ExitStatus>),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub config: MesosConfig,
+    pub ledger: OfferLedger,
+    pub endings: Endings,
+    pub failures: AgentFailures,
+    pub tally: DeclineTally,
+    pub refusals: Refusals,
+    pub reconciliation: Reconciliation,
+    pub subscribed: bool,
+    /// Whether the master knows that nothing is wanted.
+    pub suppressed: bool,
+    declines: Declines,
+    excluded: BTreeSet<Host>,
+    next: u32,
+}
+
+impl Desk {
+    /// Without a subscription. `fewer` is the setting that has fewer tasks share an
+    /// executor.
+    pub fn new(config: MesosConfig, fewer: &'static str) -> Self {
+        Self {
+            endings: Endings::new(config.size, fewer),
+            config,
+            ledger: OfferLedger::new(),
+            failures: AgentFailures::default(),
+            tally: DeclineTally::default(),
+            refusals: Refusals::default(),
+            reconciliation: Reconciliation::default(),
+            subscribed: false,
+            suppressed: false,
+            declines: Declines::default(),
+            excluded: BTreeSet::new(),
+            next: 0,
+        }
+    }
+
+    /// When something of this is due, if ever.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.endings
+            .next_deadline()
+            .into_iter()
+            .chain(self.failures.next_deadline())
+            .chain(self.reconciliation.next_deadline())
+            .chain(self.refusals.next_deadline())
+            .min()
+    }
+
+    /// The master granted a subscription: earlier offers are void, and it is asked how
+    /// our tasks are.
+    pub fn subscribed(&mut self, now: Timestamp, ours: impl IntoIterator<Item = MesosTaskId>) {
+        self.ledger.expire_all();
+        self.refusals.begin_afresh();
+        self.subscribed = true;
+        self.suppressed = false;
+        self.reconciliation.begin(now, ours);
+    }
+
+    /// There is no subscription any more.
+    pub fn disconnected(&mut self) {
+        self.subscribed = false;
+        self.refusals.begin_afresh();
+        self.reconciliation.pause();
+        self.ledger.expire_all();
+    }
+
+    /// Takes in what the master said. `busy` knows whether an agent has something of
+    /// ours.
+    pub fn event(
+        &mut self,
+        now: Timestamp,
+        event: Event,
+        busy: impl Fn(&AgentId) -> bool,
+        actions: &mut Vec<Action>,
+    ) -> Option<News> {
+        match event {
+            Event::Offers(offers) => {
+                let groups = self.ledger.receive(now, offers);
+                self.tally.came(groups.len());
+                Some(News::Offers(groups))
+            }
+            Event::Rescind(offer) => {
+                self.ledger.rescind(&offer);
+                Some(News::TakenBack(offer))
+            }
+            Event::InverseOffers(offers) => {
+                let (calls, agents) = maintenance::answer(&mut self.ledger, now, offers, busy);
+                actions.extend(calls.into_iter().map(Action::Call));
+                Some(News::WantedBack(agents))
+            }
+            Event::RescindInverseOffer(offer) => {
+                self.ledger.rescind_inverse(&offer);
+                None
+            }
+            Event::Update(status) => {
+                self.reconciliation.heard(&status.task);
+                Some(News::Status(status))
+            }
+            Event::AgentFailure(agent) => Some(News::AgentLost(agent)),
+            Event::ExecutorFailure { executor, exit, .. } => {
+                Some(News::ExecutorEnded(executor, exit))
+            }
+            Event::Error(message) => {
+                actions.push(Action::Note(format!("the master said: {message}")));
+                None
+            }
+            Event::Subscribed(_)
+            | Event::UpdateOperationStatus(_)
+            | Event::Message { .. }
+            | Event::Heartbeat
+            | Event::Unknown(_) => None,
+        }
+    }
+
+    /// What speaks against an offer, whatever is to run there.
+    pub fn reasons_against(
+        &self,
+        now: Timestamp,
+        unix_time: Duration,
+        offer: &Offer,
+    ) -> Vec<DeclineReason> {
+        let requirement = &self.config.requirement;
+        let mut reasons = requirement.reasons_against(offer, unix_time);
+        let failed = self.failures.excluded_for(now, &offer.agent_id);
+        if failed.is_some() {
+            reasons.push(DeclineReason::AgentExcluded { remaining: failed });
+        } else if self.excluded.contains(&Host::from(&*offer.hostname)) {
+            reasons.push(DeclineReason::AgentExcluded { remaining: None });
+        }
+        reasons
+    }
+
+    /// Gives offers back. The calls for it are [`declined`](Self::declined)'s.
+    pub fn decline(&mut self, group: &OfferGroup, reasons: &[DeclineReason]) {
+        self.tally.declined(reasons);
+        let refuse = self.config.refuse.duration_for(reasons);
+        let left = self.ledger.decline(&group.ids).left;
+        self.declines.add(refuse, left.into_iter().map(|it| it.id));
+    }
+
+    /// The calls for all that was declined in this cycle.
+    pub fn declined(&mut self) -> impl Iterator<Item = Action> + use<> {
+        self.declines.calls().into_iter().map(Action::Call)
+    }
+
+    /// Tells the master that nothing is wanted, unless it knows.
+    pub fn suppress(&mut self) -> Option<Action> {
+        if !self.subscribed || self.suppressed {
+            return None;
+        }
+        self.suppressed = true;
+        let roles = self.roles();
+        Some(Action::Call(Call::Suppress { roles }))
+    }
+
+    /// Asks for all offers again, those that were declined included.
+    pub fn revive(&mut self) -> Option<Action> {
+        if !self.subscribed {
+            return None;
+        }
+        self.suppressed = false;
+        Some(Action::Call(self.revival()))
+    }
+
+    /// The call that asks for all offers again.
+    pub fn revival(&self) -> Call {
+        Call::Revive {
+            roles: self.roles(),
+        }
+    }
+
+    fn roles(&self) -> Vec<Role> {
+        vec![self.config.role.clone()]
+    }
+
+    /// Nothing is to be started on these hosts; whether some are welcome again, of which
+    /// offers were declined for longer than that.
+    pub fn exclude(&mut self, hosts: Vec<Host>) -> bool {
+        let before = std::mem::replace(&mut self.excluded, hosts.into_iter().collect());
+        !before.is_subset(&self.excluded)
+    }
+
+    /// Whether agents are welcome again, or launches are tried again, from now on.
+    pub fn resumes(&mut self, now: Timestamp) -> bool {
+        self.failures.expire(now) | self.refusals.resumes(now)
+    }
+
+    /// A call other than a launch was refused. When offers come it is said again that
+    /// none are wanted; that some are wanted is said again by whoever wants them.
+    pub fn refused(&mut self, now: Timestamp, call: &Refused, refusal: &CallRefusal) {
+        match call {
+            Refused::Suppress => self.suppressed = false,
+            Refused::Accept { .. } | Refused::Revive => {}
+            other => self.refusals.call(now, other, refusal),
+        }
+    }
+
+    /// A launch on these offers was refused, of so many executors or tasks, as `what` has
+    /// them: they go back, and launches pause. `alone` if nothing of ours lives, so that
+    /// the run may be without hope.
+    pub fn launch_refused(
+        &mut self,
+        now: Timestamp,
+        offers: &[OfferId],
+        (dropped, what): (u64, &str),
+        refusal: &CallRefusal,
+        alone: bool,
+    ) -> Vec<Action> {
+        if dropped == 0 {
+            return Vec::new();
+        }
+        let what = counted(dropped, what);
+        let (decline, told) = self.refusals.launch(now, offers, &what, refusal);
+        let mut actions = vec![Action::Call(decline)];
+        actions.extend(told.map(Action::Note));
+        if alone {
+            actions.extend(self.refusals.hopeless(refusal).map(Action::Hopeless));
+        }
+        actions
+    }
+
+    /// Calls whose time has come. `ours` are all Mesos tasks, each with its agent.
+    pub fn calls<'a>(
+        &mut self,
+        now: Timestamp,
+        ours: impl Fn() -> BTreeMap<MesosTaskId, &'a AgentId>,
+    ) -> Vec<Action> {
+        let again = self.refusals.calls(now);
+        let reconcile = self.reconciliation.calls(now, ours);
+        again
+            .into_iter()
+            .chain(reconcile)
+            .map(Action::Call)
+            .collect()
+    }
+
+    /// A status has taken effect.
+    pub fn acknowledged(&self, status: TaskStatus) -> Option<Action> {
+        let (uuid, agent) = (status.uuid?, status.agent?);
+        let task = status.task;
+        Some(Action::Call(Call::Acknowledge { agent, task, uuid }))
+    }
+
+    /// The name of a new executor.
+    pub fn new_executor(&mut self) -> ExecutorId {
+        let executor = ExecutorId::from(format!("{}-{}", self.config.prefix, self.next));
+        self.next += 1;
+        executor
+    }
+
+    /// An executor as Mesos is told of it: the same each time, as it demands.
+    pub fn executor_info(
+        &self,
+        executor: &ExecutorId,
+        host: &Host,
+        cores: Option<u32>,
+        resources: Resources,
+    ) -> ExecutorInfo {
+        let [id, host_name, count] = self.config.variables;
+        let mut environment = self.config.environment.clone();
+        let mut add = |name: &str, value: String| {
+            environment.push(Variable {
+                name: name.into(),
+                value,
+                secret: false,
+            });
+        };
+        add(id, executor.to_string());
+        add(host_name, host.to_string());
+        if let Some(cores) = cores {
+            add(count, cores.to_string());
+        }
+        ExecutorInfo {
+            executor: executor.clone(),
+            name: "mesquite".into(),
+            command: Command {
+                value: self.config.command.clone(),
+                environment,
+            },
+            resources,
+            shutdown_grace_period: None,
+        }
+    }
+
+    /// Why an executor ended, if Mesos has said so, maybe not all.
+    pub fn last_words(&self, executor: &ExecutorId) -> Option<Cause> {
+        self.endings.so_far(executor)
+    }
+
+    /// Why nothing runs, as far as offers tell.
+    pub fn why_nothing_runs(&self) -> String {
+        if self.subscribed {
+            self.tally.text()
+        } else {
+            "the master cannot be reached".into()
+        }
+    }
+}
+
+/// Tells Mesos to end a task.
+pub(super) fn kill(task: MesosTaskId, agent: AgentId) -> Action {
+    Action::Call(Call::Kill {
+        task,
+        agent: Some(agent),
+        grace_period: None,
+    })
+}

@@ -1,0 +1,295 @@
+//! What becomes of offers in fine mode: room for the task scheduler, one ACCEPT
+//! for each agent, DECLINE for the rest, in the cycle in which they came.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::statuses::Loss;
+use super::{Action, Executor, MesosFine, NoRoom, Proposed, State, Task};
+use crate::backend::executor_size::ExecutorSize;
+use crate::clock::Timestamp;
+use crate::ids::{AgentId, Host};
+use crate::offers::{DeclineReason, Offer, OfferGroup};
+use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
+use mesquite_mesos::call::Call;
+use mesquite_mesos::task::TaskInfo;
+use mesquite_scheduler::task::TaskDescription;
+use mesquite_scheduler::worker_offer::WorkerOffer;
+
+impl MesosFine {
+    /// Cores that tasks hold, also those that are over as far as the scheduler
+    /// knows.
+    pub(super) fn cores(&self) -> u64 {
+        let all = self.tasks.values().filter(|it| it.state != State::Away);
+        all.map(|it| u64::from(it.cpus)).sum()
+    }
+
+    pub(super) fn cores_left(&self) -> u64 {
+        let most = self.desk.config.cores_max.map_or(u64::MAX, u64::from);
+        most.saturating_sub(self.cores())
+    }
+
+    pub(super) fn offers(
+        &mut self,
+        now: Timestamp,
+        unix_time: Duration,
+        groups: Vec<OfferGroup>,
+        actions: &mut Vec<Action>,
+    ) {
+        for group in &groups {
+            self.miss_executor(now, &group.combined, actions);
+        }
+        let mut offers = Vec::new();
+        let mut cores_left = self.cores_left();
+        for group in groups {
+            match self.room(now, unix_time, group, cores_left) {
+                Ok((room, offer)) => {
+                    cores_left -= u64::from(offer.cores).min(cores_left);
+                    self.rooms.insert(room.executor.executor.clone(), room);
+                    offers.push(offer);
+                }
+                Err(refused) => self.desk.decline(&refused.0, &refused.1),
+            }
+        }
+        if offers.is_empty() {
+            actions.extend(self.desk.declined());
+        }
+        if self.waiting == 0 {
+            actions.extend(self.desk.suppress());
+        }
+        if !offers.is_empty() {
+            actions.push(Action::Offer(offers));
+        }
+    }
+
+    /// An offer names the executors on its agent. One that has been there and is
+    /// not named is gone, whether or not its end was heard of.
+    fn miss_executor(&mut self, now: Timestamp, offer: &Offer, actions: &mut Vec<Action>) {
+        let Some(known) = self.executors.get(&offer.agent_id) else {
+            return;
+        };
+        // One that was just launched may be younger than the offer.
+        let was_there = known.registered || known.tasks == 0;
+        if was_there && !offer.executor_ids.contains(&known.executor) {
+            let executor = known.executor.clone();
+            let (message, loss) = match self.desk.endings.so_far(&executor) {
+                Some(cause) => (cause.text.clone(), Loss::of(&cause)),
+                None => (
+                    "its agent does not have it any more".into(),
+                    Loss::Blameless,
+                ),
+            };
+            self.executor_lost(now, &executor, message, loss, actions);
+        }
+    }
+
+    /// What an executor needs for itself.
+    pub(super) fn sliver(&self) -> Demand {
+        let size: ExecutorSize = self.desk.config.size;
+        Demand::new()
+            .with_cpus(self.executor_cores)
+            .with_mem(Scalar::from_milli(size.memory_mib.saturating_mul(1000)))
+    }
+
+    pub(super) fn room(
+        &mut self,
+        now: Timestamp,
+        unix_time: Duration,
+        group: OfferGroup,
+        cores_left: u64,
+    ) -> Result<(Proposed, WorkerOffer), NoRoom> {
+        if self.waiting == 0 {
+            return Err(Box::new((group, vec![DeclineReason::NothingWanted])));
+        }
+        if let Some(reason) = self.desk.refusals.pausing(now) {
+            return Err(Box::new((group, vec![reason])));
+        }
+        if cores_left == 0 {
+            let max_cores = self.desk.config.cores_max.unwrap_or(0).into();
+            let reasons = vec![DeclineReason::ReachedMaxCores { max_cores }];
+            return Err(Box::new((group, reasons)));
+        }
+        let offer = &group.combined;
+        let host = Host::from(&*offer.hostname);
+        let mut reasons = self.desk.reasons_against(now, unix_time, offer);
+        let mut left = offer.resources.clone();
+        let known = self.executors.get(&offer.agent_id);
+        let is_new = known.is_none();
+        if let Some(known) = known.filter(|it| !offer.executor_ids.contains(&it.executor)) {
+            // Its launch may have been lost: then it starts with the next task.
+            if left.subtract(&known.resources).is_err() {
+                let reasons = vec![DeclineReason::AwaitsExecutor];
+                return Err(Box::new((group, reasons)));
+            }
+        }
+        let mut executor = match known {
+            Some(known) => Executor {
+                executor: known.executor.clone(),
+                host: host.clone(),
+                resources: known.resources.clone(),
+                ..*known
+            },
+            None => self.new_executor(now, &offer.agent_id, host.clone()),
+        };
+        if is_new {
+            match left.take(&self.sliver()) {
+                Ok(taken) => executor.resources = taken,
+                Err(shortages) => {
+                    reasons.extend(shortages.into_iter().map(DeclineReason::Shortage));
+                }
+            }
+        }
+        let task = Demand::new().with_cpus(Scalar::new(self.desk.config.size.least_cores));
+        if reasons.is_empty() {
+            let shortages = left.shortages(&task);
+            reasons.extend(shortages.into_iter().map(DeclineReason::Shortage));
+        }
+        if !reasons.is_empty() {
+            return Err(Box::new((group, reasons)));
+        }
+        let cpus = left
+            .available(&ResourceName::CPUS, Tenure::Firm)
+            .whole_units();
+        let cores = u32::try_from(cpus.min(cores_left)).unwrap_or(u32::MAX);
+        let offer = WorkerOffer::new(executor.executor.clone(), host, cores);
+        let room = Proposed {
+            group,
+            left,
+            executor,
+        };
+        Ok((room, offer))
+    }
+
+    fn new_executor(&mut self, now: Timestamp, agent: &AgentId, host: Host) -> Executor {
+        let executor = if let Some(executor) = self.names.get(agent) {
+            executor.clone()
+        } else {
+            let executor = self.desk.new_executor();
+            self.names.insert(agent.clone(), executor.clone());
+            executor
+        };
+        Executor {
+            executor,
+            host,
+            resources: Resources::new(),
+            registered: false,
+            launches: 0,
+            tasks: 0,
+            idle_since: now,
+            asked_at: None,
+        }
+    }
+
+    /// Starts attempts on the room that was offered. `data` is what each
+    /// executor is handed; attempts without one are not started.
+    #[must_use = "actions are to be carried out"]
+    pub fn launch(
+        &mut self,
+        launches: Vec<Vec<TaskDescription>>,
+        mut data: impl FnMut(&TaskDescription) -> Option<Bytes>,
+    ) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for attempts in launches {
+            let Some(first) = attempts.first() else {
+                continue;
+            };
+            let Some(mut room) = self.rooms.remove(&first.executor) else {
+                // Rescinded while the scheduler thought: nothing was started.
+                actions.extend(attempts.iter().map(|it| Action::TaskLost {
+                    task: it.task,
+                    message: "its offer was taken back".into(),
+                }));
+                continue;
+            };
+            let Executor {
+                executor,
+                host,
+                resources,
+                ..
+            } = &room.executor;
+            let info = self
+                .desk
+                .executor_info(executor, host, None, resources.clone());
+            let mut launch = Vec::new();
+            for attempt in &attempts {
+                let Some(data) = data(attempt) else { continue };
+                let demand = Demand::new().with_cpus(Scalar::new(attempt.cpus));
+                let Ok(resources) = room.left.take(&demand) else {
+                    actions.push(Action::TaskLost {
+                        task: attempt.task,
+                        message: "its offer was smaller than it seemed".into(),
+                    });
+                    continue;
+                };
+                launch.push(TaskInfo {
+                    name: format!("task {} of stage {}", attempt.partition, attempt.stage),
+                    task: self.mesos_id(attempt.task),
+                    agent: room.group.combined.agent_id.clone(),
+                    resources,
+                    executor: Some(info.clone()),
+                    data,
+                });
+                let task = Task {
+                    agent: room.group.combined.agent_id.clone(),
+                    executor: room.executor.executor.clone(),
+                    cpus: attempt.cpus,
+                    state: State::Live,
+                };
+                self.tasks.insert(attempt.task, task);
+            }
+            self.accept(room, launch, &mut actions);
+        }
+        actions
+    }
+
+    pub(super) fn accept(
+        &mut self,
+        room: Proposed,
+        launch: Vec<TaskInfo>,
+        actions: &mut Vec<Action>,
+    ) {
+        if launch.is_empty() {
+            return self
+                .desk
+                .decline(&room.group, &[DeclineReason::AwaitsLocality]);
+        }
+        if let Err(error) = self.desk.ledger.accept(&room.group.ids) {
+            actions.push(Action::Note(format!("offers were not accepted: {error}")));
+            for task in launch {
+                if let Some(task) = self.task_id(&task.task) {
+                    self.tasks.remove(&task);
+                    let message = "its offer was taken back".to_owned();
+                    actions.push(Action::TaskLost { task, message });
+                }
+            }
+            return;
+        }
+        self.desk.tally.accepted();
+        let agent = room.group.combined.agent_id.clone();
+        self.names.remove(&agent);
+        let executor = self.executors.entry(agent).or_insert(room.executor);
+        executor.launches += 1;
+        executor.tasks += u32::try_from(launch.len()).unwrap_or(u32::MAX);
+        actions.push(Action::Call(Call::Accept {
+            offers: room.group.ids,
+            launch,
+            // When tasks end, REVIVE removes the filter.
+            refuse: self.desk.config.refuse.momentary,
+        }));
+    }
+
+    /// Declines the room that was not used.
+    #[must_use = "actions are to be carried out"]
+    pub fn settle(&mut self) -> Vec<Action> {
+        for (_, room) in std::mem::take(&mut self.rooms) {
+            let reason = if self.waiting > 0 {
+                DeclineReason::AwaitsLocality
+            } else {
+                DeclineReason::NothingWanted
+            };
+            self.desk.decline(&room.group, &[reason]);
+        }
+        self.desk.declined().collect()
+    }
+}

@@ -1,0 +1,25 @@
+//! Mesos, in both modes. Pure.
+//!
+//! Responsible for what a framework does with offers and statuses. What it does whatever
+//! its mode is the business of the [`desk`]; the modes have what differs: offers become
+//! executors ([`coarse`]), or room for tasks ([`fine`]).
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `desk` | the subscription, offers and calls, agents, what is shared of launches |
+//! | `declines`, `decline_tally` | offers that go back, and why |
+//! | `refusals` | calls that the master refused |
+//! | `maintenance` | agents that are wanted back |
+//! | `agent_failures` | agents on which executors fail |
+
+pub mod agent_failures;
+pub mod coarse;
+pub mod decline_tally;
+pub mod declines;
+pub mod desk;
+pub mod fine;
+pub mod maintenance;
+pub mod refusals;
+
+#[cfg(test)]
+mod sequences;

@@ -1,0 +1,206 @@
+//! Executors that introduce themselves: those that are expected, those that come back,
+//! and those that are sent away. Pure.
+//!
+//! Responsible for whether an executor is what it was launched as, for what it is told
+//! first, and for what it and the driver have missed while it was away.
+
+use std::collections::BTreeSet;
+
+use super::{Fleet, say_on};
+use crate::backend::executors::NewExecutor;
+use crate::backend::manager::{ClusterManager, Input, Launched};
+use crate::driver::effect::Effect;
+use crate::driver::heard::{End, Outcome, Registration};
+use crate::driver::input::ConnectionId;
+use crate::driver::queue::{Next, Queue};
+use crate::driver::work::BlockPlace;
+use crate::facts::Fact;
+use crate::ids::{ExecutorId, TaskId};
+use mesquite_workload::message::{from_driver, from_driver::Message};
+
+/// No executor comes with more attempts: each that is not known is answered.
+const MOST_TASKS: usize = 1 << 20;
+
+impl Fleet {
+    /// An executor introduces itself: `executor`, as it has proved.
+    pub(in crate::driver) fn registered(
+        &mut self,
+        connection: ConnectionId,
+        executor: &ExecutorId,
+        register: Registration,
+        manager: &dyn ClusterManager,
+        queue: &mut Queue,
+    ) {
+        if register.executor != *executor {
+            let said = &register.executor;
+            let why = format!("it is executor {executor}, and says that it is {said}");
+            return refuse(connection, executor, &why, queue);
+        }
+        match self.links.instance(executor) {
+            Some(instance) if instance == register.instance => {
+                return self.came_back(connection, executor, &register, queue);
+            }
+            Some(_) => {
+                let why = "an executor of this name is registered already";
+                return send_away(connection, why, queue);
+            }
+            None => {}
+        }
+        let Some(launched) = manager.launched(executor) else {
+            let why = "the driver does not expect it, or has given it up";
+            return send_away(connection, why, queue);
+        };
+        if let Err(why) = check(&launched, &register) {
+            return refuse(connection, executor, &why, queue);
+        }
+        if manager.has_other_hosts() && self.excluded.contains(&launched.host) {
+            // Launched before that was known. It is not its agent's failure, and
+            // its cores are wanted elsewhere.
+            queue.fact(Fact::ExecutorSentAway {
+                executor: executor.clone(),
+                host: launched.host,
+            });
+            send_away(connection, "its host is excluded after failures", queue);
+            return queue.manage(Input::End(executor.clone()));
+        }
+        let is_driver = !manager.has_comers();
+        self.came((connection, executor), launched, register, is_driver, queue);
+    }
+
+    /// An executor has come that is expected and is what it says.
+    fn came(
+        &mut self,
+        (connection, executor): (ConnectionId, &ExecutorId),
+        launched: Launched,
+        register: Registration,
+        is_driver: bool,
+        queue: &mut Queue,
+    ) {
+        let host = launched.host;
+        let cores = if self.is_fine { 0 } else { register.cores };
+        if !self.is_fine {
+            self.executors.add(NewExecutor {
+                executor: executor.clone(),
+                host: host.clone(),
+                cores,
+                resources: Vec::new(),
+            });
+        }
+        let instance = register.instance;
+        self.links
+            .came(executor, connection, instance, host.clone());
+        let welcome = Message::Registered(self.welcome.clone());
+        queue.effect(say_on(connection, welcome));
+        // Of an earlier driver process, if this one did not get to know of it.
+        kill_unknown(connection, register.tasks, queue);
+        queue.fact(Fact::ExecutorAdded {
+            executor: executor.clone(),
+            host: host.clone(),
+            cores,
+            is_driver,
+        });
+        let place = BlockPlace {
+            address: match register.port {
+                0 => String::new(),
+                port => format!("{host}:{port}"),
+            },
+            folder: register.folder,
+        };
+        queue.then(Next::Came {
+            executor: executor.clone(),
+            host,
+            place,
+        });
+        queue.manage(Input::Registered(executor.clone()));
+        queue.then(Next::Room(executor.clone()));
+    }
+
+    /// An executor that was away is back, with what it still runs.
+    fn came_back(
+        &mut self,
+        connection: ConnectionId,
+        executor: &ExecutorId,
+        register: &Registration,
+        queue: &mut Queue,
+    ) {
+        let (before, killing) = self.links.came_back(executor, connection);
+        if let Some(before) = before {
+            queue.effect(Effect::Close(before));
+        }
+        let welcome = Message::Registered(self.welcome.clone());
+        queue.effect(say_on(connection, welcome));
+        self.executors.set_away(executor, false);
+        let has: BTreeSet<TaskId> = register.tasks.iter().copied().collect();
+        for (task, reason) in killing.into_iter().filter(|(task, _)| has.contains(task)) {
+            let task = task.0;
+            let kill = from_driver::Kill { task, reason };
+            queue.effect(say_on(connection, Message::Kill(kill)));
+        }
+        if !self.is_fine {
+            let known: BTreeSet<TaskId> = self.executors.attempts_on(executor).collect();
+            // Its end may be on its way: then it is over already.
+            kill_unknown(connection, has.difference(&known).copied(), queue);
+            for task in known.difference(&has) {
+                let why = "its launch did not reach the executor".into();
+                let outcome = Outcome::of(End::Killed(why));
+                queue.then(Next::Ended {
+                    executor: executor.clone(),
+                    task: *task,
+                    outcome,
+                });
+            }
+        }
+        queue.then(Next::CameBack(executor.clone()));
+        queue.then(Next::Room(executor.clone()));
+    }
+}
+
+fn kill_unknown(
+    connection: ConnectionId,
+    tasks: impl IntoIterator<Item = TaskId>,
+    queue: &mut Queue,
+) {
+    for task in tasks {
+        let (task, reason) = (task.0, "the driver does not know it".into());
+        let kill = from_driver::Kill { task, reason };
+        queue.effect(say_on(connection, Message::Kill(kill)));
+    }
+}
+
+/// Sends an executor away that says what cannot be.
+fn refuse(connection: ConnectionId, executor: &ExecutorId, why: &str, queue: &mut Queue) {
+    queue.fact(Fact::ExecutorRefused {
+        executor: executor.clone(),
+        why: why.to_owned(),
+    });
+    send_away(connection, why, queue);
+}
+
+pub(super) fn send_away(connection: ConnectionId, reason: &str, queue: &mut Queue) {
+    let reason = reason.into();
+    let stop = Message::Stop(from_driver::Stop { reason });
+    queue.effect(say_on(connection, stop));
+    queue.effect(Effect::Close(connection));
+}
+
+/// Whether what an executor says of itself agrees with its launch.
+fn check(launched: &Launched, register: &Registration) -> Result<(), String> {
+    let said = register.cores;
+    match launched.cores {
+        Some(cores) if cores != said => {
+            return Err(format!(
+                "it says that it has {said} cores, and was launched with {cores}"
+            ));
+        }
+        _ => {}
+    }
+    let port = register.port;
+    if port > u32::from(u16::MAX) {
+        return Err(format!("it says that it serves its blocks at port {port}"));
+    }
+    let tasks = register.tasks.len();
+    if tasks > MOST_TASKS {
+        return Err(format!("it says that it has {tasks} attempts"));
+    }
+    Ok(())
+}

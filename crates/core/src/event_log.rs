@@ -1,0 +1,286 @@
+//! What happens in a run, as Spark's event log has it. Pure.
+//!
+//! Responsible for lines of JSON that Spark's history server, and every tool made for
+//! it, reads: `org.apache.spark.util.JsonProtocol` of Spark 3.5 says what has to be in
+//! them. Fed with [facts](crate::facts); where lines go is the shell's business.
+//!
+//! Of a resource profile there is the default one alone, and tasks have no Java: what
+//! only a JVM measures is 0.
+
+mod json;
+mod lines;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustc_hash::FxHashMap;
+use serde::Serialize;
+
+use self::json::{Info, JobResult, StageInfo, TaskInfo};
+use crate::facts::{AttemptFacts, Fact, Happened, Metrics, StageFacts};
+use crate::ids::{StageId, TaskId};
+use crate::plan::Plan;
+use crate::report::Status;
+use mesquite_scheduler::task::TaskEndReason;
+
+/// What is known of a run at its start.
+#[derive(Clone, Debug)]
+pub struct AboutRun {
+    /// The application's id.
+    pub app_id: String,
+    /// Its name.
+    pub name: String,
+    /// Who runs it.
+    pub user: String,
+    /// When it began, since the Unix epoch.
+    pub began: Duration,
+    /// The version of Mesquite.
+    pub version: String,
+    /// All settings, each with its value; secrets are none of them.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A stage of which jobs have told.
+struct Stage {
+    facts: StageFacts,
+    /// When its attempt began.
+    submitted: Option<u64>,
+    /// The tasks of its attempt.
+    tasks: u32,
+}
+
+/// An attempt that runs.
+struct Running {
+    facts: AttemptFacts,
+    launched: u64,
+}
+
+/// Makes the lines of a log. See the module.
+pub struct EventLog {
+    plan: Arc<Plan>,
+    stages: BTreeMap<StageId, Stage>,
+    /// Those whose outputs others read.
+    maps: BTreeSet<StageId>,
+    running: FxHashMap<TaskId, Running>,
+}
+
+pub(crate) fn millis(at: Duration) -> u64 {
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// How an attempt ended, in the words of the log.
+pub(crate) fn reason(facts: &AttemptFacts, reason: &TaskEndReason) -> String {
+    lines::reason(facts, reason)
+}
+
+/// Adds a line.
+fn line(out: &mut Vec<u8>, event: &impl Serialize) {
+    // Writing to memory cannot fail, and all keys are text.
+    let _ = serde_json::to_writer(&mut *out, event);
+    out.push(b'\n');
+}
+
+impl EventLog {
+    /// The log of an application with this plan.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        Self {
+            plan,
+            stages: BTreeMap::new(),
+            maps: BTreeSet::new(),
+            running: FxHashMap::default(),
+        }
+    }
+
+    /// The first lines.
+    pub fn begin(&self, about: &AboutRun, out: &mut Vec<u8>) {
+        line(out, &lines::log_start(&about.version));
+        line(out, &lines::environment(about));
+        line(out, &lines::application_start(about));
+    }
+
+    /// The last lines; without them the application counts as running. What still runs
+    /// is stopped then, and nobody waits to hear of it.
+    pub fn end(&mut self, at: Duration, out: &mut Vec<u8>) {
+        let mut left: Vec<_> = self.running.keys().copied().collect();
+        left.sort_unstable();
+        for task in left {
+            let reason = Self::stopped();
+            self.task_ended(millis(at), task, &reason, None, out);
+        }
+        line(out, &lines::application_end(millis(at)));
+    }
+
+    /// How an attempt ends that still runs when the run is over.
+    pub(crate) fn stopped() -> TaskEndReason {
+        TaskEndReason::Killed {
+            reason: "the run was over".into(),
+        }
+    }
+
+    /// What happened.
+    pub fn add(&mut self, happened: &Happened, out: &mut Vec<u8>) {
+        let at = millis(happened.at);
+        match &happened.fact {
+            Fact::ExecutorAdded {
+                executor,
+                host,
+                cores,
+                ..
+            } => line(out, &lines::executor_added(at, executor, host, *cores)),
+            Fact::ExecutorRemoved { executor, reason } => {
+                let reason = reason.to_string();
+                line(out, &lines::executor_removed(at, executor, &reason));
+            }
+            Fact::JobStarted {
+                job,
+                action,
+                dataset,
+                stages,
+                ..
+            } => self.job_started(at, job.0, &format!("{action} of {dataset}"), stages, out),
+            Fact::StagesAdded { stages, .. } => self.knows(stages),
+            Fact::JobEnded { job, status, error } => {
+                let result = match (status, error) {
+                    (Status::Succeeded, _) => JobResult::succeeded(),
+                    (_, error) => JobResult::failed(error.as_deref().unwrap_or("cancelled")),
+                };
+                line(out, &lines::job_end(at, job.0, &result));
+            }
+            Fact::StageStarted {
+                stage,
+                attempt,
+                tasks,
+                ..
+            } => self.stage_started(at, (*stage, attempt.0), *tasks, out),
+            Fact::StageEnded {
+                stage,
+                attempt,
+                failure,
+            } => {
+                if let Some(mut info) = self.info(*stage, attempt.0) {
+                    info.completed = Some(at);
+                    info.failure = failure.as_deref();
+                    line(out, &lines::stage_completed(&info));
+                }
+            }
+            Fact::TaskStarted(facts) => {
+                let running = Running {
+                    facts: facts.clone(),
+                    launched: at,
+                };
+                line(
+                    out,
+                    &lines::task_start(&running.facts, TaskInfo::of(&running.facts, at)),
+                );
+                self.running.insert(facts.task, running);
+            }
+            Fact::TaskEnded {
+                task,
+                reason,
+                metrics,
+                ..
+            } => self.task_ended(at, *task, reason, metrics.as_ref(), out),
+            // Spark has no event for them.
+            Fact::ExecutorRefused { .. }
+            | Fact::ExecutorSentAway { .. }
+            | Fact::ExecutorEnding { .. }
+            | Fact::ExecutorLost { .. }
+            | Fact::JobWaits { .. }
+            | Fact::ResultLost { .. }
+            | Fact::AttemptLost { .. }
+            | Fact::ItemLeftOut { .. }
+            | Fact::CommandSaid(_)
+            | Fact::Noticed(_)
+            | Fact::NoExecutors { .. }
+            | Fact::Subscribed { .. }
+            | Fact::MasterLost { .. }
+            | Fact::MasterUnreachable { .. }
+            | Fact::Managed { .. } => {}
+        }
+    }
+
+    fn job_started(
+        &mut self,
+        at: u64,
+        job: u32,
+        what: &str,
+        stages: &[StageFacts],
+        out: &mut Vec<u8>,
+    ) {
+        self.knows(stages);
+        let infos = stages.iter().filter_map(|it| self.info(it.stage, 0));
+        let infos: Vec<_> = infos.collect();
+        line(out, &lines::job_start(at, job, what, &infos));
+    }
+
+    fn knows(&mut self, stages: &[StageFacts]) {
+        for facts in stages {
+            self.maps.extend(&facts.parents);
+            self.stages.entry(facts.stage).or_insert_with(|| Stage {
+                facts: facts.clone(),
+                submitted: None,
+                tasks: facts.tasks,
+            });
+        }
+    }
+
+    fn stage_started(
+        &mut self,
+        at: u64,
+        (stage, attempt): (StageId, u32),
+        tasks: u32,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(known) = self.stages.get_mut(&stage) {
+            (known.submitted, known.tasks) = (Some(at), tasks);
+        }
+        if let Some(info) = self.info(stage, attempt) {
+            line(out, &lines::stage_submitted(&info));
+        }
+    }
+
+    fn task_ended(
+        &mut self,
+        at: u64,
+        task: TaskId,
+        reason: &TaskEndReason,
+        metrics: Option<&Metrics>,
+        out: &mut Vec<u8>,
+    ) {
+        // One whose output is lost after its end has told its end.
+        let Some(running) = self.running.remove(&task) else {
+            return;
+        };
+        let info = TaskInfo::of(&running.facts, running.launched).ended(at, reason);
+        let is_map = self.maps.contains(&running.facts.stage);
+        line(
+            out,
+            &lines::task_end(&running.facts, is_map, info, reason, metrics),
+        );
+    }
+
+    /// A stage, with the datasets that it computes.
+    fn info(&self, stage: StageId, attempt: u32) -> Option<StageInfo<'_>> {
+        let stage = self.stages.get(&stage)?;
+        let pipeline = self.plan.pipeline(stage.facts.dataset);
+        let infos = pipeline.datasets.iter();
+        Some(StageInfo {
+            stage: stage.facts.stage.0,
+            attempt,
+            name: &stage.facts.name,
+            tasks: stage.tasks,
+            datasets: infos.map(|it| Info::of(&self.plan, *it)).collect(),
+            parents: stage.facts.parents.iter().map(|it| it.0).collect(),
+            details: "",
+            submitted: stage.submitted,
+            completed: None,
+            failure: None,
+            accumulables: [],
+            profile: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

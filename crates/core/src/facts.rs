@@ -1,0 +1,302 @@
+//! What happens in a run: one typed, timed stream. Pure.
+//!
+//! Responsible for the words. The driver's core makes facts where things happen and hands
+//! them over with each step; readers make of them what people and programs see: what is
+//! [told](crate::telling) while a run lasts, and the [event log](crate::event_log). Facts
+//! are data: texts for people are their readers' business. What the cluster manager says
+//! is the exception, which has many ways to say it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ids::{
+    DatasetId, ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex,
+};
+use crate::report::{Said, Status};
+use mesquite_scheduler::action::Notice;
+use mesquite_scheduler::job::JobError;
+use mesquite_scheduler::locality::LocalityLevel;
+use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription, TaskEndReason};
+
+/// A fact, and when it came to be, as the time since the Unix epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happened {
+    /// When.
+    pub at: Duration,
+    /// What.
+    pub fact: Fact,
+}
+
+/// A stage as its job is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageFacts {
+    /// The stage.
+    pub stage: StageId,
+    /// The name of its last dataset.
+    pub name: Arc<str>,
+    /// That dataset.
+    pub dataset: DatasetId,
+    /// The tasks of a complete attempt.
+    pub tasks: u32,
+    /// The stages whose outputs it reads.
+    pub parents: Vec<StageId>,
+}
+
+/// What an attempt measured, as its executor says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Metrics {
+    /// Records that it read: of inputs, or of map outputs.
+    pub records_read: u64,
+    /// Bytes of inputs.
+    pub bytes_read: u64,
+    /// Records that it spread, or that are its result.
+    pub records_written: u64,
+    /// Bytes that it saved.
+    pub bytes_written: u64,
+    /// Bytes of map outputs, as stored.
+    pub shuffle_bytes_read: u64,
+    /// Those of them that came over the network.
+    pub shuffle_bytes_fetched: u64,
+    /// Bytes of its own map output, as stored.
+    pub shuffle_bytes_written: u64,
+    /// Bytes that did not fit into memory.
+    pub spilled_bytes: u64,
+    /// How long it ran.
+    pub ran: Duration,
+}
+
+/// An attempt at a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptFacts {
+    /// The attempt.
+    pub task: TaskId,
+    /// Its stage.
+    pub stage: StageId,
+    /// The stage's attempt.
+    pub stage_attempt: StageAttempt,
+    /// The place in the task set.
+    pub index: TaskIndex,
+    /// The partition.
+    pub partition: Partition,
+    /// How many attempts of the index came before it.
+    pub attempt: u32,
+    /// Where it runs.
+    pub executor: ExecutorId,
+    /// The executor's host.
+    pub host: Host,
+    /// How near its input it was placed.
+    pub locality: LocalityLevel,
+    /// Whether it is a copy of one that takes too long.
+    pub speculative: bool,
+}
+
+impl AttemptFacts {
+    /// Of an attempt that is placed on a host.
+    pub fn of(placed: &TaskDescription, host: Host) -> Self {
+        Self {
+            task: placed.task,
+            stage: placed.stage,
+            stage_attempt: placed.stage_attempt,
+            index: placed.index,
+            partition: placed.partition,
+            attempt: placed.attempt,
+            executor: placed.executor.clone(),
+            host,
+            locality: placed.locality,
+            speculative: placed.speculative,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// An executor has come.
+    ExecutorAdded {
+        /// The executor.
+        executor: ExecutorId,
+        /// Its host.
+        host: Host,
+        /// How many tasks of one core it takes at once; in fine mode unknown, and 0.
+        cores: u32,
+        /// Whether it is the driver's own threads, and nobody else comes.
+        is_driver: bool,
+    },
+    /// An executor introduced itself as what it cannot be.
+    ExecutorRefused {
+        /// Who it has proved to be.
+        executor: ExecutorId,
+        /// What cannot be, for people.
+        why: String,
+    },
+    /// An executor came to a host that is excluded, and was sent away.
+    ExecutorSentAway {
+        /// The executor.
+        executor: ExecutorId,
+        /// The host.
+        host: Host,
+    },
+    /// An executor gets nothing more to do, and ends after what it runs.
+    ExecutorEnding {
+        /// The executor.
+        executor: ExecutorId,
+        /// Its host.
+        host: Host,
+        /// Why, for people.
+        why: Arc<str>,
+    },
+    /// Scheduling counts on an executor no more; in fine mode on one too that had room
+    /// and did not come.
+    ExecutorLost {
+        /// The executor.
+        executor: ExecutorId,
+        /// Its host.
+        host: Host,
+        /// Why.
+        reason: ExecutorLossReason,
+    },
+    /// An executor is gone.
+    ExecutorRemoved {
+        /// The executor.
+        executor: ExecutorId,
+        /// Why.
+        reason: ExecutorLossReason,
+    },
+    /// A job was taken in.
+    JobStarted {
+        /// The job.
+        job: JobId,
+        /// What it does: `count`, `collect`, `save`, `sample`.
+        action: String,
+        /// The dataset that was asked for.
+        dataset: String,
+        /// The job of whose result it makes more, if that had too few records.
+        more_of: Option<JobId>,
+        /// Its stages in ascending order; those whose output is there are skipped. None
+        /// of a job that is over as it begins.
+        stages: Vec<StageFacts>,
+    },
+    /// Outputs of a round were lost, and a job needs stages that it did not have before.
+    StagesAdded {
+        /// The job.
+        job: JobId,
+        /// The stages.
+        stages: Vec<StageFacts>,
+    },
+    /// A job is over.
+    JobEnded {
+        /// The job.
+        job: JobId,
+        /// How.
+        status: Status,
+        /// Why it failed.
+        error: Option<String>,
+    },
+    /// A job waits for the cluster to grow.
+    JobWaits {
+        /// The job.
+        job: JobId,
+        /// What for.
+        reason: JobError,
+    },
+    /// An attempt at a stage begins.
+    StageStarted {
+        /// The stage.
+        stage: StageId,
+        /// The name of its last dataset.
+        name: Arc<str>,
+        /// The attempt.
+        attempt: StageAttempt,
+        /// Its tasks: those that are missing.
+        tasks: u32,
+    },
+    /// An attempt at a stage is over.
+    StageEnded {
+        /// The stage.
+        stage: StageId,
+        /// The attempt.
+        attempt: StageAttempt,
+        /// Why it failed, if it did.
+        failure: Option<Arc<str>>,
+    },
+    /// An attempt at a task was placed. Told only if all is wanted.
+    TaskStarted(AttemptFacts),
+    /// It ended.
+    TaskEnded {
+        /// The attempt.
+        task: TaskId,
+        /// Its stage.
+        stage: StageId,
+        /// The stage's attempt.
+        stage_attempt: StageAttempt,
+        /// The partition.
+        partition: Partition,
+        /// How many attempts of the task came before it.
+        attempt: u32,
+        /// Where it ran.
+        executor: ExecutorId,
+        /// The executor's host.
+        host: Host,
+        /// How.
+        reason: TaskEndReason,
+        /// What it measured, as far as its executor told: also of one that failed.
+        /// Told only if all is wanted.
+        metrics: Option<Metrics>,
+    },
+    /// The result of an attempt cannot be fetched from its executor.
+    ResultLost {
+        /// The attempt.
+        task: TaskId,
+        /// Why, for people.
+        why: String,
+    },
+    /// Nobody knows of an attempt any more: its task runs again.
+    AttemptLost {
+        /// The attempt.
+        task: TaskId,
+        /// What is known, for people.
+        why: String,
+    },
+    /// An item could not be done, and is left out.
+    ItemLeftOut {
+        /// The dataset whose item it is.
+        dataset: String,
+        /// The item.
+        item: String,
+    },
+    /// A command says something.
+    CommandSaid(Said),
+    /// Scheduling wants something known of the cluster.
+    Noticed(Notice),
+    /// Tasks wait, and there is no executor that could run them.
+    NoExecutors {
+        /// Tasks that wait.
+        waiting: u64,
+        /// For how long nothing has run.
+        since: Duration,
+        /// Why there is none, for people.
+        why: String,
+    },
+    /// There is another subscription with a master of Mesos.
+    Subscribed {
+        /// Which.
+        endpoint: String,
+    },
+    /// The connection to the master is gone.
+    MasterLost {
+        /// Why, for people.
+        why: String,
+    },
+    /// There is no way to a master.
+    MasterUnreachable {
+        /// Why, for people.
+        why: String,
+    },
+    /// The cluster manager wants something known.
+    Managed {
+        /// What, for people.
+        text: String,
+        /// Whether something is wrong.
+        is_wrong: bool,
+    },
+}

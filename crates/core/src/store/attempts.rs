@@ -1,0 +1,310 @@
+//! All attempts at tasks of an application, as columns. Pure.
+//!
+//! Responsible for keeping a million of them exactly, in about 80 bytes each, so that
+//! quantiles, pages and sums need no samples. A row is an attempt; rows are in the order
+//! in which attempts began. What few attempts have, such as the reason of a failure, is
+//! kept beside the columns.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::column::{Column, Name};
+use super::measures::{Measure, Measures};
+
+/// What an attempt has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum State {
+    /// It runs.
+    Running,
+    /// It did its work.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It was stopped.
+    Killed,
+}
+
+impl State {
+    const ALL: [Self; 4] = [Self::Running, Self::Succeeded, Self::Failed, Self::Killed];
+
+    /// As Spark writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCESS",
+            Self::Failed => "FAILED",
+            Self::Killed => "KILLED",
+        }
+    }
+}
+
+/// The bits of a state in the flags of a row.
+const STATE: u8 = 0b11;
+const SPECULATIVE: u8 = 0b100;
+const MEASURED: u8 = 0b1000;
+
+/// An attempt as it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Began {
+    /// The attempt's number, once in the application.
+    pub task: u64,
+    /// Its stage.
+    pub stage: u32,
+    /// The attempt at the stage.
+    pub stage_attempt: u32,
+    /// The place in the task set.
+    pub index: u32,
+    /// How many attempts at the index came before.
+    pub attempt: u32,
+    /// The partition.
+    pub partition: u32,
+    /// Milliseconds since the Unix epoch.
+    pub launched: u64,
+    /// The executor.
+    pub executor: Name,
+    /// Its host.
+    pub host: Name,
+    /// A place in [`LOCALITIES`].
+    pub locality: u8,
+    /// Whether it is a copy of one that takes too long.
+    pub speculative: bool,
+}
+
+/// An attempt as it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// When it began to hand over its result; 0 if that is not known.
+    pub getting_result: u64,
+    /// Milliseconds since the Unix epoch.
+    pub finished: u64,
+    /// How; not `Running`.
+    pub state: State,
+    /// As what stages, jobs and executors count it: one whose commit was refused has
+    /// failed, and counts as stopped.
+    pub counted: State,
+    /// Why, if it did not succeed.
+    pub why: Option<Arc<str>>,
+    /// What it measured, if it told.
+    pub measures: Option<Measures>,
+}
+
+/// How near its input an attempt runs, as Spark writes it. The last one stands for
+/// whatever else a log says.
+pub const LOCALITIES: [&str; 6] = [
+    "PROCESS_LOCAL",
+    "NODE_LOCAL",
+    "NO_PREF",
+    "RACK_LOCAL",
+    "ANY",
+    "UNKNOWN",
+];
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attempts {
+    stages: Vec<u32>,
+    launched: Vec<u64>,
+    executors: Vec<Name>,
+    hosts: Vec<Name>,
+    localities: Vec<u8>,
+    flags: Vec<u8>,
+    tasks: Column,
+    indices: Column,
+    partitions: Column,
+    attempts: Column,
+    durations: Column,
+    measures: [Column; Measure::ALL.len()],
+    getting_result: BTreeMap<u32, u64>,
+    why: BTreeMap<u32, Arc<str>>,
+}
+
+impl Attempts {
+    /// How many there are.
+    pub fn len(&self) -> u32 {
+        // Rows are numbered with 32 bits: `begin` takes no more.
+        self.stages.len() as u32
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.stages.is_empty()
+    }
+
+    /// Adds an attempt of the stage at this place; its row. None when all numbers of
+    /// rows are taken.
+    pub(super) fn begin(&mut self, stage: u32, began: &Began) -> Option<u32> {
+        let row = u32::try_from(self.stages.len())
+            .ok()
+            .filter(|it| *it < u32::MAX)?;
+        self.stages.push(stage);
+        self.launched.push(began.launched);
+        self.executors.push(began.executor);
+        self.hosts.push(began.host);
+        self.localities.push(began.locality);
+        let speculative = if began.speculative { SPECULATIVE } else { 0 };
+        self.flags.push(State::Running as u8 | speculative);
+        self.tasks.set(row, began.task);
+        self.indices.set(row, began.index.into());
+        self.partitions.set(row, began.partition.into());
+        self.attempts.set(row, began.attempt.into());
+        Some(row)
+    }
+
+    pub(super) fn end(&mut self, row: u32, ended: &Ended) {
+        let at = row as usize;
+        let measured = if ended.measures.is_some() {
+            MEASURED
+        } else {
+            0
+        };
+        self.flags[at] = (self.flags[at] & !STATE) | ended.state as u8 | measured;
+        self.durations
+            .set(row, ended.finished.saturating_sub(self.launched[at]));
+        if let Some(measures) = &ended.measures {
+            for (column, value) in self.measures.iter_mut().zip(measures.0) {
+                column.set(row, value);
+            }
+        }
+        if ended.getting_result > 0 {
+            self.getting_result.insert(row, ended.getting_result);
+        }
+        if let Some(why) = &ended.why {
+            self.why.insert(row, Arc::clone(why));
+        }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.stages.shrink_to_fit();
+        self.launched.shrink_to_fit();
+        self.executors.shrink_to_fit();
+        self.hosts.shrink_to_fit();
+        self.localities.shrink_to_fit();
+        self.flags.shrink_to_fit();
+        let named = [
+            &mut self.tasks,
+            &mut self.indices,
+            &mut self.partitions,
+            &mut self.attempts,
+            &mut self.durations,
+        ];
+        for column in named.into_iter().chain(&mut self.measures) {
+            column.shrink();
+        }
+    }
+
+    /// Its stage's place in the store.
+    pub fn stage(&self, row: u32) -> u32 {
+        self.stages[row as usize]
+    }
+
+    /// The attempt's number.
+    pub fn task(&self, row: u32) -> u64 {
+        self.tasks.get(row)
+    }
+
+    /// The place in the task set.
+    pub fn index(&self, row: u32) -> u32 {
+        self.indices.get(row) as u32
+    }
+
+    /// The partition.
+    pub fn partition(&self, row: u32) -> u32 {
+        self.partitions.get(row) as u32
+    }
+
+    /// How many attempts at the index came before.
+    pub fn attempt(&self, row: u32) -> u32 {
+        self.attempts.get(row) as u32
+    }
+
+    /// When it began: milliseconds since the Unix epoch.
+    pub fn launched(&self, row: u32) -> u64 {
+        self.launched[row as usize]
+    }
+
+    /// How long it took from its launch to its end, in milliseconds; nothing of one that
+    /// runs.
+    pub fn duration(&self, row: u32) -> Option<u64> {
+        (self.state(row) != State::Running).then(|| self.durations.get(row))
+    }
+
+    /// When it ended.
+    pub fn finished(&self, row: u32) -> Option<u64> {
+        let took = self.duration(row)?;
+        Some(self.launched(row).saturating_add(took))
+    }
+
+    /// When it began to hand over its result, if that is known.
+    pub fn getting_result(&self, row: u32) -> Option<u64> {
+        self.getting_result.get(&row).copied()
+    }
+
+    /// How long the driver took to get its result, in milliseconds.
+    pub fn getting_result_time(&self, row: u32) -> u64 {
+        match (self.getting_result(row), self.finished(row)) {
+            (Some(since), Some(finished)) => finished.saturating_sub(since),
+            _ => 0,
+        }
+    }
+
+    /// The time between launch and end that nothing else accounts for, in milliseconds.
+    pub fn scheduler_delay(&self, row: u32) -> u64 {
+        let Some(took) = self.duration(row) else {
+            return 0;
+        };
+        let known = [
+            Measure::RunTime,
+            Measure::DeserializeTime,
+            Measure::ResultSerializationTime,
+        ];
+        let known = known.into_iter().map(|it| self.measure(row, it));
+        let known = known.fold(self.getting_result_time(row), u64::saturating_add);
+        took.saturating_sub(known)
+    }
+
+    /// Where it ran.
+    pub fn executor(&self, row: u32) -> Name {
+        self.executors[row as usize]
+    }
+
+    /// On which host.
+    pub fn host(&self, row: u32) -> Name {
+        self.hosts[row as usize]
+    }
+
+    /// How near its input, as Spark writes it.
+    pub fn locality(&self, row: u32) -> &'static str {
+        LOCALITIES[usize::from(self.localities[row as usize])]
+    }
+
+    /// What it has come to.
+    pub fn state(&self, row: u32) -> State {
+        State::ALL[usize::from(self.flags[row as usize] & STATE)]
+    }
+
+    /// Whether it is a copy of one that took too long.
+    pub fn is_speculative(&self, row: u32) -> bool {
+        self.flags[row as usize] & SPECULATIVE != 0
+    }
+
+    /// Whether it told what it measured.
+    pub fn is_measured(&self, row: u32) -> bool {
+        self.flags[row as usize] & MEASURED != 0
+    }
+
+    /// A measure; 0 if it told of none.
+    pub fn measure(&self, row: u32, measure: Measure) -> u64 {
+        self.measures[measure as usize].get(row)
+    }
+
+    /// All measures.
+    pub fn measures(&self, row: u32) -> Measures {
+        Measures(std::array::from_fn(|at| self.measures[at].get(row)))
+    }
+
+    /// Why it did not succeed.
+    pub fn why(&self, row: u32) -> Option<&str> {
+        self.why.get(&row).map(|it| &**it)
+    }
+}

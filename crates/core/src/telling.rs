@@ -1,0 +1,239 @@
+//! What people are told of a run while it lasts. Pure.
+//!
+//! Responsible for reading [facts](crate::facts) as people want them: the figures of
+//! stages, which failures and losses are worth a line, and the texts of all lines. It
+//! decides nothing about a run; who shows what it says is `report`'s `Listener`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::facts::{Fact, Happened};
+use crate::ids::StageId;
+use crate::report::Progress;
+use mesquite_scheduler::action::{Notice, have};
+use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason};
+
+/// Of the causes for which attempts of a stage fail so many are told.
+const FAILURES_TOLD: usize = 5;
+
+/// Reads facts for people. See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Teller {
+    /// Attempts that succeeded and that failed since it was told last.
+    ended: BTreeMap<StageId, (u32, u32)>,
+    /// The causes of failures that were told.
+    failures: BTreeMap<StageId, BTreeSet<String>>,
+}
+
+impl Teller {
+    /// What is to be told of what happened in a step, in order.
+    pub fn read(&mut self, facts: &[Happened]) -> Vec<Progress> {
+        let mut told = Vec::new();
+        for Happened { fact, .. } in facts {
+            self.fact(fact, &mut told);
+        }
+        self.figures(&mut told);
+        told
+    }
+
+    fn fact(&mut self, fact: &Fact, told: &mut Vec<Progress>) {
+        match fact {
+            Fact::JobStarted {
+                job,
+                action,
+                dataset,
+                more_of: None,
+                ..
+            } => told.push(Progress::JobStarted {
+                job: *job,
+                action: action.clone(),
+                dataset: dataset.clone(),
+            }),
+            // What becomes of a job is told at the end, with its result.
+            Fact::JobStarted { .. } | Fact::JobEnded { .. } => {}
+            Fact::StageStarted {
+                stage, name, tasks, ..
+            } => told.push(Progress::StageStarted {
+                stage: *stage,
+                name: name.to_string(),
+                tasks: *tasks,
+            }),
+            Fact::StageEnded { stage, failure, .. } => {
+                self.figures(told);
+                told.push(Progress::StageEnded {
+                    stage: *stage,
+                    failure: failure.as_ref().map(ToString::to_string),
+                });
+            }
+            Fact::TaskEnded { stage, reason, .. } => {
+                let counts = self.ended.entry(*stage).or_default();
+                counts.0 += u32::from(matches!(reason, TaskEndReason::Success(_)));
+                counts.1 += u32::from(has_failed(reason));
+                told.extend(self.failure(fact));
+            }
+            Fact::CommandSaid(said) => told.push(Progress::Said(said.clone())),
+            other => told.extend(line(other)),
+        }
+    }
+
+    /// Tells of a failed attempt; of those of a stage that fail for one cause only
+    /// the first one, and of many causes only some.
+    fn failure(&mut self, fact: &Fact) -> Option<Progress> {
+        let Fact::TaskEnded {
+            stage,
+            stage_attempt,
+            partition,
+            attempt,
+            executor,
+            host,
+            reason,
+            ..
+        } = fact
+        else {
+            return None;
+        };
+        if matches!(
+            reason,
+            TaskEndReason::Success(_) | TaskEndReason::Killed { .. }
+        ) {
+            return None;
+        }
+        let cause = reason.to_string();
+        let told = self.failures.entry(*stage).or_default();
+        if told.len() == FAILURES_TOLD || told.contains(&cause) {
+            return None;
+        }
+        let rest = if told.len() + 1 == FAILURES_TOLD {
+            format!("; more failures of stage {stage} are only counted")
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "task {partition} of stage {stage}.{stage_attempt}, attempt {attempt} on {host} \
+             (executor {executor}): {cause}{rest}"
+        );
+        told.insert(cause);
+        Some(Progress::Failed(text))
+    }
+
+    /// Tells how many attempts have ended.
+    fn figures(&mut self, told: &mut Vec<Progress>) {
+        for (stage, (succeeded, failed)) in std::mem::take(&mut self.ended) {
+            told.push(Progress::TasksEnded {
+                stage,
+                succeeded,
+                failed,
+            });
+        }
+    }
+}
+
+/// What is worth a line as it is.
+fn line(fact: &Fact) -> Option<Progress> {
+    let note = |text: String| Some(Progress::Note(text));
+    let warning = |text: String| Some(Progress::Warning(text));
+    match fact {
+        Fact::ExecutorAdded {
+            executor,
+            host,
+            cores,
+            is_driver: false,
+        } => {
+            let with = match cores {
+                0 => String::new(),
+                cores => format!(" with {cores} cores"),
+            };
+            note(format!("executor {executor} on {host} registered{with}"))
+        }
+        Fact::ExecutorRefused { executor, why } => {
+            warning(format!("refused executor {executor}: {why}"))
+        }
+        Fact::ExecutorSentAway { executor, host } => note(format!(
+            "executor {executor} is sent away: its host {host} is excluded after failures"
+        )),
+        Fact::ExecutorEnding {
+            executor,
+            host,
+            why,
+        } => note(format!(
+            "executor {executor} on {host} ends after what it runs: {why}"
+        )),
+        Fact::ExecutorLost {
+            executor,
+            host,
+            reason,
+        } => {
+            let why = loss_text(reason)?;
+            warning(format!("executor {executor} on {host} is gone: {why}"))
+        }
+        Fact::JobWaits { reason, .. } => note(reason.to_string()),
+        Fact::StagesAdded { job, stages } => note(format!(
+            "what an earlier round had left is lost: job {job} has {} more to make it again",
+            mesquite_base::plain::counted(stages.len() as u64, "stage")
+        )),
+        Fact::ResultLost { task, why } => {
+            warning(format!("cannot fetch the result of task {task}: {why}"))
+        }
+        Fact::AttemptLost { task, why } => warning(format!("task {task} runs again: {why}")),
+        Fact::ItemLeftOut { dataset, item } => note(format!(
+            "item `{item}` of `{dataset}` failed and is left out"
+        )),
+        Fact::Noticed(notice @ Notice::Starving { .. }) => warning(notice.to_string()),
+        Fact::Noticed(notice) => note(notice.to_string()),
+        Fact::NoExecutors {
+            waiting,
+            since,
+            why,
+        } => warning(format!(
+            "{} waited {} s and none runs: {why}",
+            have(*waiting),
+            since.as_secs()
+        )),
+        Fact::Subscribed { endpoint } => {
+            note(format!("subscribed again with the master at {endpoint}"))
+        }
+        Fact::MasterLost { why } => warning(format!("lost the master; what runs goes on: {why}")),
+        Fact::MasterUnreachable { why } => note(format!("cannot reach the master: {why}")),
+        Fact::Managed { text, is_wrong } if *is_wrong => warning(text.clone()),
+        Fact::Managed { text, .. } => note(text.clone()),
+        // Told otherwise, or of no interest while it lasts.
+        Fact::ExecutorAdded { .. }
+        | Fact::ExecutorRemoved { .. }
+        | Fact::JobStarted { .. }
+        | Fact::JobEnded { .. }
+        | Fact::StageStarted { .. }
+        | Fact::StageEnded { .. }
+        | Fact::TaskStarted(_)
+        | Fact::TaskEnded { .. }
+        | Fact::CommandSaid(_) => None,
+    }
+}
+
+/// Whether an attempt that ended so has failed. A copy that came second and an
+/// attempt of a job that was cancelled did nothing wrong, and neither did one whose
+/// output is lost: it had succeeded.
+pub(crate) const fn has_failed(reason: &TaskEndReason) -> bool {
+    match reason {
+        TaskEndReason::Success(_)
+        | TaskEndReason::Resubmitted
+        | TaskEndReason::Killed { .. }
+        | TaskEndReason::CommitDenied => false,
+        TaskEndReason::FetchFailed { .. }
+        | TaskEndReason::Failed { .. }
+        | TaskEndReason::ResultLost
+        | TaskEndReason::ExecutorLost { .. }
+        | TaskEndReason::Unknown => true,
+    }
+}
+
+/// Why an executor is gone, if people want to know.
+fn loss_text(reason: &ExecutorLossReason) -> Option<String> {
+    match reason {
+        ExecutorLossReason::Killed => None,
+        ExecutorLossReason::Exited { message, .. }
+        | ExecutorLossReason::ProcessLost { message, .. }
+        | ExecutorLossReason::Decommissioned { message, .. } => Some(message.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+//! What people are told of facts.
+
+use std::time::Duration;
+
+use super::*;
+use crate::ids::{Partition, StageAttempt, TaskId};
+use mesquite_scheduler::task::TaskOutput;
+
+fn read(teller: &mut Teller, facts: Vec<Fact>) -> Vec<Progress> {
+    let at = Duration::ZERO;
+    let facts: Vec<_> = facts
+        .into_iter()
+        .map(|fact| Happened { at, fact })
+        .collect();
+    teller.read(&facts)
+}
+
+fn ended(task: u64, reason: TaskEndReason) -> Fact {
+    Fact::TaskEnded {
+        task: TaskId(task),
+        stage: StageId(3),
+        stage_attempt: StageAttempt(1),
+        partition: Partition(7),
+        attempt: 2,
+        executor: "e".into(),
+        host: "h".into(),
+        reason,
+        metrics: None,
+    }
+}
+
+fn failed(message: &str) -> TaskEndReason {
+    TaskEndReason::Failed {
+        message: message.into(),
+        permanent: false,
+    }
+}
+
+fn figures(succeeded: u32, failed: u32) -> Progress {
+    Progress::TasksEnded {
+        stage: StageId(3),
+        succeeded,
+        failed,
+    }
+}
+
+#[test]
+fn what_was_stopped_or_came_second_has_not_failed() {
+    let killed = TaskEndReason::Killed {
+        reason: "another attempt succeeded".into(),
+    };
+    assert!(!has_failed(&killed));
+    assert!(!has_failed(&TaskEndReason::CommitDenied));
+    assert!(!has_failed(&TaskEndReason::Resubmitted));
+    assert!(has_failed(&TaskEndReason::ResultLost));
+    let failed = TaskEndReason::Failed {
+        message: "exit code 1".into(),
+        permanent: false,
+    };
+    assert!(has_failed(&failed));
+}
+
+#[test]
+fn of_failures_the_first_of_each_cause_is_told_until_there_are_too_many() {
+    let mut teller = Teller::default();
+    let facts = vec![
+        ended(0, failed("a")),
+        ended(1, failed("a")),
+        ended(2, failed("b")),
+    ];
+    let whose = "task 7 of stage 3.1, attempt 2 on h (executor e)";
+    assert_eq!(
+        read(&mut teller, facts),
+        [
+            Progress::Failed(format!("{whose}: a")),
+            Progress::Failed(format!("{whose}: b")),
+            figures(0, 3),
+        ]
+    );
+    let many = ["c", "d", "e", "f"].map(|it| ended(9, failed(it)));
+    let told = read(&mut teller, many.into());
+    assert_eq!(told.len(), 4, "three causes, and the figures");
+    let last = "; more failures of stage 3 are only counted";
+    assert!(matches!(&told[2], Progress::Failed(text) if text.ends_with(last)));
+}
+
+#[test]
+fn the_figures_of_a_stage_come_before_its_end_and_once() {
+    let mut teller = Teller::default();
+    let success = || TaskEndReason::Success(TaskOutput::Result { bytes: 1 });
+    let end = Fact::StageEnded {
+        stage: StageId(3),
+        attempt: StageAttempt(1),
+        failure: None,
+    };
+    let facts = vec![ended(0, success()), ended(1, success()), end];
+    let told = Progress::StageEnded {
+        stage: StageId(3),
+        failure: None,
+    };
+    assert_eq!(read(&mut teller, facts), [figures(2, 0), told]);
+    assert_eq!(read(&mut teller, Vec::new()), []);
+}
+
+#[test]
+fn a_job_is_told_once_however_many_waves_it_has() {
+    let job = |job, more_of| Fact::JobStarted {
+        job: crate::ids::JobId(job),
+        action: "collect".into(),
+        dataset: "d".into(),
+        more_of,
+        stages: Vec::new(),
+    };
+    let first = crate::ids::JobId(0);
+    let facts = vec![job(0, None), job(1, Some(first))];
+    let told = read(&mut Teller::default(), facts);
+    assert!(matches!(&told[..], [Progress::JobStarted { job, .. }] if *job == first));
+}
+
+#[test]
+fn who_comes_is_told_unless_it_is_the_driver_itself() {
+    let added = |cores, is_driver| Fact::ExecutorAdded {
+        executor: "e".into(),
+        host: "h".into(),
+        cores,
+        is_driver,
+    };
+    let facts = vec![added(4, false), added(0, false), added(4, true)];
+    let note = |text: &str| Progress::Note(text.into());
+    assert_eq!(
+        read(&mut Teller::default(), facts),
+        [
+            note("executor e on h registered with 4 cores"),
+            note("executor e on h registered"),
+        ]
+    );
+}

@@ -1,0 +1,305 @@
+//! One run of an application, from its settings to its report.
+//!
+//! Responsible for putting a run together: the core with its settings, the
+//! executors that the master URL asks for, and their end in any case. How it comes
+//! by executors is in one file for each way: `local`, `local_cluster`, `mesos`.
+
+mod local;
+mod local_cluster;
+mod mesos;
+mod way;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+pub use super::error::RunError;
+
+use super::core::input::Input;
+use super::core::replay::{Replay, replay};
+use super::core::{Driver, Over, record};
+use super::event_log::{self, LogWriter};
+use super::event_loop::{EventLoop, Shell};
+use super::farewell::tell_again;
+use super::journal::{Earlier, Journal};
+use super::links::Arrival;
+use super::listener::Listener;
+use super::memory;
+use super::office::program_of;
+use super::recovery::Identity;
+use super::report::{Progress, Report};
+use super::saves::outputs;
+use super::settled::{About, report, settle};
+use super::spans;
+use crate::clock::Timestamp;
+use crate::conf::Conf;
+use crate::conf::master_url::MasterUrl;
+use crate::conf::properties::application::MASTER;
+use crate::plan::application::Application;
+use mesquite_core::backend::manager::ClusterManager;
+use mesquite_core::backend::processes::Processes;
+use mesquite_engine::executor::functions::{Functions, Refused};
+use mesquite_mesos_client::client::ClientConfig;
+use mesquite_scheduler::pool::PoolDefinition;
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// What came of it.
+    pub report: Report,
+    journal: Option<Journal>,
+}
+
+impl Finished {
+    /// All of it has been told to whoever asked: the same command begins a new
+    /// run from now on. Dropped without this, a run that is kept is told again.
+    pub fn told(self) {
+        if let Some(journal) = self.journal {
+            journal.remove();
+        }
+    }
+}
+
+/// What is run: an application, and the functions that it names, for tasks that run
+/// in the driver's own process. Executors have them from their own program.
+pub struct Work {
+    /// What there is to do.
+    pub application: Application,
+    /// The user's own functions.
+    pub functions: Arc<dyn Functions>,
+}
+
+impl Work {
+    fn into_parts(self) -> (Application, Arc<dyn Functions>) {
+        (self.application, self.functions)
+    }
+}
+
+/// An application without functions of its own.
+impl From<Application> for Work {
+    fn from(application: Application) -> Self {
+        Self {
+            application,
+            functions: Arc::new(Refused::without_functions()),
+        }
+    }
+}
+
+/// Runs an application to its end; `pools` are those that are defined. `interrupts` gives
+/// an item each time the user wants an end: the first one ends it in good order, the
+/// second at once.
+///
+/// # Errors
+/// It cannot begin. What goes wrong later is in the report.
+pub async fn run(
+    work: impl Into<Work>,
+    pools: Option<&[PoolDefinition]>,
+    conf: &Conf,
+    mesos: Option<ClientConfig>,
+    listener: &mut dyn Listener,
+    interrupts: mpsc::UnboundedReceiver<()>,
+) -> Result<Finished, RunError> {
+    let processes = |executors, cores| -> Box<dyn ClusterManager> {
+        Box::new(Processes::new(executors, cores))
+    };
+    run_by(
+        &processes,
+        (work.into(), pools, conf),
+        mesos,
+        listener,
+        interrupts,
+    )
+    .await
+}
+
+/// Makes a manager of one's own: for so many executors as the master URL asks for, with so
+/// many cores each.
+pub type MakeManager<'a> = &'a (dyn Fn(u32, u32) -> Box<dyn ClusterManager> + Sync);
+
+/// As [`run`], with executors that are processes of this machine, started and ended as a
+/// manager of one's own says. The master is `local-cluster[N,cores,MiB]`: how large an
+/// executor is, and the number that the manager is made with.
+///
+/// # Errors
+/// Those of [`run`], and [`RunError::OwnManager`] with another master.
+pub async fn run_with(
+    manager: MakeManager<'_>,
+    work: impl Into<Work>,
+    pools: Option<&[PoolDefinition]>,
+    conf: &Conf,
+    listener: &mut dyn Listener,
+    interrupts: mpsc::UnboundedReceiver<()>,
+) -> Result<Finished, RunError> {
+    let master = conf.get(&MASTER);
+    if !matches!(master, MasterUrl::LocalCluster { .. }) {
+        return Err(RunError::OwnManager(master));
+    }
+    let wanted = (work.into(), pools, conf);
+    run_by(manager, wanted, None, listener, interrupts).await
+}
+
+async fn run_by(
+    processes: MakeManager<'_>,
+    (work, pools, conf): (Work, Option<&[PoolDefinition]>, &Conf),
+    mesos: Option<ClientConfig>,
+    listener: &mut dyn Listener,
+    mut interrupts: mpsc::UnboundedReceiver<()>,
+) -> Result<Finished, RunError> {
+    let (application, functions) = work.into_parts();
+    event_log::check(conf)?;
+    let tells_all = event_log::is_wanted(conf) || spans::has_attempts() || listener.wants_facts();
+    let (mut identity, settled) = settle(application, pools, conf, tells_all)?;
+    let application = Arc::clone(&settled.application);
+    let clock = identity.clock();
+    let began = clock.now();
+    if let Some(ended) = identity.take_ended() {
+        let mesos = mesos.ok_or(RunError::NoMesos)?;
+        let told = tell_again(settled, &identity, ended, mesos, listener, &mut interrupts);
+        return Ok(Finished {
+            report: told.await?,
+            journal: identity.journal,
+        });
+    }
+    let outputs = outputs(&application, &identity)?;
+    // It outlives the loop: a client that nobody listens to gives up.
+    let (arrivals, mut receiver) = mpsc::unbounded_channel();
+    let master = conf.get(&MASTER);
+    let program = program_of(&application, conf, &master)?;
+    let memory = memory::asked(conf, &master)?;
+    let way = match master {
+        MasterUrl::Local { threads, .. } => {
+            local::way(threads, (&application, functions), memory, conf, &arrivals)?
+        }
+        MasterUrl::LocalCluster {
+            executors, cores, ..
+        } => {
+            let (cores, secret) = (cores.get(), &identity.run.secret);
+            let manager = processes(executors.get(), cores);
+            local_cluster::way(manager, cores, secret, conf, &arrivals).await?
+        }
+        MasterUrl::Mesos(_) => {
+            let client = mesos.ok_or(RunError::NoMesos)?;
+            mesos::way(
+                client,
+                conf,
+                &mut identity,
+                (clock, began),
+                &mut interrupts,
+                listener,
+                &arrivals,
+            )
+            .await?
+        }
+    };
+    let event_log = log_of(&application, conf, &way.app_id, &identity, listener);
+    let watching = watch(interrupts, arrivals.clone());
+    let keeps = identity.journal.is_some();
+    let (app_id, mode) = (way.app_id, way.mode);
+    let mut driver = settled.driver(&app_id, (program, memory), (way.manager, mode), keeps);
+    let resumed = resume(&mut driver, identity.earlier)?;
+    let shell = Shell {
+        clock,
+        source: way.source,
+        fetcher: way.fetcher,
+        arrivals,
+        journal: identity.journal,
+        outputs,
+        event_log,
+    };
+    let mut running = EventLoop::new(driver, shell, listener);
+    let first = match resumed {
+        None => vec![Input::Started],
+        Some(resumed) => go_on(&mut running, resumed, way.connections, way.subscribed),
+    };
+    running.run(first, &mut receiver).await;
+    running.end_log();
+    let ended = ended_at(clock.now(), way.registered_seconds);
+    let finished = finish(running, receiver, ended, About::of(conf, app_id, mode)).await;
+    watching.abort();
+    drop(way.held);
+    finished
+}
+
+/// The event log, if one is wanted and can be had: that it cannot is known too late to
+/// refuse the run.
+fn log_of(
+    application: &Application,
+    conf: &Conf,
+    app_id: &str,
+    identity: &Identity,
+    listener: &mut dyn Listener,
+) -> Option<LogWriter> {
+    let goes_on = identity.has_begun();
+    LogWriter::open(application, conf, app_id, goes_on).unwrap_or_else(|error| {
+        let why = format!("{error}; the run goes on without an event log");
+        listener.progress(Progress::Warning(why));
+        None
+    })
+}
+
+/// What is told first when the run of an earlier driver goes on.
+fn go_on(
+    running: &mut EventLoop<'_>,
+    resumed: Replay,
+    connections: Option<Arc<AtomicU64>>,
+    subscribed: Option<Input>,
+) -> Vec<Input> {
+    if let Some(connections) = connections {
+        connections.fetch_max(resumed.next_connection.0, Ordering::Relaxed);
+    }
+    let mut inputs = vec![Input::Recovered];
+    inputs.extend(subscribed);
+    inputs.extend(running.go_on(resumed));
+    inputs
+}
+
+const fn ended_at(now: Timestamp, registered_seconds: f64) -> record::Ended {
+    record::Ended {
+        seconds: now.since_start().as_secs_f64(),
+        registered_seconds,
+    }
+}
+
+/// Ends the executors, and says what came of the run.
+async fn finish(
+    mut running: EventLoop<'_>,
+    mut receiver: mpsc::UnboundedReceiver<Arrival>,
+    ended: record::Ended,
+    about: About,
+) -> Result<Finished, RunError> {
+    let journal = running.stop(ended, &mut receiver).await;
+    if let Some(Over::Removed(why)) = running.driver.over() {
+        let why = why.clone();
+        if let Some(journal) = journal {
+            journal.remove();
+        }
+        return Err(RunError::Removed(why));
+    }
+    let report = report(running.driver, about, ended);
+    Ok(Finished { report, journal })
+}
+
+/// Hands on that the user wants an end.
+fn watch(
+    mut interrupts: mpsc::UnboundedReceiver<()>,
+    arrivals: mpsc::UnboundedSender<Arrival>,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        while interrupts.recv().await.is_some() {
+            let _ = arrivals.send(Input::Interrupted.into());
+        }
+    })
+}
+
+/// Takes the steps of an earlier driver, if there was one.
+fn resume(driver: &mut Driver, earlier: Option<Earlier>) -> Result<Option<Replay>, RunError> {
+    let Some(earlier) = earlier.filter(|it| !it.steps.is_empty()) else {
+        return Ok(None);
+    };
+    match replay(driver, earlier.steps) {
+        Ok(replayed) => Ok(Some(replayed)),
+        Err(error) => Err(RunError::Recovery(error.to_string())),
+    }
+}

@@ -1,0 +1,44 @@
+//! On threads of this process (`local[N]`).
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::way::{Held, Way, new_app_id, work_folder};
+use crate::conf::Conf;
+use crate::conf::master_url::Threads;
+use crate::error::RunError;
+use crate::event_loop::Source;
+use crate::links::Arrival;
+use crate::plan::application::Application;
+use crate::report::Mode;
+use crate::threads;
+use mesquite_core::backend;
+use mesquite_engine::executor::functions::Functions;
+use mesquite_engine::task::memory::size::Asked;
+
+pub(super) fn way(
+    count: Threads,
+    work: (&Application, Arc<dyn Functions>),
+    memory: Asked,
+    conf: &Conf,
+    arrivals: &mpsc::UnboundedSender<Arrival>,
+) -> Result<Way, RunError> {
+    let folder = work_folder(conf)?;
+    let app_id = new_app_id();
+    threads::start(count, &app_id, work, memory, conf, &folder, arrivals)?;
+    Ok(Way {
+        app_id,
+        manager: Box::new(backend::threads::Threads),
+        source: Source::Threads,
+        fetcher: Arc::new(|_, _, _| Box::pin(async { Err("threads keep no results".into()) })),
+        mode: Mode::Local,
+        registered_seconds: 0.0,
+        subscribed: None,
+        connections: None,
+        held: Held {
+            _office: None,
+            _folder: Some(folder),
+        },
+    })
+}

@@ -1,0 +1,45 @@
+//! On processes of this machine (`local-cluster[N,cores,MiB]`).
+
+use tokio::sync::mpsc;
+
+use super::way::{Held, Way, new_app_id, work_folder};
+use crate::conf::Conf;
+use crate::error::RunError;
+use crate::event_loop::Source;
+use crate::links::Arrival;
+use crate::office::Office;
+use crate::processes::{ProcessRunner, ProcessSettings};
+use crate::report::Mode;
+use mesquite_core::backend::manager::ClusterManager;
+
+pub(super) async fn way(
+    manager: Box<dyn ClusterManager>,
+    cores: u32,
+    secret: &str,
+    conf: &Conf,
+    arrivals: &mpsc::UnboundedSender<Arrival>,
+) -> Result<Way, RunError> {
+    let folder = work_folder(conf)?;
+    let within = Some(folder.path());
+    let office = Office::open(("127.0.0.1", 0), secret, within, conf, arrivals).await?;
+    let settings = ProcessSettings {
+        cores,
+        driver: office.address(),
+        badges: office.badges.clone(),
+        folder: folder.path().to_owned(),
+    };
+    Ok(Way {
+        app_id: new_app_id(),
+        manager,
+        source: Source::Processes(ProcessRunner::new(settings, arrivals.clone())),
+        fetcher: office.fetcher(),
+        mode: Mode::LocalCluster,
+        registered_seconds: 0.0,
+        subscribed: None,
+        connections: None,
+        held: Held {
+            _office: Some(office),
+            _folder: Some(folder),
+        },
+    })
+}

@@ -1,0 +1,251 @@
+//! Which files of a folder are event logs, by their names, and how they are opened.
+//!
+//! Responsible for Spark's naming: `APP`, `APP.zstd`, `.inprogress` behind it while the
+//! run lasts, and folders `eventlog_v2_APP` whose files follow each other. Symbolic links
+//! are not followed: whoever may write to the folder is not to have files read for him
+//! that he cannot read himself.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use nix::fcntl::OFlag;
+
+/// Behind the name of a log whose run lasts.
+const IN_PROGRESS: &str = ".inprogress";
+
+/// What is before the name of an application, if its log is a folder.
+const ROLLING: &str = "eventlog_v2_";
+
+/// How a log is compressed, by the end of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Codec {
+    /// Not at all.
+    Plain,
+    /// With zstd.
+    Zstd,
+}
+
+/// Why a file is no log that can be read.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaceError {
+    /// It cannot be looked at.
+    #[error("cannot be read: {0}")]
+    Io(#[from] io::Error),
+    /// It is none.
+    #[error("is no regular file; links are not followed")]
+    NoFile,
+    /// It is compressed in a way that we cannot undo.
+    #[error(
+        "is compressed with {0}, which is not read here; have Spark write zstd \
+         (spark.eventLog.compression.codec=zstd)"
+    )]
+    Codec(String),
+    /// A folder of a log has no events.
+    #[error("has no file events_N in it")]
+    Empty,
+}
+
+/// What shows that a log has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes.
+    pub length: u64,
+    /// When it was written to last.
+    pub modified: SystemTime,
+    /// Whether its name says that the run lasts.
+    pub in_progress: bool,
+}
+
+/// A log: its files, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file or folder.
+    pub path: PathBuf,
+    /// What it consists of.
+    pub files: Vec<PathBuf>,
+    /// How it is now.
+    pub mark: Mark,
+}
+
+impl Place {
+    /// The log at a path; none if its name says that it is something else.
+    ///
+    /// # Errors
+    /// It looks like one and cannot be one.
+    pub fn at(path: &Path) -> Result<Option<Self>, PlaceError> {
+        let name = path.file_name().map(|it| it.to_string_lossy());
+        let Some(name) = name.filter(|it| !it.starts_with(['.', '_'])) else {
+            return Ok(None);
+        };
+        let about = path.symlink_metadata()?;
+        if about.is_dir() {
+            return match name.strip_prefix(ROLLING) {
+                Some(_) => Self::rolling(path).map(Some),
+                None => Ok(None),
+            };
+        }
+        codec(&name)?;
+        Ok(Some(
+            Self {
+                path: path.to_owned(),
+                files: vec![path.to_owned()],
+                mark: Mark {
+                    length: about.len(),
+                    modified: about.modified()?,
+                    in_progress: name.ends_with(IN_PROGRESS),
+                },
+            }
+            .of_file(&about)?,
+        ))
+    }
+
+    fn of_file(self, about: &Metadata) -> Result<Self, PlaceError> {
+        if about.is_file() {
+            Ok(self)
+        } else {
+            Err(PlaceError::NoFile)
+        }
+    }
+
+    /// A log in a folder: `events_N_APP` in the order of N; `appstatus_APP` says whether
+    /// the run lasts.
+    fn rolling(path: &Path) -> Result<Self, PlaceError> {
+        let mut files = Vec::new();
+        let mut mark = Mark {
+            length: 0,
+            modified: SystemTime::UNIX_EPOCH,
+            in_progress: false,
+        };
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with("appstatus_") {
+                mark.in_progress |= name.ends_with(IN_PROGRESS);
+            }
+            let Some(number) = name.strip_prefix("events_") else {
+                continue;
+            };
+            let number = number.split('_').next().and_then(|it| it.parse().ok());
+            let Some(number): Option<u64> = number else {
+                continue;
+            };
+            codec(&name)?;
+            // Of the entry itself, not of where it leads.
+            let about = entry.metadata()?;
+            if !about.is_file() {
+                return Err(PlaceError::NoFile);
+            }
+            mark.length += about.len();
+            mark.modified = mark.modified.max(about.modified()?);
+            files.push((number, entry.path()));
+        }
+        files.sort();
+        if files.is_empty() {
+            return Err(PlaceError::Empty);
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            files: files.into_iter().map(|(_, path)| path).collect(),
+            mark,
+        })
+    }
+
+    /// Its name, for people.
+    pub fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+}
+
+/// How a file of this name is compressed.
+///
+/// # Errors
+/// In a way that we cannot undo.
+pub fn codec(name: &str) -> Result<Codec, PlaceError> {
+    let name = name.strip_suffix(IN_PROGRESS).unwrap_or(name);
+    match name.rsplit_once('.') {
+        Some((_, "zstd")) => Ok(Codec::Zstd),
+        Some((_, other @ ("lz4" | "lzf" | "snappy"))) => Err(PlaceError::Codec(other.to_owned())),
+        _ => Ok(Codec::Plain),
+    }
+}
+
+/// Opens a file of a log, and says how it is compressed.
+///
+/// # Errors
+/// It cannot be opened, or is no regular file any more.
+pub fn open(path: &Path) -> Result<(File, Codec), PlaceError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let codec = codec(&name)?;
+    // A pipe in its place would not let go of whoever opens it.
+    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        Ok((file, codec))
+    } else {
+        Err(PlaceError::NoFile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn names_say_what_a_file_is() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = |name: &str| folder.path().join(name);
+        for name in [
+            "app",
+            "app.inprogress",
+            "a.zstd",
+            "a.zstd.inprogress",
+            "a.lz4",
+            ".hidden",
+        ] {
+            fs::write(path(name), "x").expect("written");
+        }
+        fs::create_dir(path("other")).expect("made");
+        std::os::unix::fs::symlink(path("app"), path("link")).expect("made");
+        let at = |name| Place::at(&path(name));
+        let is_running = |name| at(name).expect("a log").map(|it| it.mark.in_progress);
+        assert_eq!(is_running("app"), Some(false));
+        assert_eq!(is_running("a.zstd.inprogress"), Some(true));
+        assert_eq!((is_running(".hidden"), is_running("other")), (None, None));
+        assert!(matches!(at("a.lz4"), Err(PlaceError::Codec(it)) if it == "lz4"));
+        assert!(matches!(at("link"), Err(PlaceError::NoFile)));
+        assert!(open(&path("link")).is_err());
+        assert!(matches!(open(&path("a.zstd")), Ok((_, Codec::Zstd))));
+    }
+
+    #[test]
+    fn a_folder_of_a_log_has_its_files_in_the_order_of_their_numbers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let log = folder.path().join("eventlog_v2_app");
+        fs::create_dir(&log).expect("made");
+        assert!(matches!(Place::at(&log), Err(PlaceError::Empty)));
+        for name in [
+            "events_10_app",
+            "events_2_app",
+            "appstatus_app.inprogress",
+            "extra",
+        ] {
+            fs::write(log.join(name), "x").expect("written");
+        }
+        let place = Place::at(&log).expect("readable").expect("a log");
+        assert!(place.mark.in_progress);
+        assert_eq!(
+            place.files,
+            [log.join("events_2_app"), log.join("events_10_app")]
+        );
+    }
+}

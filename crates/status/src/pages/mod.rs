@@ -1,0 +1,204 @@
+//! Pages for people, made of a store. Pure.
+//!
+//! Responsible for HTML that works without a script, at the width of a telephone, in
+//! the dark and by keyboard. What comes from a log is text and stays text: `maud` sees
+//! to that. A part of a page is the same on the pages that are served and in the file
+//! that stands alone; only where its links lead differs: see `Links`.
+
+mod application;
+mod drawing;
+mod executors;
+mod list;
+mod settings;
+mod stage;
+mod tasks;
+pub mod words;
+
+use std::fmt::Write as _;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use mesquite_core::store::stages::{Stage, StageStatus};
+
+pub use list::list;
+
+use crate::logs::folder::{Standing, Whole};
+use crate::route::Page;
+
+/// The look of all pages.
+pub const STYLE: &str = include_str!("style.css");
+
+/// Where links lead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Links<'a> {
+    /// To other pages: what leads from here to the folder of the application.
+    Pages(&'a str),
+    /// To places in the same file.
+    Within,
+}
+
+impl Links<'_> {
+    fn stage(self, stage: &Stage) -> String {
+        let (id, attempt) = (stage.info.stage, stage.info.attempt);
+        match self {
+            Self::Pages(up) => format!("{up}stages/{id}/{attempt}/"),
+            Self::Within => format!("#{}", anchor(stage)),
+        }
+    }
+}
+
+fn anchor(stage: &Stage) -> String {
+    format!("stage-{}-{}", stage.info.stage, stage.info.attempt)
+}
+
+/// A page of an application; none if what it is about is not there.
+pub fn page(whole: &Whole, page: &Page) -> Option<String> {
+    let store = &whole.store;
+    let name = &store.application.name;
+    Some(match page {
+        Page::Overview => {
+            let links = Links::Pages("");
+            framed(name, Some(""), &application::overview(whole, links))
+        }
+        Page::Stage(id, attempt) => {
+            let stage = store.stage(*id, *attempt)?;
+            let links = Links::Pages("../../../");
+            let content = stage::stage(store, stage, links);
+            framed(
+                &format!("Stage {id} of {name}"),
+                Some("../../../"),
+                &content,
+            )
+        }
+        Page::Tasks(id, attempt, wanted) => {
+            let stage = store.stage(*id, *attempt)?;
+            let content = tasks::tasks(store, stage, wanted);
+            framed(
+                &format!("Tasks of stage {id} of {name}"),
+                Some("../../../../"),
+                &content,
+            )
+        }
+        Page::Executors => {
+            let content = executors::executors(store);
+            framed(&format!("Executors of {name}"), Some("../"), &content)
+        }
+        Page::Settings => {
+            let content = settings::settings(store);
+            framed(&format!("Settings of {name}"), Some("../"), &content)
+        }
+    })
+}
+
+/// The most stages that are shown one by one in a file that stands alone.
+const MOST_STAGES: usize = 500;
+
+/// All of an application in one file that needs nothing else.
+pub fn alone(whole: &Whole) -> String {
+    let store = &whole.store;
+    let shown = |it: &&Stage| !matches!(it.status, StageStatus::Skipped | StageStatus::Pending);
+    let all = store.stages().filter(shown).count();
+    let stages = store.stages().filter(shown).take(MOST_STAGES);
+    let content = html! {
+        (application::overview(whole, Links::Within))
+        @for it in stages {
+            section id=(anchor(it)) { (stage::stage(store, it, Links::Within)) }
+        }
+        @if all > MOST_STAGES {
+            p.faint { "The first " (MOST_STAGES) " of " (all) " stages are shown one by one." }
+        }
+        section { (executors::executors(store)) }
+        section { (settings::settings(store)) }
+    };
+    let policy = "default-src 'none'; style-src 'unsafe-inline'";
+    let head = html! {
+        meta http-equiv="content-security-policy" content=(policy);
+        style { (PreEscaped(STYLE)) }
+    };
+    document(
+        &store.application.name,
+        &head,
+        &html! { main { (content) } },
+    )
+}
+
+/// A page that is served. `up` leads to the folder of its application, if it has one.
+fn framed(title: &str, up: Option<&str>, content: &Markup) -> String {
+    let head = html! { link rel="stylesheet" href="/style.css"; };
+    let body = html! {
+        header {
+            strong { a href="/" { "Mesquite history" } }
+            @if let Some(up) = up {
+                nav aria-label="application" {
+                    a href=(or_here(up)) { "Overview" }
+                    a href=(format!("{up}executors/")) { "Executors" }
+                    a href=(format!("{up}settings/")) { "Settings" }
+                }
+            }
+        }
+        main { (content) }
+    };
+    document(title, &head, &body)
+}
+
+/// A link to the folder itself is not empty.
+fn or_here(up: &str) -> &str {
+    if up.is_empty() { "./" } else { up }
+}
+
+fn document(title: &str, head: &Markup, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                (head)
+            }
+            body { (body) }
+        }
+    }
+    .into_string()
+}
+
+/// What has become of an application, in a word and its colour.
+fn standing(standing: Standing) -> Markup {
+    let class = match standing {
+        Standing::Running => "",
+        Standing::Succeeded => "good",
+        Standing::Failed => "bad",
+        Standing::CutOff => "doubt",
+    };
+    html! { span class=(class) { (standing.word()) } }
+}
+
+/// What has become of a stage or job, by Spark's word.
+fn status(word: &str) -> Markup {
+    let class = match word {
+        "COMPLETE" | "SUCCEEDED" | "SUCCESS" => "good",
+        "FAILED" => "bad",
+        "KILLED" => "doubt",
+        "SKIPPED" | "PENDING" => "faint",
+        _ => "",
+    };
+    html! { span class=(class) { (word.to_lowercase()) } }
+}
+
+/// A table that is wider than a small screen can be moved, by keyboard too.
+fn wide(label: &str, table: &Markup) -> Markup {
+    html! { div.wide tabindex="0" role="region" aria-label=(label) { (table) } }
+}
+
+/// A link with a query.
+fn query(pairs: &[(&str, String)]) -> String {
+    let mut text = String::from("?");
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        let between = if at > 0 { "&" } else { "" };
+        // Writing to a string cannot fail; all values are plain words and numbers.
+        let _ = write!(text, "{between}{name}={value}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

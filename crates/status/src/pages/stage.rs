@@ -1,0 +1,249 @@
+//! A stage: how its tasks differ, who ran them when, the slowest and the failed ones.
+
+use maud::{Markup, html};
+use mesquite_core::store::Store;
+use mesquite_core::store::attempts::{Attempts, State};
+use mesquite_core::store::measures::Measure;
+use mesquite_core::store::query::{Order, Wanted};
+use mesquite_core::store::stages::Stage;
+
+use super::words::{bytes, count, duration, many};
+use super::{Links, drawing, status, tasks, wide};
+
+/// So many of the slowest and of the failed tasks are shown.
+const FEW: usize = 10;
+
+/// So many executors are listed.
+const MOST_EXECUTORS: usize = 100;
+
+/// The parts at which tasks are compared.
+const PARTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+
+pub(super) fn stage(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
+    let info = &stage.info;
+    html! {
+        h1 { "Stage " (info.stage) ": " (info.name) @if info.attempt > 0 { ", attempt " (info.attempt) } }
+        p { (sentence(store, stage)) }
+        @if let Some(why) = &info.failure { pre.bad { (why) } }
+        (parents(store, stage, links))
+        (quantiles(store, stage))
+        h2 { "Executors over time" }
+        (drawing::lanes(store, stage))
+        (extremes(store, stage, links))
+        (shares(store, stage))
+    }
+}
+
+fn sentence(store: &Store, stage: &Stage) -> Markup {
+    let took = duration(stage.took(store.latest()));
+    html! {
+        "It is " (status(stage.status.name())) ", after " (took) ": "
+        (count(stage.completed_indices().into())) " of " (many(stage.info.tasks.into(), "task")) " done in "
+        (many(stage.rows().len() as u64, "attempt"))
+        @if stage.failed > 0 { ", " span.bad { (count(stage.failed.into())) " failed" } }
+        @if stage.killed > 0 { ", " (count(stage.killed.into())) " stopped" }
+        @if stage.active > 0 { ", " (count(stage.active.into())) " run" }
+        ". " (skew(store, stage))
+    }
+}
+
+/// How much the slowest task differs from the usual one.
+fn skew(store: &Store, stage: &Stage) -> String {
+    let run = |it: &Attempts, row| it.measure(row, Measure::RunTime);
+    match store.quantiles(stage, &[0.5, 1.0], run).as_deref() {
+        Some([usual, slowest]) if *usual > 0 && *slowest >= 2 * *usual => {
+            let ratio = *slowest as f64 / *usual as f64;
+            format!("The slowest task took {ratio:.1} times as long as the usual one.")
+        }
+        Some([_, _]) => "No task took twice as long as the usual one.".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn parents(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
+    let parents = &stage.info.parents;
+    html! {
+        @if !parents.is_empty() {
+            p {
+                "It reads the output of "
+                @for (at, id) in parents.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    @match store.stage(*id, 0) {
+                        Some(parent) if !parent.rows().is_empty() => {
+                            a href=(links.stage(parent)) { "stage " (id) ": " (parent.info.name) }
+                        },
+                        Some(parent) => { "stage " (id) ": " (parent.info.name) },
+                        None => { "stage " (id) },
+                    }
+                }
+                "."
+            }
+        }
+        @if !stage.info.datasets.is_empty() {
+            p.faint {
+                "It computes "
+                @for (at, it) in stage.info.datasets.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    (it.name)
+                }
+                "."
+            }
+        }
+    }
+}
+
+/// A number of an attempt.
+type Value = Box<dyn Fn(&Attempts, u32) -> u64>;
+
+/// How a measure is written.
+type Shown = fn(u64) -> String;
+
+/// What is compared: a title, a value, and how it is written.
+fn compared() -> Vec<(&'static str, Value, Shown)> {
+    let it = |measure| -> Value { Box::new(move |it: &Attempts, row| it.measure(row, measure)) };
+    vec![
+        (
+            "From launch to end",
+            Box::new(|it, row| it.duration(row).unwrap_or(0)),
+            duration,
+        ),
+        ("Run time", it(Measure::RunTime), duration),
+        (
+            "Processor time",
+            Box::new(|it, row| it.measure(row, Measure::CpuTime) / 1_000_000),
+            duration,
+        ),
+        (
+            "Scheduler delay",
+            Box::new(Attempts::scheduler_delay),
+            duration,
+        ),
+        ("Waiting for map outputs", it(Measure::FetchWait), duration),
+        ("Garbage collection", it(Measure::GcTime), duration),
+        ("Peak memory", it(Measure::PeakMemory), bytes),
+        ("Input", it(Measure::InputBytes), bytes),
+        ("Input records", it(Measure::InputRecords), count),
+        (
+            "Shuffle read",
+            Box::new(|it, row| {
+                let local = it.measure(row, Measure::LocalBytes);
+                it.measure(row, Measure::RemoteBytes).saturating_add(local)
+            }),
+            bytes,
+        ),
+        ("of it over the network", it(Measure::RemoteBytes), bytes),
+        (
+            "Shuffle records read",
+            it(Measure::ShuffleRecordsRead),
+            count,
+        ),
+        ("Shuffle written", it(Measure::ShuffleBytesWritten), bytes),
+        (
+            "Shuffle records written",
+            it(Measure::ShuffleRecordsWritten),
+            count,
+        ),
+        ("Spilled to disk", it(Measure::DiskSpilled), bytes),
+        ("Output", it(Measure::OutputBytes), bytes),
+        ("Output records", it(Measure::OutputRecords), count),
+        ("Result", it(Measure::ResultSize), bytes),
+    ]
+}
+
+fn quantiles(store: &Store, stage: &Stage) -> Markup {
+    let rows = compared().into_iter().filter_map(|(title, value, shown)| {
+        let values = store.quantiles(stage, &PARTS, value)?;
+        // What no task has is left out.
+        (values.last() != Some(&0)).then_some((title, values, shown))
+    });
+    let rows: Vec<_> = rows.collect();
+    html! {
+        h2 { "How tasks differ" }
+        @if rows.is_empty() {
+            p { "No task has succeeded and told what it measured." }
+        } @else {
+            (wide("quantiles", &html! {
+                table {
+                    thead {
+                        tr {
+                            th { "Of tasks that succeeded" } th.n { "Least" } th.n { "A quarter below" }
+                            th.n { "Half below" } th.n { "Three quarters below" } th.n { "Most" }
+                        }
+                    }
+                    tbody {
+                        @for (title, values, shown) in rows {
+                            tr { th scope="row" { (title) } @for it in values { td.n { (shown(it)) } } }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn extremes(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
+    let some = |order, states: &[State]| {
+        let wanted = Wanted {
+            states: states.to_vec(),
+            order,
+            descending: true,
+            offset: 0,
+            length: FEW,
+        };
+        store.page(stage, &wanted)
+    };
+    let (slowest, _) = some(Order::Measure(Measure::RunTime), &[State::Succeeded]);
+    let (failed, failures) = some(Order::Task, &[State::Failed]);
+    html! {
+        @if !slowest.is_empty() {
+            h2 { "Slowest tasks" }
+            (tasks::table(store, &slowest))
+        }
+        @if !failed.is_empty() {
+            h2 { "Failed attempts" }
+            @if failures > FEW { p.faint { "The last " (FEW) " of " (count(failures as u64)) "." } }
+            (tasks::table(store, &failed))
+        }
+        @if let Links::Pages(_) = links {
+            p { a href="tasks/" { "All " (many(stage.rows().len() as u64, "attempt")) } }
+        }
+    }
+}
+
+fn shares(store: &Store, stage: &Stage) -> Markup {
+    let mut shares: Vec<_> = stage.shares.iter().collect();
+    shares.sort_by_key(|(name, it)| (std::cmp::Reverse(it.task_time), **name));
+    let all = shares.len();
+    shares.truncate(MOST_EXECUTORS);
+    html! {
+        @if !shares.is_empty() {
+            h2 { "What executors did" }
+            @if all > MOST_EXECUTORS { p.faint { "Those " (MOST_EXECUTORS) " that did most, of " (count(all as u64)) "." } }
+            (wide("executors", &html! {
+                table {
+                    thead {
+                        tr {
+                            th { "Executor" } th.n { "Task time" } th.n { "Done" } th.n { "Failed" } th.n { "Stopped" }
+                            th.n { "Input" } th.n { "Shuffle read" } th.n { "Shuffle written" } th.n { "Spilled" }
+                        }
+                    }
+                    tbody {
+                        @for (name, it) in shares {
+                            tr {
+                                td.text { (store.text(*name)) }
+                                td.n { (duration(it.task_time)) }
+                                td.n { (count(it.succeeded.into())) }
+                                td.n { (count(it.failed.into())) }
+                                td.n { (count(it.killed.into())) }
+                                td.n { (bytes(it.sums.get(Measure::InputBytes))) }
+                                td.n { (bytes(it.sums.shuffle_bytes_read())) }
+                                td.n { (bytes(it.sums.get(Measure::ShuffleBytesWritten))) }
+                                td.n { (bytes(it.sums.get(Measure::DiskSpilled))) }
+                            }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}

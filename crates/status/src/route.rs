@@ -1,0 +1,528 @@
+//! What is asked for, by path and query. Pure.
+//!
+//! Responsible for every path there is, and for what a query may say. Names of
+//! applications are looked up and never become paths of files.
+
+use std::borrow::Cow;
+
+use mesquite_core::store::attempts::State;
+use mesquite_core::store::measures::Measure;
+use mesquite_core::store::query::{Order, Wanted};
+use percent_encoding::percent_decode_str;
+
+use crate::time;
+
+/// The most rows of a page for people.
+const PAGE: usize = 100;
+
+/// The longest path and query that are looked at.
+const LONGEST: usize = 4096;
+
+/// Whose pages or answers are wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whose {
+    /// The application.
+    pub app: String,
+    /// Which attempt at it, if that is said.
+    pub attempt: Option<String>,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Route {
+    /// The list of applications.
+    List,
+    /// The look of all pages.
+    Style,
+    /// Whether it serves.
+    Health,
+    /// For Prometheus.
+    Metrics,
+    /// A page of an application.
+    Page(Whose, Page),
+    /// Something of Spark's API.
+    Api(Api),
+    /// A page that stands elsewhere.
+    Moved(String),
+}
+
+/// A page of an application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// What became of it, its jobs and stages.
+    Overview,
+    /// A stage.
+    Stage(u32, u32),
+    /// The tasks of a stage.
+    Tasks(u32, u32, TaskPage),
+    /// The executors.
+    Executors,
+    /// What it was set to.
+    Settings,
+}
+
+/// Which tasks a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskPage {
+    /// The word for the order, as it stands in a query.
+    pub sort: &'static str,
+    /// Whether the order is the other way round.
+    pub descending: bool,
+    /// The state that they are in, if not any.
+    pub state: Option<State>,
+    /// How many are passed over.
+    pub offset: usize,
+}
+
+/// The orders of a page of tasks.
+const ORDERS: [(&str, Order); 9] = [
+    ("task", Order::Task),
+    ("duration", Order::Duration),
+    ("run", Order::Measure(Measure::RunTime)),
+    ("input", Order::Measure(Measure::InputBytes)),
+    ("remote", Order::Measure(Measure::RemoteBytes)),
+    ("local", Order::Measure(Measure::LocalBytes)),
+    ("written", Order::Measure(Measure::ShuffleBytesWritten)),
+    ("output", Order::Measure(Measure::OutputBytes)),
+    ("spilled", Order::Measure(Measure::DiskSpilled)),
+];
+
+impl TaskPage {
+    /// Which rows these are.
+    pub fn wanted(&self) -> Wanted {
+        let order = ORDERS.iter().find(|(word, _)| *word == self.sort);
+        Wanted {
+            states: self.state.into_iter().collect(),
+            order: order.map_or(Order::Task, |(_, order)| *order),
+            descending: self.descending,
+            offset: self.offset,
+            length: PAGE,
+        }
+    }
+
+    /// How many rows a page has at most.
+    pub const fn length(&self) -> usize {
+        PAGE
+    }
+}
+
+/// Which applications are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applications {
+    /// `completed` or `running`; both if it says nothing.
+    pub completed: Option<bool>,
+    /// They began then or later: milliseconds since the Unix epoch.
+    pub min_date: Option<u64>,
+    /// They began then or earlier.
+    pub max_date: Option<u64>,
+    /// They ended then or later.
+    pub min_end_date: Option<u64>,
+    /// They ended then or earlier.
+    pub max_end_date: Option<u64>,
+    /// So many at most.
+    pub limit: Option<usize>,
+}
+
+/// How much of stages is wanted.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StageDetail {
+    /// Their tasks and executors too.
+    pub details: bool,
+    /// Quantiles of what their tasks and executors measured, too, at these parts.
+    pub summaries: Option<Vec<f64>>,
+    /// Of their tasks those in these states.
+    pub task_states: Vec<State>,
+}
+
+/// Something of Spark's API.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Api {
+    /// Which version answers.
+    Version,
+    /// All applications.
+    Applications(Applications),
+    /// One, with its attempts.
+    Application(String),
+    /// Something of an attempt at an application.
+    Of(Whose, Of),
+}
+
+/// Something of an attempt at an application.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Of {
+    /// The attempt itself.
+    Attempt,
+    /// Its jobs, in one of these states.
+    Jobs(Vec<String>),
+    /// A job.
+    Job(u32),
+    /// Its stages, in one of these states.
+    Stages(Vec<String>, StageDetail),
+    /// All attempts at a stage.
+    StageAttempts(u32, StageDetail),
+    /// An attempt at a stage.
+    Stage(u32, u32, StageDetail),
+    /// Quantiles of what its tasks measured.
+    TaskSummary(u32, u32, Vec<f64>),
+    /// Its tasks.
+    TaskList(u32, u32, Wanted),
+    /// Executors that are there.
+    Executors,
+    /// Those that were, too.
+    AllExecutors,
+    /// Other processes: none.
+    Processes,
+    /// Persisted datasets, as far as a log tells: none.
+    Storage,
+    /// What it was set to.
+    Environment,
+    /// Statements of SQL, as Spark has them: none.
+    Sql,
+    /// Its log, as a zip.
+    Logs,
+}
+
+/// Why there is no such route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoRoute {
+    /// Nothing is there.
+    NotFound,
+    /// The query asks for what cannot be.
+    Query(String),
+}
+
+/// What is asked for.
+///
+/// # Errors
+/// There is no such thing.
+pub fn route(path: &str, query: &str) -> Result<Route, NoRoute> {
+    if path.len() + query.len() > LONGEST {
+        return Err(NoRoute::Query("the path and query are too long".into()));
+    }
+    let query = Query(form_urlencoded::parse(query.as_bytes()).collect());
+    let parts: Result<Vec<_>, _> = path
+        .split('/')
+        .filter(|it| !it.is_empty())
+        .map(|it| percent_decode_str(it).decode_utf8())
+        .collect();
+    let parts = parts.map_err(|_| NoRoute::NotFound)?;
+    let parts: Vec<&str> = parts.iter().map(|it| &**it).collect();
+    match &parts[..] {
+        [] => Ok(Route::List),
+        ["style.css"] => Ok(Route::Style),
+        ["healthz"] => Ok(Route::Health),
+        ["metrics"] => Ok(Route::Metrics),
+        ["history", app, rest @ ..] => page(path, app, rest, &query),
+        ["api", "v1", rest @ ..] => api(rest, &query).map(Route::Api),
+        _ => Err(NoRoute::NotFound),
+    }
+}
+
+/// The words that a page's path goes on with; anything else there names an attempt.
+const PAGES: [&str; 4] = ["jobs", "stages", "executors", "settings"];
+
+fn page(path: &str, app: &str, rest: &[&str], query: &Query<'_>) -> Result<Route, NoRoute> {
+    // Links in pages are relative to the folder that each page is.
+    if !path.ends_with('/') {
+        let last = path.rsplit('/').next().unwrap_or_default();
+        return Ok(Route::Moved(format!("{last}/")));
+    }
+    let (attempt, rest) = match rest {
+        [first, rest @ ..] if !PAGES.contains(first) => (Some((*first).to_owned()), rest),
+        rest => (None, rest),
+    };
+    let number = |text: &str| text.parse().map_err(|_| NoRoute::NotFound);
+    let page = match rest {
+        [] | ["jobs"] | ["stages"] => Page::Overview,
+        ["stages", stage, attempt] => Page::Stage(number(stage)?, number(attempt)?),
+        ["stages", stage, attempt, "tasks"] => {
+            Page::Tasks(number(stage)?, number(attempt)?, query.task_page()?)
+        }
+        ["executors"] => Page::Executors,
+        ["settings"] => Page::Settings,
+        _ => return Err(NoRoute::NotFound),
+    };
+    let app = app.to_string();
+    Ok(Route::Page(Whose { app, attempt }, page))
+}
+
+fn api(parts: &[&str], query: &Query<'_>) -> Result<Api, NoRoute> {
+    match parts {
+        ["version"] => Ok(Api::Version),
+        ["applications"] => Ok(Api::Applications(query.applications()?)),
+        ["applications", app] => Ok(Api::Application((*app).to_owned())),
+        ["applications", app, rest @ ..] => {
+            let app = (*app).to_owned();
+            if let Some(of) = of(rest, query)? {
+                return Ok(Api::Of(Whose { app, attempt: None }, of));
+            }
+            let [attempt, rest @ ..] = rest else {
+                return Err(NoRoute::NotFound);
+            };
+            let of = match rest {
+                [] => Some(Of::Attempt),
+                rest => of(rest, query)?,
+            };
+            let attempt = Some((*attempt).to_owned());
+            of.map(|of| Api::Of(Whose { app, attempt }, of))
+                .ok_or(NoRoute::NotFound)
+        }
+        _ => Err(NoRoute::NotFound),
+    }
+}
+
+fn of(parts: &[&str], query: &Query<'_>) -> Result<Option<Of>, NoRoute> {
+    let number = |text: &str| text.parse().map_err(|_| NoRoute::NotFound);
+    Ok(Some(match parts {
+        ["jobs"] => Of::Jobs(query.all("status")),
+        ["jobs", job] => Of::Job(number(job)?),
+        ["stages"] => Of::Stages(query.all("status"), query.detail(false)?),
+        ["stages", stage] => Of::StageAttempts(number(stage)?, query.detail(true)?),
+        ["stages", stage, attempt] => {
+            Of::Stage(number(stage)?, number(attempt)?, query.detail(true)?)
+        }
+        ["stages", stage, attempt, "taskSummary"] => Of::TaskSummary(
+            number(stage)?,
+            number(attempt)?,
+            query.quantiles(&QUANTILES)?,
+        ),
+        ["stages", stage, attempt, "taskList"] => {
+            Of::TaskList(number(stage)?, number(attempt)?, query.task_list()?)
+        }
+        ["executors"] => Of::Executors,
+        ["allexecutors"] => Of::AllExecutors,
+        ["allmiscellaneousprocess"] => Of::Processes,
+        ["storage", "rdd"] => Of::Storage,
+        ["environment"] => Of::Environment,
+        ["sql"] => Of::Sql,
+        ["logs"] => Of::Logs,
+        _ => return Ok(None),
+    }))
+}
+
+/// The quantiles that Spark gives of the tasks of a stage if none are asked for, and
+/// those that it gives beside a stage.
+const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
+const BESIDE: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
+
+struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl Query<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(it, _)| it == name);
+        found.map(|(_, value)| &**value)
+    }
+
+    fn all(&self, name: &str) -> Vec<String> {
+        let found = self.0.iter().filter(|(it, _)| it == name);
+        found.map(|(_, value)| value.to_uppercase()).collect()
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, NoRoute> {
+        let wrong = |text: &str| NoRoute::Query(format!("{name}={text} is no number"));
+        let value = self.get(name);
+        value
+            .map(|it| it.parse().map_err(|_| wrong(it)))
+            .transpose()
+    }
+
+    fn is(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|it| it.eq_ignore_ascii_case("true"))
+    }
+
+    fn quantiles(&self, usual: &[f64]) -> Result<Vec<f64>, NoRoute> {
+        let Some(text) = self.get("quantiles") else {
+            return Ok(usual.to_vec());
+        };
+        let read = |it: &str| it.trim().parse::<f64>().ok();
+        let read = |it| read(it).filter(|it| (0.0..=1.0).contains(it));
+        let parts: Option<Vec<_>> = text.split(',').map(read).collect();
+        let mut parts = parts.ok_or_else(|| {
+            NoRoute::Query(format!(
+                "quantiles={text} is no list of numbers from 0 to 1"
+            ))
+        })?;
+        parts.sort_by(f64::total_cmp);
+        Ok(parts)
+    }
+
+    fn detail(&self, details: bool) -> Result<StageDetail, NoRoute> {
+        let summaries = self.is("withSummaries");
+        Ok(StageDetail {
+            details: self.get("details").map_or(details, |it| it != "false"),
+            summaries: summaries.then(|| self.quantiles(&BESIDE)).transpose()?,
+            task_states: self.states("taskStatus")?,
+        })
+    }
+
+    fn states(&self, name: &str) -> Result<Vec<State>, NoRoute> {
+        let state = |text: String| {
+            let wrong = || NoRoute::Query(format!("{name}={text} is no state of a task"));
+            state(&text).ok_or_else(wrong)
+        };
+        self.all(name).into_iter().map(state).collect()
+    }
+
+    fn task_list(&self) -> Result<Wanted, NoRoute> {
+        let (order, descending) = match self.get("sortBy").unwrap_or("ID") {
+            "ID" => (Order::Task, false),
+            "INCREASING_RUNTIME" | "runtime" | "+runtime" | " runtime" => (Order::RunTime, false),
+            "DECREASING_RUNTIME" | "-runtime" => (Order::RunTime, true),
+            other => {
+                return Err(NoRoute::Query(format!(
+                    "sortBy={other} is none of ID, runtime, -runtime"
+                )));
+            }
+        };
+        Ok(Wanted {
+            states: self.states("status")?,
+            order,
+            descending,
+            offset: self.number("offset")?.unwrap_or(0),
+            length: self.number("length")?.unwrap_or(20),
+        })
+    }
+
+    fn task_page(&self) -> Result<TaskPage, NoRoute> {
+        let sort = self.get("sort").unwrap_or("task");
+        let sort = ORDERS.iter().find(|(word, _)| *word == sort);
+        let (sort, _) = sort.ok_or(NoRoute::NotFound)?;
+        let offset: usize = self.number("offset")?.unwrap_or(0);
+        Ok(TaskPage {
+            sort,
+            descending: self.get("down").is_some(),
+            state: self.states("state")?.first().copied(),
+            offset: offset - offset % PAGE,
+        })
+    }
+
+    fn applications(&self) -> Result<Applications, NoRoute> {
+        let date = |name: &str, ends: bool| {
+            let Some(text) = self.get(name) else {
+                return Ok(None);
+            };
+            let wrong = || NoRoute::Query(format!("{name}={text} is no date"));
+            let millis = time::parse(text).ok_or_else(wrong)?;
+            // A day that ends something does so at its end.
+            let day = 86_399_999;
+            Ok(Some(if ends && !text.contains('T') {
+                millis + day
+            } else {
+                millis
+            }))
+        };
+        let completed = match &self.all("status")[..] {
+            [one] if one == "COMPLETED" => Some(true),
+            [one] if one == "RUNNING" => Some(false),
+            _ => None,
+        };
+        Ok(Applications {
+            completed,
+            min_date: date("minDate", false)?,
+            max_date: date("maxDate", true)?,
+            min_end_date: date("minEndDate", false)?,
+            max_end_date: date("maxEndDate", true)?,
+            limit: self.number("limit")?,
+        })
+    }
+}
+
+/// The state of this name, as Spark writes it.
+fn state(text: &str) -> Option<State> {
+    let all = [
+        State::Running,
+        State::Succeeded,
+        State::Failed,
+        State::Killed,
+    ];
+    all.into_iter().find(|it| it.name() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whose(app: &str, attempt: Option<&str>) -> Whose {
+        Whose {
+            app: app.into(),
+            attempt: attempt.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn paths_lead_to_pages_and_to_the_api() {
+        let page = |path| match route(path, "") {
+            Ok(Route::Page(whose, page)) => (whose, page),
+            other => panic!("{path}: {other:?}"),
+        };
+        assert_eq!(route("/", ""), Ok(Route::List));
+        assert_eq!(page("/history/a/"), (whose("a", None), Page::Overview));
+        assert_eq!(
+            page("/history/a%2Fb/2/"),
+            (whose("a/b", Some("2")), Page::Overview)
+        );
+        assert_eq!(
+            page("/history/a/stages/3/1/"),
+            (whose("a", None), Page::Stage(3, 1))
+        );
+        assert_eq!(
+            route("/history/a/executors", ""),
+            Ok(Route::Moved("executors/".into()))
+        );
+        let api = |path, query| match route(path, query) {
+            Ok(Route::Api(Api::Of(whose, of))) => (whose, of),
+            other => panic!("{path}: {other:?}"),
+        };
+        let (of, jobs) = api("/api/v1/applications/a/2/jobs", "status=running");
+        assert_eq!(
+            (of, jobs),
+            (whose("a", Some("2")), Of::Jobs(vec!["RUNNING".into()]))
+        );
+        assert_eq!(api("/api/v1/applications/a/2", "").1, Of::Attempt);
+        let wanted = api(
+            "/api/v1/applications/a/stages/0/0/taskList",
+            "sortBy=-runtime&length=3",
+        )
+        .1;
+        let Of::TaskList(0, 0, wanted) = wanted else {
+            panic!("{wanted:?}");
+        };
+        assert_eq!(
+            (wanted.order, wanted.descending, wanted.length),
+            (Order::RunTime, true, 3)
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_found_and_a_wrong_query_says_why() {
+        for path in [
+            "/x",
+            "/history",
+            "/api/v1",
+            "/api/v1/applications/a/b/c",
+            "/history/a/stages/x/1/",
+            "/history/a/../../etc/passwd/",
+            "/history/a/stages/4294967296/0/",
+            "/%ff/",
+        ] {
+            assert_eq!(route(path, ""), Err(NoRoute::NotFound), "{path}");
+        }
+        for query in ["quantiles=2", "quantiles=x", "quantiles="] {
+            let path = "/api/v1/applications/a/stages/0/0/taskSummary";
+            assert!(
+                matches!(route(path, query), Err(NoRoute::Query(_))),
+                "{query}"
+            );
+        }
+        for query in ["length=x", "offset=-1", "sortBy=x", "status=x"] {
+            let path = "/api/v1/applications/a/stages/0/0/taskList";
+            assert!(
+                matches!(route(path, query), Err(NoRoute::Query(_))),
+                "{query}"
+            );
+        }
+        assert!(route("/api/v1/applications", "minDate=soon").is_err());
+        assert!(route("/", &"x".repeat(5000)).is_err());
+    }
+}

@@ -1,0 +1,9 @@
+//! What the shells share of the machine they run on.
+//!
+//! Responsible for its clock, for waiting until a moment comes, and for how many files
+//! and connections a process may have. Pure crates never depend on it: they are told
+//! the moment.
+
+pub mod clock;
+pub mod descriptors;
+pub mod timer;

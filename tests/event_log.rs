@@ -1,0 +1,182 @@
+//! The event log of a run, by the binary. What Spark's own history server makes of logs
+//! is judged by `tests/history/judge.py`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[allow(dead_code, reason = "not all of it is needed here")]
+#[path = "support/jobs.rs"]
+mod jobs;
+
+use jobs::{Ended, Job};
+use serde_json::Value;
+
+const CLUSTER: &str = "local-cluster[2,2,512]";
+
+fn logs(job: &Job) -> PathBuf {
+    let folder = job.folder().join("logs");
+    fs::create_dir_all(&folder).expect("made");
+    folder
+}
+
+fn run(job: &Job, master: &str, folder: &str, more: &[&str]) -> Ended {
+    let dir = format!("spark.eventLog.dir={folder}");
+    let mut arguments = vec!["--json", "--master", master, "--conf", &dir];
+    arguments.extend(["--conf", "spark.eventLog.enabled=true"]);
+    arguments.extend(more);
+    job.run(&arguments)
+}
+
+/// The files of a folder: one, as a rule.
+fn names(folder: &Path) -> Vec<String> {
+    let files = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|it| it.expect("a file"));
+    files
+        .map(|it| it.file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+fn events(text: &str) -> Vec<Value> {
+    let lines = text.lines();
+    lines
+        .map(|it| serde_json::from_str(it).expect("a line of JSON"))
+        .collect()
+}
+
+fn of_kind<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    let name = format!("SparkListener{kind}");
+    events.iter().filter(|it| it["Event"] == *name).collect()
+}
+
+fn word_count() -> Job {
+    Job::new(
+        "[dataset.a]\nrange = { end = 100, partitions = 4 }\n\
+         [dataset.b]\nfrom = 'a'\ncount_by_key = { partitions = 2 }\n[[action]]\ncount = 'b'\n",
+    )
+}
+
+#[test]
+fn a_run_that_ends_leaves_a_log_with_all_that_happened() {
+    for master in ["local[2]", CLUSTER] {
+        let job = word_count();
+        let folder = logs(&job);
+        let url = format!("file://{}", folder.display());
+        let ended = run(&job, master, &url, &[]).succeeded();
+        let app = ended.summary()["app_id"]
+            .as_str()
+            .expect("an id")
+            .to_owned();
+        assert_eq!(names(&folder), std::slice::from_ref(&app), "{master}");
+        let text = fs::read_to_string(folder.join(&app)).expect("text");
+        // Readers look for some events by the beginning of their line.
+        assert!(
+            text.lines()
+                .all(|it| it.starts_with("{\"Event\":\"SparkListener"))
+        );
+        let events = events(&text);
+        assert_eq!(of_kind(&events, "TaskStart").len(), 6, "{master}");
+        let ends = of_kind(&events, "TaskEnd");
+        assert_eq!(ends.len(), 6, "{master}");
+        let read = |it: &Value| it["Task Metrics"]["Input Metrics"]["Records Read"].as_u64();
+        assert_eq!(
+            ends.iter().filter_map(|it| read(it)).sum::<u64>(),
+            100,
+            "{master}"
+        );
+        let written = |it: &Value| {
+            it["Task Metrics"]["Shuffle Write Metrics"]["Shuffle Bytes Written"].as_u64()
+        };
+        assert!(
+            ends.iter().filter_map(|it| written(it)).sum::<u64>() > 0,
+            "{master}"
+        );
+        assert_eq!(of_kind(&events, "StageCompleted").len(), 2, "{master}");
+        assert_eq!(
+            events.last().expect("one")["Event"],
+            "SparkListenerApplicationEnd"
+        );
+    }
+}
+
+#[test]
+fn a_log_may_be_compressed() {
+    let job = word_count();
+    let folder = logs(&job);
+    let place = folder.to_string_lossy().into_owned();
+    run(
+        &job,
+        "local[2]",
+        &place,
+        &["--conf", "spark.eventLog.compress=true"],
+    )
+    .succeeded();
+    let name = names(&folder).remove(0);
+    assert!(name.ends_with(".zstd"), "{name}");
+    let bytes = fs::read(folder.join(&name)).expect("bytes");
+    let text = zstd::decode_all(&bytes[..]).expect("zstd");
+    let events = events(std::str::from_utf8(&text).expect("text"));
+    assert_eq!(of_kind(&events, "ApplicationEnd").len(), 1);
+}
+
+#[test]
+fn a_log_that_cannot_be_where_it_is_wanted_is_an_error_before_anything_runs() {
+    let job = word_count();
+    for (folder, why) in [
+        ("/nowhere/at/all", "there is no folder /nowhere/at/all"),
+        ("s3://bucket/logs", "is not a folder of this machine"),
+    ] {
+        let ended = run(&job, "local[2]", folder, &[]);
+        assert_eq!(ended.code(), Some(2), "{folder}");
+        assert!(ended.stderr().contains(why), "{folder}: {}", ended.stderr());
+    }
+    let rolling = ["--conf", "spark.eventLog.rolling.enabled=true"];
+    let ended = run(&job, "local[2]", &logs(&job).to_string_lossy(), &rolling);
+    assert_eq!(ended.code(), Some(2));
+    assert!(
+        ended.stderr().contains("one file in this version"),
+        "{}",
+        ended.stderr()
+    );
+}
+
+#[test]
+fn a_full_disk_ends_the_log_and_not_the_run() {
+    let job =
+        Job::new("[dataset.a]\nrange = { end = 400, partitions = 400 }\n[[action]]\ncount = 'a'\n");
+    let folder = logs(&job);
+    // Nothing else that this job writes is as long.
+    let output = Command::new("/bin/sh")
+        .args(["-c", "ulimit -f 100; exec \"$@\"", "sh"])
+        .arg(env!("CARGO_BIN_EXE_mesquite"))
+        .args(["run", "--json", "--master", "local[2]"])
+        .args(["--conf", "spark.eventLog.enabled=true", "--conf"])
+        .arg(format!("spark.eventLog.dir={}", folder.display()))
+        .arg(job.folder().join("job.toml"))
+        .env("TMPDIR", job.folder())
+        .output()
+        .expect("it runs");
+    let ended = job.ended(output).succeeded();
+    assert_eq!(ended.results["stdout"], ["400"]);
+    let stderr = ended.stderr();
+    let warning = "cannot be written, and ends where it is: File too large";
+    assert_eq!(stderr.matches(warning).count(), 1, "{stderr}");
+    assert!(names(&folder)[0].ends_with(".inprogress"));
+}
+
+#[test]
+fn no_secret_is_in_a_log() {
+    let job = word_count();
+    let folder = logs(&job);
+    let place = folder.to_string_lossy().into_owned();
+    let secret = [
+        "--conf",
+        "spark.mesos.principal=me",
+        "--conf",
+        "spark.mesos.secret=hunter2",
+    ];
+    run(&job, "local[2]", &place, &secret).succeeded();
+    let text = fs::read_to_string(folder.join(names(&folder).remove(0))).expect("text");
+    assert!(text.contains("spark.mesos.secret") && !text.contains("hunter2"));
+}

@@ -1,0 +1,184 @@
+//! What is told of a run is what happens in it: checked while it is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mesquite::driver::core::effect::Effect;
+use mesquite::driver::facts::{Fact, Happened};
+use mesquite::driver::report::Progress;
+use mesquite::driver::telling::Teller;
+use mesquite::ids::{ExecutorId, JobId, Partition, StageAttempt, StageId, TaskId};
+use mesquite::scheduler::task::TaskEndReason;
+
+/// What was told so far. See the module.
+#[derive(Default)]
+pub struct Facts {
+    at: std::time::Duration,
+    jobs: BTreeMap<JobId, bool>,
+    stages: BTreeMap<(StageId, StageAttempt), bool>,
+    executors: BTreeSet<ExecutorId>,
+    /// Attempts, and whether they run.
+    tasks: BTreeMap<TaskId, bool>,
+    /// Where each of them was placed.
+    places: BTreeMap<TaskId, (StageId, Partition, ExecutorId)>,
+    /// Tells people of it; what of attempts it told, and what there was to tell.
+    teller: Teller,
+    figures: BTreeMap<StageId, u32>,
+    ended: BTreeMap<StageId, u32>,
+}
+
+impl Facts {
+    /// What a step led to.
+    pub fn of_step(&mut self, effects: &[Effect]) {
+        for effect in effects {
+            if let Effect::Facts(facts) = effect {
+                self.told(facts);
+            }
+        }
+    }
+
+    /// A driver that goes on with the run has told all of it anew: it must be what the
+    /// one before told, as far as that was kept.
+    pub fn anew(&mut self, facts: &[Happened]) {
+        *self = Self::default();
+        self.told(facts);
+    }
+
+    fn told(&mut self, facts: &[Happened]) {
+        for progress in self.teller.read(facts) {
+            if let Progress::TasksEnded {
+                stage, succeeded, ..
+            } = progress
+            {
+                *self.figures.entry(stage).or_default() += succeeded;
+            }
+        }
+        for Happened { at, fact } in facts {
+            assert!(
+                *at >= self.at,
+                "{fact:?} at {at:?} was before {:?}",
+                self.at
+            );
+            self.at = *at;
+            self.executor(fact);
+            self.job(fact);
+            self.stage(fact);
+            self.attempt(fact);
+        }
+    }
+
+    fn executor(&mut self, fact: &Fact) {
+        match fact {
+            Fact::ExecutorAdded { executor, .. } => assert!(
+                self.executors.insert(executor.clone()),
+                "{executor} came twice"
+            ),
+            Fact::ExecutorRemoved { executor, .. } => assert!(
+                self.executors.remove(executor),
+                "{executor} went and had not come"
+            ),
+            Fact::ExecutorEnding { executor, .. } => assert!(
+                self.executors.contains(executor),
+                "{executor} ends and has not come"
+            ),
+            Fact::ExecutorLost { executor, .. }
+            | Fact::ExecutorRefused { executor, .. }
+            | Fact::ExecutorSentAway { executor, .. } => assert!(
+                !self.executors.contains(executor),
+                "{executor} is not wanted and was not told to have gone"
+            ),
+            _ => {}
+        }
+    }
+
+    fn job(&mut self, fact: &Fact) {
+        match fact {
+            Fact::JobStarted {
+                job,
+                action,
+                more_of,
+                stages,
+                ..
+            } => {
+                let first = more_of.map(|it| self.jobs.contains_key(&it));
+                assert_ne!(first, Some(false), "job {job} goes on with none");
+                assert!(
+                    self.jobs.insert(*job, true).is_none(),
+                    "job {job} began twice"
+                );
+                // No record at all takes no stage.
+                let is_for_nothing = action == "collect";
+                assert!(
+                    is_for_nothing || !stages.is_empty(),
+                    "job {job} has no stages"
+                );
+            }
+            Fact::StagesAdded { job, stages } => {
+                assert!(!stages.is_empty(), "job {job} has no more stages");
+                assert_eq!(self.jobs.get(job), Some(&true), "job {job} does not run");
+            }
+            Fact::JobEnded { job, .. } => {
+                let before = self.jobs.insert(*job, false);
+                assert_ne!(before, Some(false), "job {job} ended twice");
+            }
+            _ => {}
+        }
+    }
+
+    fn stage(&mut self, fact: &Fact) {
+        match fact {
+            Fact::StageStarted { stage, attempt, .. } => {
+                let before = self.stages.insert((*stage, *attempt), true);
+                assert!(before.is_none(), "stage {stage}.{attempt} began twice");
+            }
+            Fact::StageEnded { stage, attempt, .. } => {
+                let before = self.stages.insert((*stage, *attempt), false);
+                assert_eq!(before, Some(true), "stage {stage}.{attempt} ended");
+            }
+            _ => {}
+        }
+    }
+
+    fn attempt(&mut self, fact: &Fact) {
+        match fact {
+            Fact::TaskStarted(attempt) => {
+                let task = attempt.task;
+                assert!(
+                    self.tasks.insert(task, true).is_none(),
+                    "{task} began twice"
+                );
+                let stage = (attempt.stage, attempt.stage_attempt);
+                assert!(self.stages.contains_key(&stage), "{task} is of no stage");
+                let executor = attempt.executor.clone();
+                let place = (attempt.stage, attempt.partition, executor);
+                self.places.insert(task, place);
+            }
+            Fact::TaskEnded {
+                task,
+                stage,
+                partition,
+                executor,
+                reason,
+                ..
+            } => {
+                let place = (*stage, *partition, executor.clone());
+                assert_eq!(self.places.get(task), Some(&place), "{task}");
+                let succeeded = matches!(reason, TaskEndReason::Success(_));
+                *self.ended.entry(*stage).or_default() += u32::from(succeeded);
+                let before = self.tasks.insert(*task, false);
+                let again = matches!(reason, TaskEndReason::Resubmitted);
+                assert_eq!(before, Some(!again), "{task} ended: {reason:?}");
+            }
+            _ => {}
+        }
+    }
+
+    /// All jobs are over.
+    pub fn is_over(&self) {
+        let open = self.jobs.iter().find(|(_, open)| **open);
+        assert!(open.is_none(), "job {open:?} was not told to have ended");
+        for (stage, succeeded) in &self.ended {
+            let told = self.figures.get(stage).copied().unwrap_or_default();
+            assert_eq!(told, *succeeded, "what people were told of stage {stage}");
+        }
+    }
+}
