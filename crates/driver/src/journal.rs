@@ -13,13 +13,14 @@
 //! Lines are handed to the system and not forced to the disk: they survive the
 //! driver, not the loss of its machine.
 
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::core::input::Step;
 use super::core::record::{Ended, Office, Record, Run, line, read};
+use mesquite_engine::storage::lock::Lock;
 use mesquite_engine::storage::private;
 
 const LOCK: &str = "lock";
@@ -90,7 +91,7 @@ pub(super) struct Journal {
     path: PathBuf,
     folder: PathBuf,
     /// Held for as long as it is open.
-    lock: File,
+    lock: Lock,
 }
 
 /// What an earlier driver left.
@@ -148,11 +149,9 @@ impl Journal {
         make_folder(folder).map_err(io_error("make folder", folder))?;
         let lock_path = folder.join(LOCK);
         let lock = open_or_create(&lock_path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(folder.to_owned())),
-            Err(TryLockError::Error(error)) => return Err(io_error("lock", &lock_path)(error)),
-        }
+        let lock = Lock::hold(lock, &lock_path)
+            .map_err(io_error("lock", &lock_path))?
+            .ok_or_else(|| JournalError::InUse(folder.to_owned()))?;
         let path = folder.join(JOURNAL);
         let file = open_or_create(&path)?;
         let mut journal = Self {

@@ -35,6 +35,14 @@ pub struct Lock {
     file: File,
 }
 
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a process that was forked meanwhile has the same open
+        // file until it executes what it is to become, and would hold the lock as long.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Whether the open file is still the one at the path.
 fn is_same(file: &File, path: &Path) -> bool {
     let (Ok(open), Ok(there)) = (file.metadata(), fs::symlink_metadata(path)) else {
@@ -60,7 +68,7 @@ impl Lock {
     /// # Errors
     /// It is not there, or cannot be opened.
     pub fn take(path: &Path) -> io::Result<Option<Self>> {
-        Self::try_take(open(path, false)?, path)
+        Self::hold(open(path, false)?, path)
     }
 
     /// Makes the file if it is not there, and takes its lock.
@@ -68,13 +76,25 @@ impl Lock {
     /// # Errors
     /// It cannot be made.
     pub fn make(path: &Path) -> io::Result<Option<Self>> {
-        Self::try_take(open(path, true)?, path)
+        Self::hold(open(path, true)?, path)
     }
 
-    fn try_take(file: File, path: &Path) -> io::Result<Option<Self>> {
-        match file.try_lock() {
+    /// Takes the lock of the file that was opened at `path`; `None` if somebody has it.
+    ///
+    /// # Errors
+    /// It cannot be locked.
+    pub fn hold(file: File, path: &Path) -> io::Result<Option<Self>> {
+        Self::taken(file.try_lock(), file, path)
+    }
+
+    fn taken(
+        result: Result<(), TryLockError>,
+        file: File,
+        path: &Path,
+    ) -> io::Result<Option<Self>> {
+        match result {
             // Whoever took it away meanwhile took our lock along.
-            Ok(()) => Ok(is_same(&file, path).then_some(Self { file })),
+            Ok(()) => Ok(is_same(&file, path).then(|| Self { file })),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -83,17 +103,13 @@ impl Lock {
     /// Takes the lock of a work folder that is ours; `None` if somebody has it.
     fn take_ours(folder: &Path) -> io::Result<Option<Self>> {
         let path = folder.join(OWNER);
-        Self::try_take(private::open_to_write(&path)?, &path)
+        Self::hold(private::open_to_write(&path)?, &path)
     }
 
     /// Holds that of a work folder together with others; `None` if somebody has it
     /// alone.
     fn share(file: File, folder: &Path) -> io::Result<Option<Self>> {
-        match file.try_lock_shared() {
-            Ok(()) => Ok(is_same(&file, &folder.join(OWNER)).then_some(Self { file })),
-            Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        Self::taken(file.try_lock_shared(), file, &folder.join(OWNER))
     }
 
     /// Says who holds it.
@@ -334,6 +350,18 @@ mod tests {
         let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o777;
         assert_eq!(mode(next.path()), 0o700);
         assert_eq!(mode(&next.path().join(OWNER)), 0o600);
+    }
+
+    #[test]
+    fn a_lock_is_let_go_of_though_a_child_still_has_the_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("lock");
+        let lock = Lock::make(&path).expect("made").expect("free");
+        // As a process that is forked has it until it executes another program.
+        let _inherited = lock.file.try_clone().expect("the same open file");
+        assert!(Lock::make(&path).expect("there").is_none());
+        drop(lock);
+        assert!(Lock::make(&path).expect("there").is_some());
     }
 
     fn run(name: &str) -> RunMark {
