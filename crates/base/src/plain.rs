@@ -1,12 +1,13 @@
 //! Texts of others, made fit for a terminal and cut to a sensible length. Pure.
 //!
-//! Responsible for how counts are written, and for what may reach a terminal of what we did not write ourselves:
+//! Responsible for how counts and times are written, and for what may reach a terminal of what we did not write ourselves:
 //! the stderr of commands, names of files, words of masters and agents. Whoever
 //! writes for people (`cli::console`, `core::telling`) calls it. Results
 //! never come here: they are bytes.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 /// Whether a terminal would act on a character instead of showing it, or show
 /// what follows in another order. Tabs are harmless.
@@ -67,6 +68,16 @@ pub fn counted(count: u64, what: &str) -> String {
     format!("{count} {what}{s}")
 }
 
+/// A time: `35 s`, `2 min 5 s`, `3 h 20 min`.
+pub fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 /// `once`, `2 times`.
 pub fn times(count: u64) -> String {
     match count {
@@ -93,6 +104,20 @@ mod tests {
         ] {
             assert_eq!(plain(text), shown);
         }
+    }
+
+    #[test]
+    fn times_are_said_in_two_units_at_most() {
+        let said = [0, 59, 60, 125, 3600, 12_040].map(|it| span(Duration::from_secs(it)));
+        let all = [
+            "0 s",
+            "59 s",
+            "1 min 0 s",
+            "2 min 5 s",
+            "1 h 0 min",
+            "3 h 20 min",
+        ];
+        assert_eq!(said, all);
     }
 
     #[test]

@@ -193,6 +193,9 @@ impl EventLog {
             | Fact::CommandSaid(_)
             | Fact::Noticed(_)
             | Fact::NoExecutors { .. }
+            | Fact::TaskSlow { .. }
+            | Fact::MoreTasksSlow { .. }
+            | Fact::StageQuiet { .. }
             | Fact::Subscribed { .. }
             | Fact::MasterLost { .. }
             | Fact::MasterUnreachable { .. }

@@ -16,6 +16,7 @@ use crate::report::{Said, Status};
 use mesquite_scheduler::action::Notice;
 use mesquite_scheduler::job::JobError;
 use mesquite_scheduler::locality::LocalityLevel;
+use mesquite_scheduler::running::RunningAttempt;
 use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription, TaskEndReason};
 
 /// A fact, and when it came to be, as the time since the Unix epoch.
@@ -106,6 +107,15 @@ impl AttemptFacts {
             speculative: placed.speculative,
         }
     }
+}
+
+/// What may help with tasks that take long, and is not in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Advice {
+    /// An end after a time.
+    pub timeout: bool,
+    /// Copies of slow attempts.
+    pub copies: bool,
 }
 
 /// Something that happened.
@@ -276,6 +286,41 @@ pub enum Fact {
         since: Duration,
         /// Why there is none, for people.
         why: String,
+    },
+    /// An attempt has run far longer than those of its stage that ended.
+    TaskSlow {
+        /// The attempt.
+        attempt: RunningAttempt,
+        /// For how long.
+        ran: Duration,
+        /// How long those that ended took in the middle.
+        median: Duration,
+        /// How many these are.
+        ended: u32,
+        /// Whether that was told before.
+        again: bool,
+        /// What may help.
+        advice: Advice,
+    },
+    /// So have others of the stage, too many to tell of each.
+    MoreTasksSlow {
+        /// The stage.
+        stage: StageId,
+        /// How many.
+        attempts: u32,
+    },
+    /// No task of a stage ends.
+    StageQuiet {
+        /// For how long none did.
+        quiet: Duration,
+        /// Attempts that run.
+        running: u32,
+        /// The one that has run longest.
+        longest: RunningAttempt,
+        /// For how long.
+        ran: Duration,
+        /// What may help.
+        advice: Advice,
     },
     /// There is another subscription with a master of Mesos.
     Subscribed {

@@ -3,7 +3,7 @@
 //! Responsible for where executors come from ([`backend`]: Mesos in both modes, processes,
 //! threads), for what they are sent and what becomes of it ([`driver`]), for what happens
 //! ([`facts`], [`event_log`], and all of it to be asked: [`store`]) and for what a run tells,
-//! and whom ([`telling`], [`report`], [`listener`]); [`wire`] reads what executors say. Pure:
+//! and whom ([`telling`], [`watch`], [`report`], [`listener`]); [`wire`] reads what executors say. Pure:
 //! steps go in, effects come out, in order. Waiting, speaking and carrying out is the shell's.
 
 pub mod backend;
@@ -14,6 +14,7 @@ pub mod listener;
 pub mod report;
 pub mod store;
 pub mod telling;
+pub mod watch;
 pub mod wire;
 
 use mesquite_base::{clock, conf, ids, plain};

@@ -6,8 +6,9 @@
 use serde::Serialize;
 
 use crate::ids::{JobId, Partition, StageId};
-use mesquite_scheduler::running::RunningAttempt;
 use mesquite_workload::message::whose;
+
+pub use mesquite_scheduler::running::Running;
 
 /// Where tasks ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -132,15 +133,6 @@ pub struct JobReport {
     pub seconds: f64,
     /// Why it failed.
     pub error: Option<String>,
-}
-
-/// Attempts that run at some moment.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Running {
-    /// How many there are.
-    pub attempts: u64,
-    /// Those that have run longest, the longest first.
-    pub longest: Vec<RunningAttempt>,
 }
 
 /// Of what the commands of a stage write to stderr so many lines are shown.

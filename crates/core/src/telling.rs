@@ -4,7 +4,10 @@
 //! stages, which failures and losses are worth a line, and the texts of all lines. It
 //! decides nothing about a run; who shows what it says is `report`'s `Listener`.
 
+mod slow;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::facts::{Fact, Happened};
 use crate::ids::StageId;
@@ -22,6 +25,8 @@ pub struct Teller {
     ended: BTreeMap<StageId, (u32, u32)>,
     /// The causes of failures that were told.
     failures: BTreeMap<StageId, BTreeSet<String>>,
+    /// What stages are called that run.
+    names: BTreeMap<StageId, Arc<str>>,
 }
 
 impl Teller {
@@ -52,12 +57,16 @@ impl Teller {
             Fact::JobStarted { .. } | Fact::JobEnded { .. } => {}
             Fact::StageStarted {
                 stage, name, tasks, ..
-            } => told.push(Progress::StageStarted {
-                stage: *stage,
-                name: name.to_string(),
-                tasks: *tasks,
-            }),
+            } => {
+                self.names.insert(*stage, Arc::clone(name));
+                told.push(Progress::StageStarted {
+                    stage: *stage,
+                    name: name.to_string(),
+                    tasks: *tasks,
+                });
+            }
             Fact::StageEnded { stage, failure, .. } => {
+                self.names.remove(stage);
                 self.figures(told);
                 told.push(Progress::StageEnded {
                     stage: *stage,
@@ -71,6 +80,9 @@ impl Teller {
                 told.extend(self.failure(fact));
             }
             Fact::CommandSaid(said) => told.push(Progress::Said(said.clone())),
+            Fact::TaskSlow { .. } | Fact::MoreTasksSlow { .. } | Fact::StageQuiet { .. } => {
+                told.extend(self.slow(fact).map(Progress::Note));
+            }
             other => told.extend(line(other)),
         }
     }
@@ -204,6 +216,9 @@ fn line(fact: &Fact) -> Option<Progress> {
         | Fact::StageEnded { .. }
         | Fact::TaskStarted(_)
         | Fact::TaskEnded { .. }
+        | Fact::TaskSlow { .. }
+        | Fact::MoreTasksSlow { .. }
+        | Fact::StageQuiet { .. }
         | Fact::CommandSaid(_) => None,
     }
 }

@@ -27,6 +27,7 @@ use super::report::Progress;
 use super::served::Served;
 use super::spans::Spans;
 use super::telling::Teller;
+use super::watch::Watch;
 use crate::clock::SystemClock;
 use crate::ids::JobId;
 use crate::timer::sleep_until;
@@ -85,6 +86,8 @@ pub(super) struct EventLoop<'a> {
     listener: &'a mut dyn Listener,
     /// Makes of what happens what the listener is told.
     teller: Teller,
+    /// Knows who runs for too long.
+    watch: Watch,
     spans: Spans,
     links: BTreeMap<ConnectionId, LinkTo>,
     /// The last acknowledgement on its way; those before it arrive first.
@@ -99,6 +102,7 @@ impl<'a> EventLoop<'a> {
             shell,
             listener,
             teller: Teller::default(),
+            watch: Watch::default(),
             spans: Spans::default(),
             links: BTreeMap::new(),
             acknowledged: None,
@@ -152,8 +156,7 @@ impl<'a> EventLoop<'a> {
                 _ = receiver.recv_many(&mut arrived, BATCH) => {}
                 () = sleep_until(self.shell.clock, due) => inputs.push(Input::TimePassed),
                 _ = looks.tick() => {
-                    let running = self.driver.running();
-                    self.listener.progress(Progress::Running(running));
+                    self.look();
                     self.stop_serving();
                 }
             }
@@ -178,10 +181,9 @@ impl<'a> EventLoop<'a> {
 
     /// Hands a step to the driver and does what it says; what follows at once.
     fn step(&mut self, inputs: Vec<Input>) -> Vec<Input> {
-        let unix_time = Duration::try_from_secs_f64(SystemClock::unix_seconds());
         let step = Step {
             at: self.shell.clock.now(),
-            unix_time: unix_time.unwrap_or_default(),
+            unix_time: unix_time(),
             inputs,
         };
         let effects = self.driver.handle(step);
@@ -245,15 +247,32 @@ impl<'a> EventLoop<'a> {
                 delivery,
             } => return self.deliver(job, action, delivery),
             Effect::AbortSave { to } => self.shell.outputs.abort(&to),
-            Effect::Facts(facts) => {
-                for progress in self.teller.read(&facts) {
-                    self.listener.progress(progress);
-                }
-                self.spans.read(&facts);
-                self.log(facts);
-            }
+            Effect::Facts(facts) => self.happened(facts),
         }
         None
+    }
+
+    /// Tells what runs at this moment, and what of it is worth a word.
+    fn look(&mut self) {
+        let driver = &self.driver;
+        let running = driver.running(self.shell.clock.now());
+        let has_timeout = |stage, partition| driver.has_timeout(stage, partition);
+        let facts = self.watch.look(&running, has_timeout);
+        if !facts.is_empty() {
+            let at = unix_time();
+            let happened = facts.into_iter().map(|fact| Happened { at, fact });
+            self.happened(happened.collect());
+        }
+        self.listener.progress(Progress::Running(running));
+    }
+
+    /// Tells whoever wants to know.
+    fn happened(&mut self, facts: Vec<Happened>) {
+        for progress in self.teller.read(&facts) {
+            self.listener.progress(progress);
+        }
+        self.spans.read(&facts);
+        self.log(facts);
     }
 
     /// Hands on what happened.
@@ -400,6 +419,11 @@ impl<'a> EventLoop<'a> {
         }
         self.shell.journal.take()
     }
+}
+
+/// The time since the Unix epoch.
+fn unix_time() -> Duration {
+    Duration::try_from_secs_f64(SystemClock::unix_seconds()).unwrap_or_default()
 }
 
 /// Waits until the user wants an end.

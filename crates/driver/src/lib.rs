@@ -42,7 +42,7 @@ mod settled;
 mod spans;
 mod threads;
 
-pub use mesquite_core::{driver as core, facts, listener, report, telling, wire};
+pub use mesquite_core::{driver as core, facts, listener, report, telling, watch, wire};
 
 use mesquite_base::{conf, hex, ids};
 use mesquite_mesos::{offers, resources};

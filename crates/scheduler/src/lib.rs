@@ -21,7 +21,8 @@
 //! - [`event`], [`action`]: what happens to the task scheduler, what it asks for
 //! - [`task_scheduler`]: offers become attempts, statuses find their task set
 //! - `task_set_manager`: the life of one task set, with `pending` (who waits
-//!   where), `delay` (how far from its input by now) and `speculation` (copies)
+//!   where), `delay` (how far from its input by now), `durations` (of attempts) and
+//!   `speculation` (copies)
 //! - `making`: who makes a persisted partition, while others wait for it
 //! - [`pool`], [`ordering`]: who comes first
 //! - `health`: keeping work from where it fails
@@ -37,6 +38,7 @@ pub mod config;
 pub mod core;
 pub mod dag_scheduler;
 mod delay;
+mod durations;
 pub mod event;
 mod health;
 pub mod job;

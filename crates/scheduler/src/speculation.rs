@@ -1,55 +1,17 @@
 //! Which running attempts deserve a copy.
 //!
-//! Responsible for the durations of one task set's successful attempts, their
-//! median, and the attempts being watched, oldest first, so that a check looks
-//! only at those old enough. The task set manager says what is watched and acts
-//! on the answer.
+//! Responsible for the attempts of one task set that are being watched, oldest
+//! first, so that a check looks only at those old enough, and for how slow is too
+//! slow. The task set manager says what is watched and how long others took, and
+//! acts on the answer.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
 use crate::config::SpeculationConfig;
-
-/// The median of durations as they come.
-#[derive(Debug, Default)]
-pub(super) struct MedianDuration {
-    /// The shorter half.
-    low: BinaryHeap<Duration>,
-    /// The longer half, at most one fewer.
-    high: BinaryHeap<Reverse<Duration>>,
-}
-
-impl MedianDuration {
-    pub(super) fn insert(&mut self, duration: Duration) {
-        if self.low.peek().is_none_or(|middle| duration <= *middle) {
-            self.low.push(duration);
-        } else {
-            self.high.push(Reverse(duration));
-        }
-        if self.low.len() > self.high.len() + 1 {
-            self.high.extend(self.low.pop().map(Reverse));
-        } else if self.high.len() > self.low.len() {
-            self.low.extend(self.high.pop().map(|Reverse(least)| least));
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.low.len() + self.high.len()
-    }
-
-    /// The median; of an even number, the mean of the middle two.
-    pub(super) fn median(&self) -> Option<Duration> {
-        let low = *self.low.peek()?;
-        if self.low.len() > self.high.len() {
-            return Some(low);
-        }
-        let Reverse(high) = *self.high.peek()?;
-        Some(low + (high - low) / 2)
-    }
-}
+use crate::durations::Durations;
 
 /// How slow is too slow, at one check.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -67,10 +29,8 @@ pub(super) struct Speculation {
     min_finished: usize,
     /// Whether a fixed threshold applies to this set.
     fixed_threshold: Option<Duration>,
-    durations: MedianDuration,
     watched: BTreeSet<u32>,
     records_done: u64,
-    time_done: Duration,
     /// What was last heard of attempts that run.
     heard: FxHashMap<u32, Heard>,
 }
@@ -91,10 +51,8 @@ impl Speculation {
                 .task_duration_threshold
                 .filter(|_| tasks <= slots as usize),
             config: config.clone(),
-            durations: MedianDuration::default(),
             watched: BTreeSet::new(),
             records_done: 0,
-            time_done: Duration::ZERO,
             heard: FxHashMap::default(),
         }
     }
@@ -126,11 +84,9 @@ impl Speculation {
     }
 
     /// An attempt succeeded.
-    pub(super) fn succeeded(&mut self, attempt: u32, duration: Duration, records: u64) {
-        self.durations.insert(duration);
+    pub(super) fn succeeded(&mut self, attempt: u32, records: u64) {
         let heard = self.heard.remove(&attempt).map_or(0, |it| it.records);
         self.records_done += records.max(heard);
-        self.time_done += duration;
     }
 
     /// An attempt ended otherwise.
@@ -138,10 +94,11 @@ impl Speculation {
         self.heard.remove(&attempt);
     }
 
-    /// How slow is too slow at present; `None` if there is too little to tell.
-    pub(super) fn slowness(&self) -> Option<Slowness> {
-        if self.durations.len() >= self.min_finished {
-            let median = self.durations.median()?;
+    /// How slow is too slow at present, as long as others took; `None` if there is too
+    /// little to tell.
+    pub(super) fn slowness(&self, others: &Durations) -> Option<Slowness> {
+        if others.len() >= self.min_finished {
+            let median = others.median()?;
             return Some(Slowness {
                 threshold: saturating_mul(median, self.config.multiplier)
                     .max(self.config.min_task_runtime),
@@ -161,36 +118,42 @@ impl Speculation {
         attempt: u32,
         ran: Duration,
         slowness: Slowness,
+        others: &Durations,
         tasks: usize,
     ) -> bool {
         slowness.fixed
             || !self.config.efficiency
             || tasks <= 1
             || ran > saturating_mul(slowness.threshold, self.config.long_run_task_factor)
-            || self.is_inefficient(attempt)
+            || self.is_inefficient(attempt, others)
     }
 
     /// Nothing known of its rate, or of the others', counts as inefficient. Its rate is
     /// that up to what was heard last: it has gone on since.
-    fn is_inefficient(&self, attempt: u32) -> bool {
-        if self.records_done == 0 || self.time_done.is_zero() {
+    fn is_inefficient(&self, attempt: u32, others: &Durations) -> bool {
+        let time_done = others.total();
+        if self.records_done == 0 || time_done.is_zero() {
             return true;
         }
         let Some(Heard { records, ran }) = self.heard.get(&attempt) else {
             return true;
         };
-        let average = self.records_done as f64 / self.time_done.as_secs_f64();
+        let average = self.records_done as f64 / time_done.as_secs_f64();
         let rate = *records as f64 / ran.as_secs_f64().max(f64::MIN_POSITIVE);
         rate < average * self.config.process_rate_multiplier
     }
 
     /// Whether an attempt is likely to outlive its executor, which is being
     /// decommissioned since `decommissioned`; both are ages at this moment.
-    pub(super) fn outlives_executor(&self, ran: Duration, decommissioned: Duration) -> bool {
-        let (Some(interval), Some(median)) = (
-            self.config.decommission_kill_interval,
-            self.durations.median(),
-        ) else {
+    pub(super) fn outlives_executor(
+        &self,
+        ran: Duration,
+        decommissioned: Duration,
+        others: &Durations,
+    ) -> bool {
+        let (Some(interval), Some(median)) =
+            (self.config.decommission_kill_interval, others.median())
+        else {
             return false;
         };
         // killed at -decommissioned + interval; done at -ran + median
@@ -210,45 +173,29 @@ fn saturating_mul(duration: Duration, factor: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn the_median_is_that_of_the_sorted_durations(
-            millis in proptest::collection::vec(0u64..1000, 1..40),
-        ) {
-            let mut median = MedianDuration::default();
-            for duration in &millis {
-                median.insert(Duration::from_millis(*duration));
-            }
-            let mut sorted = millis;
-            sorted.sort_unstable();
-            let (low, high) = (sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
-            let expected = Duration::from_millis(low) + Duration::from_millis(high - low) / 2;
-            prop_assert_eq!(median.median(), Some(expected));
-        }
-    }
 
     #[test]
     fn an_attempt_that_reads_its_records_well_is_spared_until_twice_the_threshold() {
         let mut speculation = Speculation::new(&SpeculationConfig::default(), 4, 1);
         let seconds = Duration::from_secs;
+        let mut others = Durations::default();
         let slow = Slowness {
             threshold: seconds(10),
             fixed: false,
         };
         assert!(
-            speculation.deserves_copy(3, seconds(11), slow, 4),
+            speculation.deserves_copy(3, seconds(11), slow, &others, 4),
             "nothing is known"
         );
-        speculation.succeeded(0, seconds(10), 1000);
+        speculation.succeeded(0, 1000);
+        others.insert(seconds(10));
         // It ran for twice as long as it was heard to, and has read on since.
         speculation.progress(3, 500, seconds(5));
-        assert!(!speculation.deserves_copy(3, seconds(11), slow, 4));
+        assert!(!speculation.deserves_copy(3, seconds(11), slow, &others, 4));
         speculation.progress(3, 1000, seconds(11));
-        assert!(!speculation.deserves_copy(3, seconds(11), slow, 4));
-        assert!(speculation.deserves_copy(3, seconds(21), slow, 4));
+        assert!(!speculation.deserves_copy(3, seconds(11), slow, &others, 4));
+        assert!(speculation.deserves_copy(3, seconds(21), slow, &others, 4));
         speculation.progress(3, 700, seconds(11));
-        assert!(speculation.deserves_copy(3, seconds(11), slow, 4));
+        assert!(speculation.deserves_copy(3, seconds(11), slow, &others, 4));
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::driver::report::{LINES_SHOWN, Progress, Running, Said};
 use crate::ids::StageId;
-use crate::plain::counted;
+use crate::plain::{counted, span};
 use crate::scheduler::running::RunningAttempt;
 
 /// Elsewhere than on a terminal it is first said after so long how far all is,
@@ -44,7 +44,8 @@ pub(super) enum Wanted {
 pub(super) struct Show {
     wanted: Wanted,
     stages: BTreeMap<StageId, Stage>,
-    running: Option<Running>,
+    /// What ran when that was told last, and when that was: the run has a clock of its own.
+    running: Option<(Timestamp, Running)>,
     /// When it is said next how far all is, and how long after that again.
     due: Timestamp,
     pause: Duration,
@@ -126,7 +127,7 @@ impl Show {
             Progress::Said(said) => return self.said(said),
             Progress::Logged(line) => Some(line),
             Progress::Running(running) => {
-                self.running = Some(running);
+                self.running = Some((now, running));
                 None
             }
             Progress::Note(text) => told.then_some(text),
@@ -201,7 +202,7 @@ impl Show {
             format!("stage {id} ({name}): {done} of {tasks} tasks done{failed}")
         });
         let mut line = stages.collect::<Vec<_>>().join("; ");
-        if let Some(running) = &self.running {
+        if let Some((_, running)) = &self.running {
             line.push_str(&format!("; {}", counted(running.attempts, "attempt")));
             line.push_str(if running.attempts == 1 {
                 " runs"
@@ -225,8 +226,16 @@ impl Show {
             name.unwrap_or("a dataset"),
             attempt.attempt,
             attempt.host,
-            span(now - attempt.since)
+            span(self.ran(attempt, now))
         )
+    }
+
+    /// How long an attempt has run.
+    fn ran(&self, attempt: &RunningAttempt, now: Timestamp) -> Duration {
+        match &self.running {
+            Some((told, running)) => (running.at - attempt.since) + (now - *told),
+            None => Duration::ZERO,
+        }
     }
 
     /// What the rows at the bottom of a terminal of this size say.
@@ -247,9 +256,9 @@ impl Show {
             rows.truncate(height - 1);
             rows.push(shortened(&format!("and {hidden} more stages"), width));
         }
-        let longest = self.running.iter().flat_map(|it| &it.longest);
-        let long =
-            longest.filter(|it| now - it.since >= LONG && self.stages.contains_key(&it.stage));
+        let longest = self.running.iter().flat_map(|(_, it)| &it.longest);
+        let long = longest.filter(|it| self.ran(it, now) >= LONG);
+        let long = long.filter(|it| self.stages.contains_key(&it.stage));
         if let Some(attempt) = long.take(1).next()
             && rows.len() < height
         {
@@ -304,20 +313,10 @@ fn shortened(text: &str, most: usize) -> String {
     format!("{kept}…")
 }
 
-/// A time as people say it.
-fn span(time: Duration) -> String {
-    let seconds = time.as_secs();
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Partition;
+    use crate::ids::{Partition, StageAttempt};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -331,16 +330,23 @@ mod tests {
         }
     }
 
+    /// An attempt has run for so many seconds.
     fn runs(since: u64) -> Progress {
         Progress::Running(Running {
+            // The clock of the run is another one.
+            at: at(since + 1000),
             attempts: 2,
             longest: vec![RunningAttempt {
                 stage: StageId(0),
+                stage_attempt: StageAttempt(0),
                 partition: Partition(7),
                 attempt: 1,
+                executor: "e".into(),
                 host: "h1".into(),
-                since: at(since),
+                since: at(1000),
+                has_copy: false,
             }],
+            ..Running::default()
         })
     }
 

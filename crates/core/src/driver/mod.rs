@@ -59,9 +59,10 @@ use self::work::Works;
 use crate::backend::manager::{ClusterManager, Input as Told};
 use crate::clock::Timestamp;
 use crate::facts::Fact;
-use crate::ids::{ExecutorId, TaskId};
+use crate::ids::{ExecutorId, Partition, StageId, TaskId};
 use crate::plan::application::Application;
 use crate::report::{JobReport, LeftOutReport, Running};
+use crate::watch::Watch;
 use mesquite_scheduler::dag_scheduler::DagEvent;
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
 use mesquite_scheduler::{Core, Event};
@@ -241,12 +242,15 @@ impl Driver {
     }
 
     /// What runs at this moment.
-    pub fn running(&self) -> Running {
-        let tasks = self.core.tasks();
-        Running {
-            attempts: tasks.running(),
-            longest: tasks.longest_running(LONGEST_TOLD),
-        }
+    pub fn running(&self, now: Timestamp) -> Running {
+        self.core
+            .tasks()
+            .seen(now, Watch::NAMED_OF_STAGE, LONGEST_TOLD)
+    }
+
+    /// Whether a task of a stage is ended that takes too long to compute a partition.
+    pub fn has_timeout(&self, stage: StageId, partition: Partition) -> bool {
+        self.works.has_timeout(stage, partition)
     }
 
     /// Whether an executor has come, and is not given up.

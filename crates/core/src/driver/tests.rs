@@ -41,6 +41,7 @@ use mesquite_workload::message::{
 const CONNECTION: ConnectionId = ConnectionId(1);
 
 mod actions;
+mod seen;
 
 /// Blocks of each map output.
 const REDUCERS: u32 = 3;

@@ -177,6 +177,19 @@ impl Works {
         self.stages.get(&stage)
     }
 
+    /// Whether a task of a stage is ended that takes too long to compute a partition.
+    pub fn has_timeout(&self, stage: StageId, partition: Partition) -> bool {
+        let mut next = self.stages.get(&stage).map(|it| (it.dataset, partition));
+        while let Some((dataset, partition)) = next {
+            let recipe = self.program.recipe(dataset);
+            if recipe.timeout.is_some() {
+                return true;
+            }
+            next = recipe.operation.input(partition);
+        }
+        false
+    }
+
     /// The bounds of a shuffle by ranges are known.
     pub fn set_bounds(&mut self, shuffle: ShuffleId, bounds: Vec<Bytes>) {
         self.bounds.insert(shuffle, bounds);

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
+use crate::clock::Timestamp;
+use crate::facts::Advice;
 use crate::ids::{Partition, StageAttempt, TaskId};
+use mesquite_scheduler::running::RunningAttempt;
 use mesquite_scheduler::task::TaskOutput;
 
 fn read(teller: &mut Teller, facts: Vec<Fact>) -> Vec<Progress> {
@@ -134,4 +137,70 @@ fn who_comes_is_told_unless_it_is_the_driver_itself() {
             note("executor e on h registered"),
         ]
     );
+}
+
+#[test]
+fn slow_attempts_are_told_with_whose_they_are_and_what_may_help() {
+    let attempt = |has_copy| RunningAttempt {
+        stage: StageId(3),
+        stage_attempt: StageAttempt(0),
+        partition: Partition(7),
+        attempt: 1,
+        executor: "e".into(),
+        host: "h".into(),
+        since: Timestamp::ZERO,
+        has_copy,
+    };
+    let slow = |again, has_copy, millis, advice| Fact::TaskSlow {
+        attempt: attempt(has_copy),
+        ran: Duration::from_secs(125),
+        median: Duration::from_millis(millis),
+        ended: 30,
+        again,
+        advice,
+    };
+    let started = Fact::StageStarted {
+        stage: StageId(3),
+        name: "words".into(),
+        attempt: StageAttempt(0),
+        tasks: 40,
+    };
+    let both = Advice {
+        timeout: true,
+        copies: true,
+    };
+    let facts = vec![
+        started,
+        slow(false, false, 3210, both),
+        slow(true, true, 40, Advice::default()),
+        Fact::MoreTasksSlow {
+            stage: StageId(3),
+            attempts: 1,
+        },
+        Fact::StageQuiet {
+            quiet: Duration::from_secs(60),
+            running: 4,
+            longest: attempt(false),
+            ran: Duration::from_secs(61),
+            advice: Advice {
+                timeout: true,
+                copies: false,
+            },
+        },
+    ];
+    let told = read(&mut Teller::default(), facts);
+    let notes = [
+        "stage 3 (words): partition 7, attempt 1, on h (executor e) has run for 2 min 5 s; half of \
+         the 30 tasks that ended took 3.2 s at most; `timeout` beside a dataset ends a task that \
+         takes too long, to try again; `spark.speculation=true` starts a copy of a slow task \
+         elsewhere",
+        "stage 3 (words): partition 7, attempt 1, on h (executor e) still runs, for 2 min 5 s; half \
+         of the 30 tasks that ended took 40 ms at most; another attempt at it runs as well",
+        "stage 3 (words): 1 more task runs far longer than the others, too",
+        "no task of stage 3 (words) has ended for 1 min 0 s; 4 attempts run, the longest for 1 min \
+         1 s: partition 7, attempt 1, on h (executor e); `timeout` beside a dataset ends a task \
+         that takes too long, to try again",
+    ];
+    let notes = notes.map(|it| Progress::Note(it.into()));
+    assert_eq!(told[1..], notes);
 }

@@ -27,6 +27,7 @@
 //! - `outcome`: ends of attempts
 //! - `cluster_changes`: what it means that executors come and go
 //! - `slow`: copies of slow attempts
+//! - `seen`: what people see of it
 //! - `alone`: tasks that get an executor of their own
 //! - `records`: what is kept of a task and of an attempt
 
@@ -35,6 +36,7 @@ mod choose;
 mod cluster_changes;
 mod outcome;
 mod records;
+mod seen;
 mod slow;
 mod starting;
 mod taking_in;
@@ -48,11 +50,12 @@ use super::action::{Actions, BackendRequest, Notice};
 use super::cluster::{Cluster, ExecutorIx};
 use super::config::TaskSchedulerConfig;
 use super::delay::DelaySchedule;
+use super::durations::Durations;
 use super::health::{HealthTracker, TaskSetExclusions};
 use super::locality::{Levels, LocalityLevel};
 use super::making::{Making, ToKeep};
 use super::pending::{PendingTasks, Preferences};
-use super::running::RunningAttempt;
+use super::running::Copying;
 use super::speculation::Speculation;
 use super::task::{PersistedPartition, StageKind, TaskEndReason, TaskReport};
 use crate::clock::Timestamp;
@@ -122,6 +125,11 @@ pub(super) struct TaskSetManager {
     /// What would be excluded without the failures that others may be to blame for.
     proven: Option<TaskSetExclusions>,
     speculation: Option<Speculation>,
+    copying: Copying,
+    /// Of attempts that succeeded.
+    durations: Durations,
+    /// When an attempt ended last.
+    ended_last: Option<Timestamp>,
     result_bytes: u64,
     results: u64,
     /// When people were last told that the barrier set could not start.
@@ -213,20 +221,6 @@ impl TaskSetManager {
             .iter()
             .filter(|attempt| attempt.is_running())
             .map(|attempt| (attempt.task, attempt.executor))
-    }
-
-    /// The attempts that have run longest, at most `most`: those that were
-    /// launched first, as they stand in the order of their launch.
-    pub(super) fn longest_running(&self, most: usize, cluster: &Cluster) -> Vec<RunningAttempt> {
-        let running = self.attempts.iter().filter(|it| it.is_running());
-        let view = |attempt: &Attempt| RunningAttempt {
-            stage: self.stage,
-            partition: self.tasks[attempt.index as usize].partition,
-            attempt: attempt.number,
-            host: cluster.host_name(attempt.host).clone(),
-            since: attempt.launched,
-        };
-        running.take(most).map(view).collect()
     }
 
     /// Whether some attempt of the task of `attempt` succeeded.

@@ -131,8 +131,10 @@ impl TaskSetManager {
         let ran = context.now - entry.launched;
         context.actions.revive |= context.making.end(self.to_keep.of(index));
         self.running -= 1;
+        self.durations.insert(ran);
+        self.ended_last = Some(context.now);
         if let Some(speculation) = &mut self.speculation {
-            speculation.succeeded(attempt, ran, records);
+            speculation.succeeded(attempt, records);
         }
         // Counted before the others are looked at, so that a task whose output
         // is lost later waits again once nothing runs.
@@ -213,6 +215,7 @@ impl TaskSetManager {
         entry.state = AttemptState::Ended;
         let (index, executor, host) = (entry.index, entry.executor, entry.host);
         self.running -= 1;
+        self.ended_last = Some(context.now);
         context.actions.revive |= context.making.end(self.to_keep.of(index));
         if let Some(speculation) = &mut self.speculation {
             speculation.ended(attempt);

@@ -36,7 +36,7 @@ impl TaskSetManager {
         if self.zombie || (self.tasks.len() == 1 && !speculation.has_fixed_threshold()) {
             return false;
         }
-        let Some(slowness) = speculation.slowness() else {
+        let Some(slowness) = speculation.slowness(&self.durations) else {
             return false;
         };
         let mut slow = Vec::new();
@@ -51,11 +51,14 @@ impl TaskSetManager {
             let outlives = || {
                 cluster
                     .decommission_of(entry.executor)
-                    .is_some_and(|state| speculation.outlives_executor(ran, now - state.since))
+                    .is_some_and(|state| {
+                        speculation.outlives_executor(ran, now - state.since, &self.durations)
+                    })
             };
-            if (too_slow && speculation.deserves_copy(attempt, ran, slowness, self.tasks.len()))
-                || outlives()
-            {
+            let tasks = self.tasks.len();
+            let deserves =
+                || speculation.deserves_copy(attempt, ran, slowness, &self.durations, tasks);
+            if (too_slow && deserves()) || outlives() {
                 slow.push(entry.index);
             }
         }

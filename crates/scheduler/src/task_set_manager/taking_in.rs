@@ -11,11 +11,13 @@ use crate::clock::Timestamp;
 use crate::cluster::Cluster;
 use crate::config::{LocalityWait, TaskSchedulerConfig};
 use crate::delay::DelaySchedule;
+use crate::durations::Durations;
 use crate::ids::Partition;
 use crate::locality::{Levels, LocalityLevel};
 use crate::making::ToKeep;
 use crate::pending::{PendingTasks, Preferences};
 use crate::plan::TaskNeeds;
+use crate::running::Copying;
 use crate::speculation::Speculation;
 use crate::task::{TaskSet, TaskSpec};
 
@@ -112,10 +114,13 @@ impl TaskSetManager {
             // the set would never start together.
             waits = LocalityWait::all(Duration::ZERO);
         }
+        // The one executor of a local master has no other for a copy, and tasks of a
+        // barrier set run together.
+        let may_copy = !config.local && !set.barrier;
         let speculation = config
             .speculation
             .as_ref()
-            .filter(|_| !config.local && !set.barrier)
+            .filter(|_| may_copy)
             .map(|speculation| {
                 Speculation::new(speculation, count, slots_of_one(config, &set.needs))
             });
@@ -151,6 +156,13 @@ impl TaskSetManager {
             no_rejects_since_reset: true,
             exclusions: config.exclusion.clone().map(TaskSetExclusions::new),
             proven: config.exclusion.clone().map(TaskSetExclusions::new),
+            durations: Durations::default(),
+            ended_last: None,
+            copying: match (&speculation, may_copy) {
+                (Some(_), _) => Copying::On,
+                (None, true) => Copying::Off,
+                (None, false) => Copying::Never,
+            },
             speculation,
             result_bytes: 0,
             results: 0,

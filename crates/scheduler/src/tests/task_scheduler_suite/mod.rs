@@ -11,6 +11,7 @@ mod locality;
 mod offers;
 mod persisted;
 mod resources;
+mod seen;
 mod starvation;
 mod statuses;
 

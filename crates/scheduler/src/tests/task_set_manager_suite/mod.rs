@@ -4,6 +4,7 @@ mod executors_lost;
 mod failures;
 mod locality;
 mod result_size;
+mod seen;
 mod speculation;
 mod success;
 
