@@ -44,20 +44,15 @@ impl Slow {
     }
 
     fn start(&self, cluster: &Cluster, coarse: &str) -> Child {
-        let coarse = format!("spark.mesos.coarse={coarse}");
-        let recovery = format!("mesquite.recovery.dir={}", self.recovery().display());
-        let arguments = ["--master", &cluster.master, "--json", "--conf", &coarse];
-        self.job
-            .start(&[&arguments[..], &["--conf", &recovery]].concat())
+        start(&self.job, &self.recovery(), cluster, coarse)
     }
 
     fn lines(&self, name: &str) -> Vec<String> {
-        let text = fs::read_to_string(self.folder.path().join(name)).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        lines(&self.folder.path().join(name))
     }
 
     fn go(&self) {
-        fs::write(self.folder.path().join("go"), "").expect("written");
+        go(self.folder.path());
     }
 
     /// Waits until so many reducers have begun.
@@ -78,6 +73,23 @@ impl Slow {
         assert_eq!(self.lines("maps").len(), maps, "{}", ended.stderr());
         assert!(!self.recovery().exists(), "nothing is left to go on with");
     }
+}
+
+fn start(job: &Job, recovery: &Path, cluster: &Cluster, coarse: &str) -> Child {
+    let coarse = format!("spark.mesos.coarse={coarse}");
+    let recovery = format!("mesquite.recovery.dir={}", recovery.display());
+    let arguments = ["--master", &cluster.master, "--json", "--conf", &coarse];
+    job.start(&[&arguments[..], &["--conf", &recovery]].concat())
+}
+
+fn lines(path: &Path) -> Vec<String> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Lets what waits in a folder go.
+fn go(folder: &Path) {
+    fs::write(folder.join("go"), "").expect("written");
 }
 
 fn kill_hard(pid: &str) {
@@ -110,6 +122,39 @@ async fn a_run_goes_on_when_its_driver_is_killed_and_started_again() {
         assert_eq!(state["frameworks"].as_array().map(Vec::len), Some(0));
         let completed = state["completed_frameworks"].as_array();
         assert_eq!(completed.map(Vec::len), Some(1), "one framework for both");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn a_loop_goes_on_in_the_round_in_which_its_driver_was_killed() {
+    for coarse in MODES {
+        let cluster = Cluster::up(1);
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = folder.path().display();
+        // The second of three rounds waits until it is let go.
+        let job = Job::new(&format!(
+            "[dataset.start]\nitems = [10]\n\
+             [dataset.numbers]\nfrom = 'start'\niterate = {{ next = 'more', times = 3 }}\n\
+             [dataset.more]\nfrom = 'numbers'\n\
+             pipe = 'read -r n; echo $n >> {at}/rounds; \
+             while [ $n = 11 ] && [ ! -e {at}/go ]; do sleep 0.05; done; echo $((n + 1))'\n\
+             [[action]]\ncollect = 'numbers'\n"
+        ));
+        let (recovery, rounds) = (folder.path().join("recovery"), folder.path().join("rounds"));
+        let mut first = start(&job, &recovery, &cluster, coarse);
+        eventually("the second round begins", async || {
+            (lines(&rounds) == ["10", "11"]).then_some(())
+        })
+        .await;
+        first.kill().expect("killed");
+        first.wait().expect("ended");
+        let second = start(&job, &recovery, &cluster, coarse);
+        go(folder.path());
+        let ended = second.wait_with_output().expect("ended");
+        let ended = job.ended(ended).succeeded();
+        assert_eq!(ended.results["stdout"], ["13"]);
+        assert_eq!(lines(&rounds), ["10", "11", "12"], "each ran once");
     }
 }
 
