@@ -126,14 +126,17 @@ impl Number {
                 return None;
             }
         }
-        let scale = match point {
+        let mut scale = match point {
             None => 0,
-            // What is left out, or is written longer than it need be, is for others.
-            Some(at) if at == 0 || digits.last().is_none_or(|it| matches!(it, b'0' | b'.')) => {
-                return None;
-            }
+            // What is left out is for others.
+            Some(at) if at == 0 || at + 1 == digits.len() => return None,
             Some(at) => u32::try_from(digits.len() - at - 1).ok()?,
         };
+        // The shortest form, as the long way has it.
+        while scale > 0 && mantissa % 10 == 0 {
+            mantissa /= 10;
+            scale -= 1;
+        }
         let mantissa = i128::from(if negative { -mantissa } else { mantissa });
         Some(Self { mantissa, scale })
     }
