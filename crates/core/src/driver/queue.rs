@@ -105,10 +105,11 @@ pub(super) enum Next {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Queue {
-    /// Begun and not over, the next one first.
-    waiting: VecDeque<Next>,
-    /// What follows from the last that was taken, in order.
-    following: Vec<Next>,
+    /// Begun and not over, the next one last; behind that, in order, what follows from
+    /// the last that was taken.
+    stack: Vec<Next>,
+    /// How many of them waited already when it was taken.
+    waited: usize,
     /// What the cluster manager has said that is not done yet.
     managed: VecDeque<Action>,
     effects: Vec<Effect>,
@@ -133,16 +134,21 @@ impl Queue {
 
     /// The next thing to do, but for what the manager said.
     pub(super) fn take(&mut self) -> Option<Next> {
-        while let Some(next) = self.following.pop() {
-            self.waiting.push_front(next);
-        }
-        self.waiting.pop_front()
+        self.stack[self.waited..].reverse();
+        let next = self.stack.pop();
+        self.waited = self.stack.len();
+        next
+    }
+
+    /// Whether nothing follows yet from what was taken last.
+    const fn nothing_follows(&self) -> bool {
+        self.stack.len() == self.waited
     }
 
     /// The next that the manager said, once nothing else waits.
     pub(super) fn take_managed(&mut self) -> Option<Action> {
         debug_assert!(
-            self.waiting.is_empty() && self.following.is_empty(),
+            self.stack.is_empty(),
             "what the manager says is not begun in the middle of something"
         );
         self.managed.pop_front()
@@ -163,7 +169,7 @@ impl Queue {
 
     /// This follows.
     pub(super) fn then(&mut self, next: Next) {
-        self.following.push(next);
+        self.stack.push(next);
     }
 
     /// The cluster manager has said this.
@@ -194,7 +200,7 @@ impl Queue {
     /// The shell is to do this.
     pub(super) fn effect(&mut self, effect: Effect) {
         // Nothing comes before it, so it needs not wait.
-        if self.following.is_empty() {
+        if self.nothing_follows() {
             self.effects.push(effect);
         } else {
             self.then(Next::Effect(effect));
@@ -208,7 +214,7 @@ impl Queue {
 
     /// Something happened.
     pub(super) fn fact(&mut self, fact: Fact) {
-        if self.following.is_empty() {
+        if self.nothing_follows() {
             let at = self.unix_time;
             self.facts.push(Happened { at, fact });
         } else {
