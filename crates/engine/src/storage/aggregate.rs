@@ -14,7 +14,8 @@ use std::io::Write;
 
 use memchr::memchr;
 
-use super::number::Number;
+use super::number::{NotExact, Number};
+use super::numbers::Numbers;
 use super::sorter::Sorted;
 use super::value::{no_number_in, shown, too_large};
 use crate::plan::measure::{Aggregate, Measures};
@@ -79,63 +80,75 @@ impl Layout {
         &self.counted
     }
 
-    /// What a record of the input adds, into `row`; the first of its key replaces it.
+    /// What a record of the input adds to the row that begins at `row`; the first of its
+    /// key replaces it.
     pub(super) fn take(
         &self,
-        record: &[u8],
-        row: &mut [Number],
+        (record, key): (&[u8], usize),
+        numbers: &mut Numbers,
+        row: usize,
         is_first: bool,
     ) -> Result<(), TaskError> {
-        let mut fields = Fields::of(record);
+        let mut fields = Fields::of(record, key);
         let mut last = (0, Number::whole(1));
-        for ((field, rule), cell) in self.cells.iter().zip(row) {
+        for (at, (field, rule)) in self.cells.iter().enumerate() {
             if *field != last.0 {
-                let text = fields.seek(*field);
-                let number = text.map(Number::read);
-                let number = number.ok_or_else(|| no_number_in(record, *field, None))?;
-                let number = number.map_err(|why| no_number_in(record, *field, Some(why)))?;
+                let number = fields.number(*field);
+                let number = number.map_err(|why| no_number_in(record, *field, why))?;
                 last = (*field, number);
             }
-            *cell = if is_first {
+            let at = row + at;
+            let number = if is_first {
                 last.1
             } else {
-                merged(*rule, *cell, last.1).ok_or_else(|| too_large(key_of(record)))?
+                let number = merged(*rule, numbers.get(at), last.1);
+                number.ok_or_else(|| too_large(&record[..key]))?
             };
+            numbers.set(at, number);
         }
         Ok(())
     }
 
-    /// What a record adds that was made of others, into `row`.
+    /// What a record adds that was made of others, to the row that begins at `row`.
     pub(super) fn take_partial(
         &self,
         record: &[u8],
-        row: &mut [Number],
+        numbers: &mut Numbers,
+        row: usize,
         is_first: bool,
     ) -> Result<(), TaskError> {
         let key = key_of(record);
         let mut rest = record.get(key.len() + 1..).unwrap_or_default();
-        for ((_, rule), cell) in self.cells.iter().zip(row) {
+        for (at, (_, rule)) in self.cells.iter().enumerate() {
             let end = memchr(b'\t', rest).unwrap_or(rest.len());
             let number = Number::read(&rest[..end]).map_err(|_| {
                 let shown = shown(record);
                 TaskError::Failed(format!("record {shown:?} is no part of an aggregate"))
             })?;
             rest = rest.get(end + 1..).unwrap_or_default();
-            *cell = if is_first {
+            let at = row + at;
+            let number = if is_first {
                 number
             } else {
-                merged(*rule, *cell, number).ok_or_else(|| too_large(key))?
+                merged(*rule, numbers.get(at), number).ok_or_else(|| too_large(key))?
             };
+            numbers.set(at, number);
         }
         Ok(())
     }
 
     /// What is known of a key so far, as a record.
-    pub(super) fn write_partial(&self, record: &mut Vec<u8>, key: &[u8], row: &[Number]) {
+    pub(super) fn write_partial(
+        &self,
+        record: &mut Vec<u8>,
+        key: &[u8],
+        numbers: &Numbers,
+        row: usize,
+    ) {
         record.extend_from_slice(key);
-        for number in &row[..self.cells.len()] {
+        for at in 0..self.cells.len() {
             record.push(b'\t');
-            number.push_to(record);
+            numbers.get(row + at).push_to(record);
         }
         if self.cells.is_empty() {
             // It has to stand for its key all the same.
@@ -144,11 +157,11 @@ impl Layout {
     }
 
     /// What all that is known of a key comes to.
-    pub(super) fn write(&self, record: &mut Vec<u8>, key: &[u8], row: &[Number]) {
+    pub(super) fn write(&self, record: &mut Vec<u8>, key: &[u8], numbers: &Numbers, row: usize) {
         record.extend_from_slice(key);
         let number = |field: u32, rule: Rule| {
             let at = self.cells.binary_search(&(field, rule));
-            at.map_or_else(|_| Number::default(), |at| row[at])
+            at.map_or_else(|_| Number::default(), |at| numbers.get(row + at))
         };
         for measure in self.measures.all() {
             record.push(b'\t');
@@ -166,16 +179,18 @@ impl Layout {
                 }
                 Aggregate::CountDistinct => {
                     let at = self.counted.binary_search(&field).unwrap_or_default();
-                    row[self.cells.len() + at].push_to(record);
+                    numbers.get(row + self.cells.len() + at).push_to(record);
                 }
             }
         }
     }
 
     /// One more text of the field that is counted at this place.
-    pub(super) fn count_text(&self, row: &mut [Number], at: usize) {
-        let cell = &mut row[self.cells.len() + at];
-        *cell = cell.plus(Number::whole(1)).unwrap_or(*cell);
+    pub(super) fn count_text(&self, numbers: &mut Numbers, row: usize, at: usize) {
+        let at = row + self.cells.len() + at;
+        if let Some(more) = numbers.get(at).plus(Number::whole(1)) {
+            numbers.set(at, more);
+        }
     }
 }
 
@@ -189,21 +204,40 @@ fn merged(rule: Rule, a: Number, b: Number) -> Option<Number> {
 
 /// The fields of a record, gone through from left to right.
 pub(super) struct Fields<'a> {
+    first: &'a [u8],
     rest: Option<&'a [u8]>,
     /// The field that `rest` begins with.
     at: u32,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) const fn of(record: &'a [u8]) -> Self {
+    /// Of a record whose key, which is its first field, is so long.
+    pub(super) fn of(record: &'a [u8], key: usize) -> Self {
         Self {
-            rest: Some(record),
-            at: 1,
+            first: &record[..key],
+            rest: record.get(key + 1..),
+            at: 2,
         }
+    }
+
+    /// The number in a field at or behind the one that was asked for last; why it is
+    /// none, if it is there.
+    fn number(&mut self, field: u32) -> Result<Number, Option<NotExact>> {
+        if field == self.at
+            && let Some(rest) = self.rest
+            && let Some((short, _)) = Number::read_short(rest)
+        {
+            return Ok(short);
+        }
+        let text = self.seek(field).ok_or(None)?;
+        Number::read(text).map_err(Some)
     }
 
     /// A field at or behind the one that was asked for last, if it is there.
     pub(super) fn seek(&mut self, field: u32) -> Option<&'a [u8]> {
+        if field == 1 {
+            return Some(self.first);
+        }
         while self.at < field {
             let rest = self.rest?;
             self.rest = memchr(b'\t', rest).map(|tab| &rest[tab + 1..]);
@@ -237,7 +271,7 @@ pub(super) struct InKeys {
     sorted: Sorted,
     /// The key that is being put together, and what is known of it.
     key: Option<Vec<u8>>,
-    row: Vec<Number>,
+    row: Numbers,
     has_numbers: bool,
     /// The last record that said of a text.
     seen: Vec<u8>,
@@ -248,7 +282,7 @@ impl InKeys {
     pub(super) fn new(measures: Measures, sorted: Sorted, context: TaskContext) -> Self {
         let layout = Layout::of(measures);
         Self {
-            row: vec![Number::default(); layout.width()],
+            row: Numbers::zeros(layout.width()),
             layout,
             sorted,
             key: None,
@@ -260,10 +294,10 @@ impl InKeys {
 
     fn end_key(&mut self, chunk: &mut Vec<u8>) {
         if let Some(key) = &self.key {
-            self.layout.write(chunk, key, &self.row);
+            self.layout.write(chunk, key, &self.row, 0);
             chunk.push(b'\n');
         }
-        self.row.fill(Number::default());
+        self.row.zero();
         self.has_numbers = false;
         self.seen.clear();
     }
@@ -291,12 +325,13 @@ impl Records for InKeys {
                 // What is equal stands together.
                 Some(_) if self.seen == record => {}
                 Some(at) if at < self.layout.counted.len() => {
-                    self.layout.count_text(&mut self.row, at);
+                    self.layout.count_text(&mut self.row, 0, at);
                     std::mem::swap(&mut self.seen, &mut record);
                 }
                 _ => {
                     let is_first = !std::mem::replace(&mut self.has_numbers, true);
-                    self.layout.take_partial(&record, &mut self.row, is_first)?;
+                    self.layout
+                        .take_partial(&record, &mut self.row, 0, is_first)?;
                 }
             }
         }

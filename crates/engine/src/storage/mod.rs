@@ -13,6 +13,7 @@ mod groups;
 pub mod listing;
 pub mod lock;
 pub mod number;
+mod numbers;
 mod pack;
 pub mod path;
 pub mod persisted;

@@ -10,6 +10,9 @@ use std::io::Write;
 /// No more digits after the point.
 const MOST_SCALE: u32 = 18;
 
+/// What has no more digits fits into 64 bits, whatever they are.
+const SHORT: usize = 18;
+
 /// The powers of ten that numbers are brought to one scale with.
 const POWERS: [i64; MOST_SCALE as usize + 1] = {
     let mut powers = [1; MOST_SCALE as usize + 1];
@@ -21,8 +24,8 @@ const POWERS: [i64; MOST_SCALE as usize + 1] = {
     powers
 };
 
-/// `mantissa / 10^scale`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// `mantissa / 10^scale`, not always as short as can be.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Number {
     mantissa: i128,
     scale: u32,
@@ -43,7 +46,9 @@ impl Number {
     /// # Errors
     /// It is not that, or it is too long to be exact.
     pub fn read(text: &[u8]) -> Result<Self, NotExact> {
-        if let Some(short) = Self::read_short(text) {
+        if let Some((short, length)) = Self::read_short(text)
+            && length == text.len()
+        {
             return Ok(short);
         }
         let text = text.trim_ascii();
@@ -106,39 +111,35 @@ impl Number {
         Ok(Self { mantissa, scale })
     }
 
-    /// Reads what most numbers are: few digits, with a point or without.
-    fn read_short(text: &[u8]) -> Option<Self> {
-        let (negative, digits) = match text.split_first()? {
-            (b'-', rest) => (true, rest),
-            _ => (false, text),
-        };
-        if digits.is_empty() || digits.len() > 18 {
-            return None;
-        }
-        let (mut mantissa, mut point) = (0_i64, None);
-        for (at, byte) in digits.iter().enumerate() {
+    /// Reads what most numbers are, few digits with a point or without, up to a tab or
+    /// the end; and how long it is.
+    pub(super) fn read_short(text: &[u8]) -> Option<(Self, usize)> {
+        let start = usize::from(text.first() == Some(&b'-'));
+        let (mut mantissa, mut point, mut end) = (0_i64, None, text.len());
+        for (at, byte) in text.iter().enumerate().skip(start).take(SHORT + 1) {
             let digit = byte.wrapping_sub(b'0');
             if digit < 10 {
-                mantissa = mantissa * 10 + i64::from(digit);
+                mantissa = mantissa.wrapping_mul(10).wrapping_add(i64::from(digit));
             } else if *byte == b'.' && point.is_none() {
                 point = Some(at);
+            } else if *byte == b'\t' {
+                end = at;
+                break;
             } else {
                 return None;
             }
         }
-        let mut scale = match point {
+        if end == start || end - start > SHORT {
+            return None;
+        }
+        let scale = match point {
             None => 0,
             // What is left out is for others.
-            Some(at) if at == 0 || at + 1 == digits.len() => return None,
-            Some(at) => u32::try_from(digits.len() - at - 1).ok()?,
+            Some(at) if at == start || at + 1 == end => return None,
+            Some(at) => u32::try_from(end - at - 1).ok()?,
         };
-        // The shortest form, as the long way has it.
-        while scale > 0 && mantissa % 10 == 0 {
-            mantissa /= 10;
-            scale -= 1;
-        }
-        let mantissa = i128::from(if negative { -mantissa } else { mantissa });
-        Some(Self { mantissa, scale })
+        let mantissa = i128::from(if start == 1 { -mantissa } else { mantissa });
+        Some((Self { mantissa, scale }, end))
     }
 
     /// The nearest number that is not exact.
@@ -200,6 +201,19 @@ impl Number {
             text.push(b'-');
         }
         text.extend_from_slice(&digits[at..]);
+    }
+
+    /// It in two parts, to be kept apart.
+    pub(super) const fn parts(self) -> (i128, u8) {
+        (self.mantissa, self.scale as u8)
+    }
+
+    /// What [`parts`](Self::parts) were of.
+    pub(super) const fn of_parts((mantissa, scale): (i128, u8)) -> Self {
+        Self {
+            mantissa,
+            scale: scale as u32,
+        }
     }
 
     fn at(self, scale: u32) -> Option<i128> {
@@ -310,8 +324,8 @@ mod tests {
             "", "-", ".", "e3", "1e", "1e+", "1e3.5", "1e3e3", "0x1", "1.2.3", "1 2", "nan", "inf",
         ] {
             assert_eq!(
-                Number::read(text.as_bytes()),
-                Err(NotExact::NoNumber),
+                Number::read(text.as_bytes()).err(),
+                Some(NotExact::NoNumber),
                 "{text:?}"
             );
         }
@@ -324,8 +338,8 @@ mod tests {
             "1e99999999999999999999",
         ] {
             assert_eq!(
-                Number::read(text.as_bytes()),
-                Err(NotExact::TooLong),
+                Number::read(text.as_bytes()).err(),
+                Some(NotExact::TooLong),
                 "{text:?}"
             );
         }
@@ -334,10 +348,13 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn the_short_way_to_read_is_the_long_one(text in "-?[0-9]{0,18}(\\.[0-9]{0,5})?") {
-            if let Some(short) = Number::read_short(text.as_bytes()) {
-                // The blank before it leads the long way.
-                let long = Number::read(format!(" {text}").as_bytes());
-                proptest::prop_assert_eq!(Ok(short), long);
+            for behind in ["", "\t", "\t12"] {
+                if let Some((short, length)) = Number::read_short(format!("{text}{behind}").as_bytes()) {
+                    proptest::prop_assert_eq!(length, text.len());
+                    // The blank before it leads the long way.
+                    let long = Number::read(format!(" {text}").as_bytes()).expect("a number");
+                    proptest::prop_assert_eq!(short.to_string(), long.to_string());
+                }
             }
         }
 

@@ -12,12 +12,14 @@ use hashbrown::hash_table::Entry as Slot;
 use memchr::{memchr_iter, memchr2_iter};
 use rustc_hash::FxBuildHasher;
 
-use super::aggregate::{Fields, Layout, seen_at, write_seen};
-use super::number::Number;
-use super::value::{Side, Value, no_number_in, read_count, read_sum, too_large, write_record};
+use super::aggregate::Layout;
+use super::numbers::Numbers;
+use super::value::{Side, Value, read_count, read_sum, too_large, write_record};
 use crate::plan::operation::Combine;
 use crate::task::memory::Held;
 use crate::task::{CHUNK, Records, TaskContext, TaskError, key_of};
+
+mod measures;
 
 /// Keys of at most so many bytes are in their entries.
 const SHORT: usize = size_of::<u128>();
@@ -110,7 +112,7 @@ pub struct Table {
     entries: HashTable<Entry>,
     /// The sum of a key, or its row of numbers; an entry has the place of its first
     /// number, counted from 1.
-    sums: Vec<Number>,
+    sums: Numbers,
     /// What the rows are, and what is counted beside them.
     layout: Option<Layout>,
     /// A key with a text that is to be counted once.
@@ -126,7 +128,7 @@ impl Table {
             held: context.memory.hold(),
             keys: Vec::new(),
             entries: HashTable::new(),
-            sums: Vec::new(),
+            sums: Numbers::default(),
             layout: match combine {
                 Combine::Aggregate(measures) => Some(Layout::of(measures)),
                 Combine::Count | Combine::Sum | Combine::Distinct => None,
@@ -156,7 +158,7 @@ impl Table {
             // More tasks share the memory than when it grew.
             self.keys = Vec::new();
             self.entries = HashTable::new();
-            self.sums = Vec::new();
+            self.sums = Numbers::default();
             self.held.shrink_to(0);
         }
         let needed = self.needed_for(chunk);
@@ -185,7 +187,7 @@ impl Table {
         } else {
             allocated
         };
-        let sums = (self.sums.len() + width * more) * size_of::<Number>();
+        let sums = (self.sums.len() + width * more) * Numbers::EACH;
         self.keys.len() + each * (chunk.len() + more) + entries + sums
     }
 
@@ -219,8 +221,8 @@ impl Table {
                     table.sums.push(more);
                 } else {
                     let at = place_of(*value);
-                    let sum = table.sums[at].plus(more);
-                    table.sums[at] = sum.ok_or_else(|| too_large(key))?;
+                    let sum = table.sums.get(at).plus(more);
+                    table.sums.set(at, sum.ok_or_else(|| too_large(key))?);
                 }
                 Ok(())
             }),
@@ -232,112 +234,16 @@ impl Table {
                 let Some(layout) = self.layout.take() else {
                     return Ok(0);
                 };
-                let added = self.add_each(chunk, |table, start, end| match table.side {
-                    Side::Map => table.measure(&layout, chunk, (start, end)),
-                    Side::Reduce => table.measure_partial(&layout, chunk, (start, end)),
-                });
+                let added = match self.side {
+                    Side::Map => self.measure(&layout, chunk),
+                    Side::Reduce => self.add_each(chunk, |table, start, end| {
+                        table.measure_partial(&layout, &chunk[start..end])
+                    }),
+                };
                 self.layout = Some(layout);
                 added
             }
         }
-    }
-
-    /// Takes a record of the input into the row of its key, and its texts that are
-    /// counted.
-    fn measure(
-        &mut self,
-        layout: &Layout,
-        chunk: &[u8],
-        (start, end): (usize, usize),
-    ) -> Result<(), TaskError> {
-        let record = &chunk[start..end];
-        let key = key_of(record);
-        let (row, is_first) = self.row(layout, chunk, (start, start + key.len()))?;
-        layout.take(record, row, is_first)?;
-        let mut fields = Fields::of(record);
-        let mut seen = std::mem::take(&mut self.seen);
-        for (at, field) in layout.counted().iter().enumerate() {
-            let text = fields.seek(*field);
-            let text = text.ok_or_else(|| no_number_in(record, *field, None))?;
-            write_seen(&mut seen, key, at, text);
-            self.see(&seen)?;
-        }
-        self.seen = seen;
-        Ok(())
-    }
-
-    /// Takes in what was made of records.
-    fn measure_partial(
-        &mut self,
-        layout: &Layout,
-        chunk: &[u8],
-        (start, end): (usize, usize),
-    ) -> Result<(), TaskError> {
-        let record = &chunk[start..end];
-        if seen_at(record).is_some() {
-            return self.see(record);
-        }
-        let key = (start, start + key_of(record).len());
-        let (row, is_first) = self.row(layout, chunk, key)?;
-        layout.take_partial(record, row, is_first)
-    }
-
-    fn see(&mut self, chunk: &[u8]) -> Result<(), TaskError> {
-        let (start, end) = (0, chunk.len());
-        self.value_of(&Sought { chunk, start, end }).map(drop)
-    }
-
-    /// The row of a key, and whether it is new.
-    fn row(
-        &mut self,
-        layout: &Layout,
-        chunk: &[u8],
-        (start, end): (usize, usize),
-    ) -> Result<(&mut [Number], bool), TaskError> {
-        let next = self.sums.len() as u64;
-        let value = self.value_of(&Sought { chunk, start, end })?;
-        let is_first = *value == 0;
-        if is_first {
-            *value = next + 1;
-        }
-        let at = place_of(*value);
-        if is_first {
-            self.sums.resize(at + layout.width(), Number::default());
-        }
-        Ok((&mut self.sums[at..at + layout.width()], is_first))
-    }
-
-    /// Counts the texts of each key, of which only the number is kept.
-    fn count_texts(&mut self) {
-        let Some(layout) = self.layout.as_ref().filter(|it| !it.counted().is_empty()) else {
-            return;
-        };
-        let (entries, keys) = (&self.entries, &self.keys);
-        for entry in entries.iter().filter(|entry| entry.value == 0) {
-            let mut short = [0; SHORT];
-            let seen = entry.key(keys, &mut short);
-            let (Some(at), key) = (seen_at(seen), key_of(seen)) else {
-                continue;
-            };
-            let sought = Sought {
-                chunk: key,
-                start: 0,
-                end: key.len(),
-            };
-            let found = match sought.short() {
-                Some(short) => entries.find(hash_short(short, key.len()), |it| {
-                    it.key == short && it.length() == key.len()
-                }),
-                None => entries.find(FxBuildHasher.hash_one(key), |it| {
-                    it.length() == key.len() && it.key(keys, &mut [0; SHORT]) == key
-                }),
-            };
-            if let Some(found) = found.filter(|it| it.value > 0) {
-                let row = place_of(found.value);
-                layout.count_text(&mut self.sums[row..row + layout.width()], at);
-            }
-        }
-        self.entries.retain(|entry| entry.value > 0);
     }
 
     /// Appends the record of an entry; one that is no more combined if it is `last`.
@@ -347,11 +253,10 @@ impl Table {
             Some(_) if entry.value == 0 => record.extend_from_slice(key),
             Some(layout) => {
                 let row = place_of(entry.value);
-                let row = &self.sums[row..row + layout.width()];
                 if last {
-                    layout.write(record, key, row);
+                    layout.write(record, key, &self.sums, row);
                 } else {
-                    layout.write_partial(record, key, row);
+                    layout.write_partial(record, key, &self.sums, row);
                 }
             }
             None => write_record(record, key, self.value(entry)),
@@ -437,7 +342,7 @@ impl Table {
     fn value(&self, entry: &Entry) -> Value {
         match self.combine {
             Combine::Count => Value::Count(entry.value),
-            Combine::Sum => Value::Sum(self.sums[place_of(entry.value)]),
+            Combine::Sum => Value::Sum(self.sums.get(place_of(entry.value))),
             Combine::Distinct | Combine::Aggregate(_) => Value::Seen,
         }
     }
