@@ -166,3 +166,74 @@ fn bars_follow_a_width_that_changes() {
     let rows = terminal.run(&job, "$MESQUITE run job.toml --master 'local[4]'");
     assert_clean(&rows);
 }
+
+/// Some tasks that take half a second, and one that looks at the terminal until there is a row with
+/// `$WANTED`; the one beside it waits for that.
+const PACED: &str = "
+[dataset.numbers]
+range = { end = 40, partitions = 40 }
+[dataset.paced]
+from = 'numbers'
+pipe = '''
+at=$(dirname $TMUX_SOCKET)
+look() { tmux -S $TMUX_SOCKET capture-pane -p \"$@\"; }
+case $MESQUITE_PARTITION in
+[0-3]) sleep 0.5;;
+4) until look > $at/plain && grep -q \"$WANTED\" $at/plain; do sleep 0.05; done
+   look -e > $at/coloured; touch $at/seen;;
+5) until [ -e $at/seen ]; do sleep 0.05; done;;
+esac
+cat'''
+[[action]]
+count = 'paced'
+";
+
+impl Terminal {
+    /// The bar of the stage, as a task of [`PACED`] saw it.
+    fn bar(&self, file: &str) -> String {
+        let seen = fs::read_to_string(self.path().join(file)).expect("a task looked");
+        let bar = seen.lines().find(|row| row.contains("4/40"));
+        bar.unwrap_or_else(|| panic!("no bar: {seen}")).to_owned()
+    }
+}
+
+#[test]
+fn a_bar_says_what_runs_waits_and_is_left_as_far_as_there_is_room() {
+    for (width, with_runs) in [(60, false), (80, true), (200, true)] {
+        let Some(terminal) = Terminal::new(width) else {
+            return;
+        };
+        let runs = if with_runs { ".*  2 run, 34 wait" } else { "" };
+        let script = format!(
+            "export WANTED=' 4/40{runs}  [1-9].*, ~[1-9].* left$'
+             $MESQUITE run job.toml --master 'local[2]'"
+        );
+        let rows = terminal.run(PACED, &script);
+        assert!(rows.contains(&"40".to_owned()), "{rows:#?}");
+        let bar = terminal.bar("plain");
+        assert!(bar.chars().count() < width as usize, "{width}: {bar}");
+        assert!(bar.starts_with("stage 0 paced [#"), "{width}: {bar}");
+        assert_eq!(bar.contains("wait"), with_runs, "{width}: {bar}");
+        let coloured = terminal.bar("coloured");
+        assert!(coloured.contains("\x1b[32m#"), "{coloured}");
+    }
+}
+
+#[test]
+fn who_wants_no_colours_sees_none_and_a_dumb_terminal_no_bars() {
+    let Some(terminal) = Terminal::new(80) else {
+        return;
+    };
+    let rows = terminal.run(
+        PACED,
+        "export WANTED=4/40 NO_COLOR=1; $MESQUITE run job.toml --master 'local[2]'",
+    );
+    assert!(rows.contains(&"40".to_owned()), "{rows:#?}");
+    let bar = terminal.bar("coloured");
+    assert!(!bar.contains('\x1b'), "{bar}");
+    let terminal = Terminal::new(80).expect("as before");
+    let rows = terminal.run(JOB, "TERM=dumb $MESQUITE run job.toml --master 'local[4]'");
+    assert_clean(&rows);
+    let begun = |row: &String| row.starts_with("stage ") && row.ends_with("(slower): 4 tasks");
+    assert!(rows.iter().any(begun), "{rows:#?}");
+}

@@ -12,6 +12,7 @@
 //! to it: nothing above the cursor is ever touched. That is why it is not
 //! `indicatif`, which parks the cursor below its bars and counts rows back up.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -22,6 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use terminal_size::{Height, Width, terminal_size_of};
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::paint::{Paint, Row};
 use crate::plain::{cut, plain};
 
 /// No line for people is longer, in bytes.
@@ -50,6 +52,7 @@ enum Results {
 pub struct Console {
     state: Arc<Mutex<State>>,
     results: Results,
+    coloured: bool,
 }
 
 struct State {
@@ -65,8 +68,8 @@ struct State {
 }
 
 impl Console {
-    /// The console of this process.
-    pub fn of_process() -> Self {
+    /// The console of this process, in colour or not.
+    pub fn of_process(coloured: bool) -> Self {
         let stdout = io::stdout();
         let results = if stdout.is_terminal() {
             Results::Terminal
@@ -79,17 +82,18 @@ impl Console {
                 Err(_) => Results::File,
             }
         };
-        Self::new(Box::new(io::stderr()), results)
+        Self::new(Box::new(io::stderr()), results, coloured)
     }
 
     /// One whose stderr a test reads.
     #[cfg(test)]
     pub(in crate::cli) fn for_tests() -> (Self, Written) {
         let written = Written::default();
-        (Self::new(Box::new(written.clone()), Results::File), written)
+        let stderr = Box::new(written.clone());
+        (Self::new(stderr, Results::File, false), written)
     }
 
-    fn new(stderr: Box<dyn Write + Send>, results: Results) -> Self {
+    fn new(stderr: Box<dyn Write + Send>, results: Results, coloured: bool) -> Self {
         Self {
             state: Arc::new(Mutex::new(State {
                 stderr,
@@ -99,6 +103,7 @@ impl Console {
                 mid_row: false,
             })),
             results,
+            coloured,
         }
     }
 
@@ -129,19 +134,38 @@ impl Console {
         for (index, line) in text.trim_end().split('\n').enumerate() {
             if index > 0 {
                 lines.push_str("    ");
+                lines.push_str(&plain(line));
+            } else {
+                lines.push_str(&self.began(&plain(line)));
             }
-            lines.push_str(&plain(line));
             lines.push('\n');
         }
         self.lock().write(&lines);
     }
 
+    /// A line, with a word in colour that says of what kind it is. What others say
+    /// begins with whose it is.
+    fn began<'a>(&self, line: &'a str) -> Cow<'a, str> {
+        let kinds = [("error:", Paint::Bad), ("warning:", Paint::Doubtful)];
+        let kind = kinds.iter().find(|(kind, _)| line.starts_with(kind));
+        match kind {
+            Some((kind, paint)) if self.coloured => {
+                format!("{}{}", paint.on(kind), &line[kind.len()..]).into()
+            }
+            _ => line.into(),
+        }
+    }
+
     /// Writes lines of our own that have texts of others in them.
     pub fn lines(&self, lines: &str) {
-        let shown: String = lines
-            .lines()
-            .map(|line| format!("{}\n", plain(line)))
-            .collect();
+        let mut shown = String::with_capacity(lines.len() + 1);
+        for (index, line) in lines.lines().enumerate() {
+            match index {
+                0 => shown.push_str(&self.began(&plain(line))),
+                _ => shown.push_str(&plain(line)),
+            }
+            shown.push('\n');
+        }
         self.lock().write(&shown);
     }
 
@@ -152,7 +176,8 @@ impl Console {
 
     /// Puts these rows at the bottom instead of those that are there; `anew` if
     /// the terminal has changed. None are nothing.
-    pub fn show(&self, rows: Vec<String>, anew: bool) {
+    pub fn show(&self, rows: &[Row], anew: bool) {
+        let rows: Vec<_> = rows.iter().map(|row| row.written(self.coloured)).collect();
         let mut state = self.lock();
         if !state.draws || (rows == state.block && state.drawn && !anew) {
             return;
@@ -297,53 +322,4 @@ impl Written {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn console(results: Results) -> (Console, Written) {
-        let written = Written::default();
-        (Console::new(Box::new(written.clone()), results), written)
-    }
-
-    #[test]
-    fn lines_stand_above_the_block_which_is_drawn_again_below_them() {
-        let (console, written) = console(Results::File);
-        console.show(vec!["one".into(), "two".into()], false);
-        let block = "\x1b[?7lone\r\ntwo\r\x1b[1A\x1b[?7h";
-        assert_eq!(written.take(), block);
-        console.show(vec!["one".into(), "two".into()], false);
-        assert_eq!(written.take(), "", "nothing has changed");
-        console.line("news");
-        assert_eq!(written.take(), format!("{CLEAR}news\n{block}"));
-        console.clear();
-        assert_eq!(written.take(), CLEAR);
-        console.line("last");
-        assert_eq!(written.take(), "last\n");
-    }
-
-    #[test]
-    fn words_of_others_are_escaped_and_cut() {
-        let (console, written) = console(Results::File);
-        console.line("a\u{1b}[2J\u{9b}2J\r\u{202e}\nerror: faked\n");
-        assert_eq!(
-            written.take(),
-            "a\\u{1b}[2J\\u{9b}2J\\r\\u{202e}\n    error: faked\n"
-        );
-        console.line(&"x".repeat(1 << 20));
-        assert!(written.take().len() < LONGEST_LINE + 100);
-    }
-
-    #[test]
-    fn what_another_program_reads_ends_the_block_for_good() {
-        let (piped, written) = console(Results::Program);
-        piped.show(vec!["bar".into()], false);
-        let _ = written.take();
-        piped.results(b"").expect("nothing is written");
-        assert_eq!(written.take(), "");
-        // Not an empty text, but one that a test's stdout can bear.
-        piped.results(b"\n").expect("written");
-        assert_eq!(written.take(), CLEAR);
-        piped.show(vec!["bar".into()], true);
-        assert_eq!(written.take(), "");
-    }
-}
+mod tests;

@@ -16,6 +16,7 @@ pub mod exit_code;
 pub mod hidden;
 pub mod history;
 pub mod job;
+pub mod paint;
 pub mod paper;
 pub mod plan;
 pub mod prepare;
@@ -57,9 +58,9 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: &Environ
             return exit_code::of_usage(&help_or_error, json);
         }
     };
-    let console = Console::of_process();
-    let terminal = io::stderr().is_terminal();
-    let done = telemetry::start(args.verbosity, environment, terminal, &console)
+    let coloured = paint::is_wanted(environment, io::stderr().is_terminal());
+    let console = Console::of_process(coloured);
+    let done = telemetry::start(args.verbosity, environment, coloured, &console)
         .and_then(|()| dispatch(args.command, args.verbosity, environment, &console));
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -18,7 +18,7 @@ use super::console::Console;
 use super::exit_code::{self, Failure};
 use super::prepare::{make_absolute, shared};
 use super::run::{Around, Ready};
-use super::{Environment, executor, settings, telemetry};
+use super::{Environment, executor, paint, settings, telemetry};
 use crate::conf::Source;
 use crate::conf::properties::application::APP_NAME;
 use crate::conf::properties::scheduler::DEFAULT_PARALLELISM;
@@ -51,10 +51,10 @@ where
     F: Fn(&Context) -> R + Send + Sync + 'static,
     R: Outcome,
 {
-    let console = Console::of_process();
-    let terminal = io::stderr().is_terminal();
+    let coloured = paint::is_wanted(environment, io::stderr().is_terminal());
+    let console = Console::of_process(coloured);
     let done = if is_executor(arguments, environment) {
-        telemetry::start(Verbosity::default(), environment, terminal, &console)
+        telemetry::start(Verbosity::default(), environment, coloured, &console)
             .and_then(|()| executor(environment, Arc::new(Program(app))))
     } else {
         let args = match read(arguments) {
@@ -64,7 +64,7 @@ where
                 return exit_code::of_usage(&help_or_error, json);
             }
         };
-        telemetry::start(args.verbosity, environment, terminal, &console)
+        telemetry::start(args.verbosity, environment, coloured, &console)
             .and_then(|()| driver(&args, &name_of(arguments), environment, &console, &app))
     };
     match done {

@@ -32,7 +32,7 @@ pub const FILTER_VARIABLE: &str = "MESQUITE_LOG";
 pub fn start(
     verbosity: Verbosity,
     environment: &Environment,
-    terminal: bool,
+    coloured: bool,
     console: &Console,
 ) -> Result<(), Failure> {
     let filter = filter(verbosity, environment).map_err(|error| {
@@ -44,7 +44,7 @@ pub fn start(
         .with_env_filter(filter)
         .with_writer(console.clone())
         .fmt_fields(format::debug_fn(field).delimited(" "))
-        .with_ansi(terminal && !no_colour(environment))
+        .with_ansi(coloured)
         .with_target(verbosity.verbose > 0)
         .try_init()
         .map_err(|error| Failure::Usage(format!("cannot start to log: {error}")))
@@ -79,13 +79,6 @@ fn default_directives(verbosity: Verbosity) -> &'static str {
     }
 }
 
-/// The convention of `NO_COLOR`: any value but an empty one.
-fn no_colour(environment: &Environment) -> bool {
-    environment
-        .get("NO_COLOR")
-        .is_some_and(|value| !value.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,13 +106,5 @@ mod tests {
             assert_eq!(filter, expected);
         }
         assert!(filter_of(0, 0, Some("mesquite=loud")).is_err());
-    }
-
-    #[test]
-    fn an_empty_no_color_means_nothing() {
-        let with = |value: &str| Environment::from([("NO_COLOR".to_owned(), value.to_owned())]);
-        assert!(no_colour(&with("1")));
-        assert!(!no_colour(&with("")));
-        assert!(!no_colour(&Environment::new()));
     }
 }

@@ -27,6 +27,7 @@ use super::args::{RunArgs, Verbosity};
 use super::connection::lasting_client_config;
 use super::console::Console;
 use super::exit_code::{self, Failure};
+use super::paint;
 use super::prepare::{Prepared, prepare};
 use super::signals;
 use crate::clock::SystemClock;
@@ -141,7 +142,7 @@ fn run_to_its_end(ready: Ready, around: Around<'_>) -> Result<Ran, Failure> {
     let (finished, results, given) = runtime.block_on(async {
         let interrupts = interrupts().map_err(Failure::Runtime)?;
         signals::outlive_size_limit().map_err(Failure::Runtime)?;
-        let bars = io::stderr().is_terminal() && !is_dumb(around.environment);
+        let bars = io::stderr().is_terminal() && !paint::is_dumb(around.environment);
         let wanted = match around.verbosity.quiet {
             0 => Wanted::Progress,
             1 => Wanted::Warnings,
@@ -185,11 +186,6 @@ fn interrupts() -> io::Result<mpsc::UnboundedReceiver<()>> {
         });
     }
     Ok(interrupts)
-}
-
-/// A terminal that can do nothing but show lines.
-fn is_dumb(environment: &Environment) -> bool {
-    environment.get("TERM").is_none_or(|term| term == "dumb")
 }
 
 /// Tells how it went.

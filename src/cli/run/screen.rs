@@ -94,7 +94,7 @@ impl View {
         let size = self.console.size().filter(|_| self.bars);
         let mut show = self.show();
         match size {
-            Some(size) => self.console.show(show.rows(now, size), anew),
+            Some(size) => self.console.show(&show.rows(now, size), anew),
             None => {
                 if let Some(line) = show.now_and_then(now) {
                     self.console.line(&line);

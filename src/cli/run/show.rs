@@ -1,17 +1,21 @@
 //! What people see of a run while it lasts. Pure.
 //!
 //! Responsible for turning progress into lines, for what the rows at the bottom
-//! of a terminal say at a width, and for how often something is said elsewhere.
+//! of a terminal say (`rows`: at a width), and for how often something is said elsewhere.
 //! It writes nothing: `screen` does.
+
+mod rows;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::rows::{StageRow, about, failed};
+use crate::cli::paint::{Paint, Row};
 use crate::clock::Timestamp;
 use crate::driver::report::{LINES_SHOWN, Progress, Running, Said};
 use crate::ids::StageId;
-use crate::plain::{counted, span};
-use crate::scheduler::running::RunningAttempt;
+use crate::plain::{counted, plain, span};
+use crate::scheduler::running::{RunningAttempt, RunningStage};
 
 /// Elsewhere than on a terminal it is first said after so long how far all is,
 const FIRST: Duration = Duration::from_secs(5);
@@ -21,10 +25,6 @@ const RARELY: Duration = Duration::from_secs(300);
 
 /// An attempt that has run for so long is worth a row of its own.
 const LONG: Duration = Duration::from_secs(10);
-
-/// A bar is no longer, and one that would be shorter is left out.
-const LONGEST_BAR: usize = 30;
-const SHORTEST_BAR: usize = 8;
 
 /// So many warnings about the commands of a stage are told.
 const WARNINGS_TOLD: u32 = 2;
@@ -199,7 +199,9 @@ impl Show {
                 name, done, tasks, ..
             } = stage;
             let failed = failed(stage.failed, ", ");
-            format!("stage {id} ({name}): {done} of {tasks} tasks done{failed}")
+            let left = self.left(*id, now).and_then(about);
+            let left = left.map_or_else(String::new, |left| format!(", {left}"));
+            format!("stage {id} ({name}): {done} of {tasks} tasks done{failed}{left}")
         });
         let mut line = stages.collect::<Vec<_>>().join("; ");
         if let Some((_, running)) = &self.running {
@@ -238,8 +240,37 @@ impl Show {
         }
     }
 
+    /// What was told last of a stage that runs.
+    fn running_stage(&self, stage: StageId) -> Option<&RunningStage> {
+        let (_, running) = self.running.as_ref()?;
+        running.stages.iter().find(|it| it.stage == stage)
+    }
+
+    /// How long a stage will take, if that is known.
+    fn left(&self, stage: StageId, now: Timestamp) -> Option<Duration> {
+        let (told, _) = self.running.as_ref()?;
+        let left = self.running_stage(stage)?.left?;
+        Some(left.saturating_sub(now - *told))
+    }
+
+    /// What there is to say of a stage.
+    fn row(&self, id: StageId, stage: &Stage, now: Timestamp, width: usize) -> Row {
+        let name = format!("stage {id} {}", plain(&stage.name));
+        let running = self.running_stage(id);
+        let row = StageRow {
+            name: &name,
+            done: stage.done,
+            tasks: stage.tasks,
+            failed: stage.failed,
+            runs: running.map(|it| (it.running, it.waiting)),
+            took: now - stage.started,
+            left: self.left(id, now),
+        };
+        row.within(width)
+    }
+
     /// What the rows at the bottom of a terminal of this size say.
-    pub(super) fn rows(&self, now: Timestamp, (height, width): (usize, usize)) -> Vec<String> {
+    pub(super) fn rows(&self, now: Timestamp, (height, width): (usize, usize)) -> Vec<Row> {
         if !self.told() {
             return Vec::new();
         }
@@ -249,12 +280,13 @@ impl Show {
         let mut rows: Vec<_> = self
             .stages
             .iter()
-            .map(|(id, stage)| bar(*id, stage, now, width))
+            .map(|(id, stage)| self.row(*id, stage, now, width))
             .collect();
         if rows.len() > height {
             let hidden = rows.len() - (height - 1);
             rows.truncate(height - 1);
-            rows.push(shortened(&format!("and {hidden} more stages"), width));
+            let text = format!("and {hidden} more stages");
+            rows.push(Row::of(Paint::Faint, text).shortened(width));
         }
         let longest = self.running.iter().flat_map(|(_, it)| &it.longest);
         let long = longest.filter(|it| self.ran(it, now) >= LONG);
@@ -262,213 +294,12 @@ impl Show {
         if let Some(attempt) = long.take(1).next()
             && rows.len() < height
         {
-            let text = format!("longest: {}", self.attempt(attempt, now));
-            rows.push(shortened(&text, width));
+            let text = format!("longest: {}", plain(&self.attempt(attempt, now)));
+            rows.push(Row::of(Paint::Faint, text).shortened(width));
         }
         rows
     }
 }
 
-/// One stage in at most `width` columns: what matters most comes first.
-fn bar(id: StageId, stage: &Stage, now: Timestamp, width: usize) -> String {
-    let name = format!("stage {id} {}", crate::plain::plain(&stage.name));
-    let failed = failed(stage.failed, "  ");
-    let took = span(now - stage.started);
-    let counts = format!(" {}/{}{failed}", stage.done, stage.tasks);
-    let with_time = format!("{counts}  {took}");
-    let length = |text: &str| text.chars().count();
-    // The name may take up to a third; the bar what is left.
-    let name = shortened(&name, (width / 3).max(12));
-    let after = if length(&name) + length(&with_time) <= width {
-        with_time
-    } else {
-        counts
-    };
-    let left = width.saturating_sub(length(&name) + length(&after) + 3);
-    let bar = if left < SHORTEST_BAR {
-        String::new()
-    } else {
-        let cells = left.min(LONGEST_BAR);
-        let part = u64::from(stage.done) * cells as u64 / u64::from(stage.tasks.max(1));
-        let full = (part as usize).min(cells);
-        format!(" [{}{}]", "#".repeat(full), "-".repeat(cells - full))
-    };
-    shortened(&format!("{name}{bar}{after}"), width)
-}
-
-fn failed(failed: u32, before: &str) -> String {
-    if failed == 0 {
-        String::new()
-    } else {
-        format!("{before}{failed} failed")
-    }
-}
-
-/// The beginning of a text that has no more than `most` characters.
-fn shortened(text: &str, most: usize) -> String {
-    if text.chars().count() <= most {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(most.saturating_sub(1)).collect();
-    format!("{kept}…")
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ids::{Partition, StageAttempt};
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::from_millis(seconds * 1000)
-    }
-
-    fn started(stage: u32, name: &str, tasks: u32) -> Progress {
-        Progress::StageStarted {
-            stage: StageId(stage),
-            name: name.into(),
-            tasks,
-        }
-    }
-
-    /// An attempt has run for so many seconds.
-    fn runs(since: u64) -> Progress {
-        Progress::Running(Running {
-            // The clock of the run is another one.
-            at: at(since + 1000),
-            attempts: 2,
-            longest: vec![RunningAttempt {
-                stage: StageId(0),
-                stage_attempt: StageAttempt(0),
-                partition: Partition(7),
-                attempt: 1,
-                executor: "e".into(),
-                host: "h1".into(),
-                since: at(1000),
-                has_copy: false,
-            }],
-            ..Running::default()
-        })
-    }
-
-    fn ended(succeeded: u32, failed: u32) -> Progress {
-        Progress::TasksEnded {
-            stage: StageId(0),
-            succeeded,
-            failed,
-        }
-    }
-
-    #[test]
-    fn rows_fit_every_width_and_height() {
-        let mut show = Show::new(Wanted::Progress, at(0));
-        for stage in 0..30 {
-            let name = format!("a rather long name of a dataset, {stage}");
-            let lines = show.progress(at(0), started(stage, &name, 1_000_000), true);
-            assert_eq!(lines, [""; 0]);
-        }
-        let _ = show.progress(at(0), ended(500_000, 3), true);
-        let _ = show.progress(at(0), runs(0), true);
-        for width in 2..220 {
-            for height in [2, 3, 24, 60] {
-                let rows = show.rows(at(4000), (height, width));
-                assert!(
-                    rows.len() < height && !rows.is_empty(),
-                    "{height}: {rows:?}"
-                );
-                for row in rows {
-                    assert!(row.chars().count() < width, "{width}: {row}");
-                }
-            }
-        }
-        let rows = show.rows(at(75), (60, 80));
-        assert_eq!(
-            rows[0],
-            "stage 0 a rather long nam… [######-------] 500000/1000000  3 failed  1 min 15 s"
-        );
-        assert_eq!(
-            rows[30],
-            "longest: partition 7 of a rather long name of a dataset, 0, attempt 1, on h1 f…"
-        );
-    }
-
-    #[test]
-    fn elsewhere_it_is_said_more_and_more_rarely_what_runs_and_where() {
-        let mut show = Show::new(Wanted::Progress, at(0));
-        let lines = show.progress(at(0), started(0, "words", 40), false);
-        assert_eq!(lines, ["stage 0 (words): 40 tasks"]);
-        let _ = show.progress(at(0), ended(12, 1), false);
-        let _ = show.progress(at(0), runs(0), false);
-        let said: Vec<_> = (0..3600)
-            .filter_map(|second| show.now_and_then(at(second)).map(|line| (second, line)))
-            .collect();
-        let when: Vec<_> = said.iter().map(|(second, _)| *second).collect();
-        assert_eq!(when[..8], [5, 15, 35, 75, 155, 315, 615, 915]);
-        assert_eq!(
-            said[2].1,
-            "stage 0 (words): 12 of 40 tasks done, 1 failed; 2 attempts run, the longest: \
-             partition 7 of words, attempt 1, on h1 for 35 s"
-        );
-    }
-
-    fn says(lines: &[&str], more: u64) -> Progress {
-        Progress::Said(Said {
-            stage: StageId(0),
-            partition: Partition(3),
-            dataset: "words".into(),
-            lines: lines.iter().map(ToString::to_string).collect(),
-            more,
-            ..Said::default()
-        })
-    }
-
-    #[test]
-    fn what_commands_say_is_shown_with_whose_it_is_until_it_is_too_much() {
-        let mut show = Show::new(Wanted::Progress, at(0));
-        assert_eq!(show.progress(at(0), says(&["early"], 0), true), [""; 0]);
-        let _ = show.progress(at(0), started(0, "words", 40), true);
-        let said = show.progress(at(0), says(&["a", "b"], 0), true);
-        let whose = "pipe of `words` (stage 0, partition 3)";
-        assert_eq!(said, [format!("{whose}: a"), format!("{whose}: b")]);
-        let much = vec!["x"; 50];
-        let said = show.progress(at(0), says(&much, 11_990), true);
-        assert_eq!(said.len() as u64, LINES_SHOWN - 2 + 1);
-        assert!(said[38].contains("only counted"), "{}", said[38]);
-        assert_eq!(show.progress(at(0), says(&["x"], 0), true), [""; 0]);
-        let end = Progress::StageEnded {
-            stage: StageId(0),
-            failure: None,
-        };
-        assert_eq!(
-            show.progress(at(0), end, true),
-            ["stage 0 (words): 12003 more lines of its commands' stderr not shown"]
-        );
-    }
-
-    #[test]
-    fn who_wants_quiet_hears_what_is_wrong_and_who_wants_errors_nothing() {
-        for (wanted, hears) in [(Wanted::Warnings, true), (Wanted::Errors, false)] {
-            let mut show = Show::new(wanted, at(0));
-            let none = [""; 0];
-            assert_eq!(show.progress(at(0), started(0, "words", 4), false), none);
-            assert_eq!(
-                show.progress(at(0), Progress::Note("n".into()), false),
-                none
-            );
-            assert_eq!(show.progress(at(0), says(&["a"], 99), false), none);
-            assert_eq!(show.now_and_then(at(1000)), None);
-            assert_eq!(show.rows(at(0), (24, 80)), none);
-            let mut warnings = show.progress(at(0), Progress::Warning("w".into()), false);
-            for _ in 0..9 {
-                let wrong = Progress::Said(Said {
-                    warning: Some("held".into()),
-                    dataset: "words".into(),
-                    ..Said::default()
-                });
-                warnings.extend(show.progress(at(0), wrong, false));
-            }
-            let held = "warning: pipe of `words` (stage 0, partition 0): held";
-            let all = ["warning: w", held, held];
-            assert_eq!(warnings, if hears { &all[..] } else { &[] });
-        }
-    }
-}
+mod tests;
