@@ -19,6 +19,7 @@ use mesquite::cli::connection::lasting_client_config;
 use mesquite::conf::Conf;
 use mesquite::conf::properties::application::{MASTER, RECOVERY_DIR};
 use mesquite::conf::properties::mesos::{COARSE, REGISTRATION_TIMEOUT, ROLE};
+use mesquite::conf::properties::ui::UI;
 use mesquite::conf::source::Source;
 use mesquite::driver::listener::Listener;
 use mesquite::driver::report::{Progress, Report, Status};
@@ -69,6 +70,7 @@ fn drive(master: &Master, coarse: &'static str, recovery: Option<&Path>) -> Join
             (MASTER.name(), url),
             (COARSE.name(), coarse.to_owned()),
             (ROLE.name(), "batch".to_owned()),
+            (UI.name(), "false".to_owned()),
         ];
         settings.extend(recovery.map(|folder| (RECOVERY_DIR.name(), folder)));
         let conf = settings
@@ -391,6 +393,7 @@ async fn sought(authority: String) -> (Vec<String>, String) {
             format!("http://{authority}"),
         )
         .set(Source::ConfOption, REGISTRATION_TIMEOUT.name(), "1s")
+        .set(Source::ConfOption, UI.name(), "false")
         .build()
         .expect("good settings");
     let mesos = lasting_client_config(&conf).expect("a client");

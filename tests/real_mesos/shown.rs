@@ -1,10 +1,12 @@
-//! What a master and its agents show to everybody of a run.
+//! What a master and its agents show to everybody of a run, and what its own pages show.
 
 use std::fs;
 
 use serde_json::Value;
 
-use crate::cluster::Cluster;
+use mesquite::mesos::http::Http;
+
+use crate::cluster::{Cluster, get, http_config};
 use crate::framework::eventually;
 use crate::jobs::Job;
 
@@ -61,4 +63,68 @@ async fn nothing_by_which_an_executor_is_known_is_shown() {
         let ended = child.wait_with_output().expect("ended");
         job.ended(ended).succeeded();
     }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos"]
+async fn a_task_is_seen_to_run_and_to_end_on_the_page_that_the_master_links_to() {
+    let cluster = Cluster::up(1);
+    let job = Job::new(
+        "[dataset.a]\nitems = [1]\n[dataset.first]\nfrom = 'a'\n\
+         pipe = 'while [ ! -e target/small/first ]; do sleep 0.1; done; cat'\n\
+         [dataset.second]\nfrom = 'a'\n\
+         pipe = 'while [ ! -e target/small/second ]; do sleep 0.1; done; cat'\n\
+         [[action]]\nname = 'one'\ncount = 'first'\n[[action]]\ncount = 'second'\nafter = ['one']\n",
+    );
+    let flags = job.folder().join("small");
+    fs::create_dir(&flags).expect("made");
+    let pages = [
+        "spark.ui.enabled=true",
+        "spark.ui.port=0",
+        "spark.mesos.coarse=true",
+    ];
+    let mut arguments = vec!["--master", &cluster.master];
+    arguments.extend(pages.iter().flat_map(|it| ["--conf", it]));
+    let child = job.start(&arguments);
+    let framework = eventually("the framework is there", async || {
+        let state = cluster.get("/master/state").await;
+        let framework = state["frameworks"].get(0)?.clone();
+        framework["id"].is_string().then_some(framework)
+    })
+    .await;
+    let page = framework["webui_url"].as_str().expect("a link");
+    assert!(page.starts_with("http://127.0.0.1:"), "{page}");
+    let all = format!("{page}/api/v1/applications");
+    let all = eventually("the application is there", async || {
+        get(&all).await.filter(|it| it[0]["id"].is_string())
+    })
+    .await;
+    assert_eq!(all[0]["id"], framework["id"]);
+    assert_eq!(all[0]["attempts"][0]["completed"], false);
+    let of = format!(
+        "{page}/api/v1/applications/{}",
+        all[0]["id"].as_str().expect("an id")
+    );
+    let active = format!("{of}/stages?status=active");
+    let stages = eventually("the task runs", async || {
+        get(&active).await.filter(|it| it[0]["numActiveTasks"] == 1)
+    })
+    .await;
+    assert_eq!(stages[0]["name"], "first", "{stages}");
+    let http = Http::new(http_config()).expect("good settings");
+    let overview = http.get(&format!("{page}/")).await.expect("a page");
+    let overview = String::from_utf8_lossy(&overview).into_owned();
+    assert!(overview.contains("1 task running now"), "{overview}");
+    fs::write(flags.join("first"), "").expect("written");
+    let done = format!("{of}/jobs?status=succeeded");
+    let jobs = eventually("the task ends", async || {
+        get(&done)
+            .await
+            .filter(|it| it[0]["numCompletedTasks"] == 1)
+    })
+    .await;
+    assert_eq!(jobs[0]["jobId"], 0, "{jobs}");
+    fs::write(flags.join("second"), "").expect("written");
+    let ended = child.wait_with_output().expect("ended");
+    job.ended(ended).succeeded();
 }

@@ -76,6 +76,8 @@ impl Job {
         command
             .arg("run")
             .arg(&self.file)
+            // Ports are few, and tests many.
+            .args(["--conf", "spark.ui.enabled=false"])
             .args(arguments)
             .current_dir(root())
             .env("TMPDIR", self.folder.path())

@@ -9,23 +9,19 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use mesquite_core::event_log::{AboutRun, EventLog};
 use mesquite_core::facts::Happened;
 
-use crate::clock::SystemClock;
 use crate::conf::Conf;
-use crate::conf::properties::application::APP_NAME;
 use crate::conf::properties::event_log::{
     EVENT_LOG, EVENT_LOG_COMPRESS, EVENT_LOG_DIR, EVENT_LOG_OVERWRITE,
 };
+use crate::feed::{Entry, Feed, now};
 use crate::plan::application::Application;
-
-/// So many steps may wait to be written; then the run waits for them.
-const WAITING: usize = 256;
 
 /// What was written reaches the file after so long, if nothing else happens.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -60,17 +56,9 @@ pub enum EventLogError {
     },
 }
 
-/// What the writer is told.
-enum Entry {
-    Facts(Vec<Happened>),
-    /// The run is over. A log that is left without it stays as it is: cut off.
-    End,
-}
-
 /// The log of a run that lasts.
 pub(super) struct LogWriter {
-    sender: SyncSender<Entry>,
-    thread: JoinHandle<io::Result<()>>,
+    feed: Feed<io::Result<()>>,
     path: PathBuf,
 }
 
@@ -99,7 +87,7 @@ impl LogWriter {
     pub(super) fn open(
         application: &Application,
         conf: &Conf,
-        app_id: &str,
+        about: &AboutRun,
         goes_on: bool,
     ) -> Result<Option<Self>, EventLogError> {
         if !is_wanted(conf) {
@@ -107,7 +95,7 @@ impl LogWriter {
         }
         let folder = folder(&conf.get(&EVENT_LOG_DIR))?;
         let compress = conf.get(&EVENT_LOG_COMPRESS);
-        let name = format!("{app_id}{}", if compress { ".zstd" } else { "" });
+        let name = format!("{}{}", about.app_id, if compress { ".zstd" } else { "" });
         let path = folder.join(&name);
         let growing = folder.join(format!("{name}{IN_PROGRESS}"));
         let replaces = goes_on || conf.get(&EVENT_LOG_OVERWRITE);
@@ -131,34 +119,19 @@ impl LogWriter {
         // Held as long as this process lives: by it `mesquite history` tells a run that
         // lasts from one that was cut off. Where files cannot be locked it goes by time.
         let _ = file.try_lock();
-        let about = AboutRun {
-            app_id: app_id.to_owned(),
-            name: conf.get(&APP_NAME),
-            user: user(),
-            began: now(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings: conf
-                .settings()
-                .map(|(name, value, _)| (name.to_owned(), value))
-                .collect(),
-        };
-        let log = EventLog::new(std::sync::Arc::clone(&application.plan));
+        let about = about.clone();
+        let log = EventLog::new(Arc::clone(&application.plan));
         let sink = Sink::new(file, compress).map_err(failed)?;
-        let (sender, receiver) = sync_channel(WAITING);
         let (from, to) = (growing.clone(), path.clone());
-        let thread = std::thread::Builder::new()
-            .name("event-log".to_owned())
-            .spawn(move || {
-                if let Some(file) = write(log, &about, sink, &receiver)? {
-                    file.sync_all()?;
-                    std::fs::rename(from, to)?;
-                }
-                Ok(())
-            })
-            .map_err(failed)?;
+        let feed = Feed::start("event-log", move |facts| {
+            if let Some(file) = write(log, &about, sink, facts)? {
+                file.sync_all()?;
+                std::fs::rename(from, to)?;
+            }
+            Ok(())
+        });
         Ok(Some(Self {
-            sender,
-            thread,
+            feed: feed.map_err(failed)?,
             path: growing,
         }))
     }
@@ -167,21 +140,15 @@ impl LogWriter {
     ///
     /// # Errors
     /// The log cannot be written any more.
-    pub(super) fn add(&self, facts: Vec<Happened>) -> Result<(), ()> {
-        self.sender.send(Entry::Facts(facts)).map_err(drop)
+    pub(super) fn add(&self, facts: &Arc<Vec<Happened>>) -> Result<(), ()> {
+        self.feed.add(facts)
     }
 
     /// Ends the log: all of it is on the disk, under its final name. What went wrong,
     /// for people.
     pub(super) fn end(self) -> Result<(), String> {
-        let Self {
-            sender,
-            thread,
-            path,
-        } = self;
-        // A writer that has failed says so below.
-        let _ = sender.send(Entry::End);
-        let result = thread.join();
+        let Self { feed, path } = self;
+        let result = feed.end();
         let result = result.unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
         result.map_err(|error| {
             let path = path.display();
@@ -206,7 +173,7 @@ fn write(
         match receiver.recv_timeout(FLUSH) {
             Ok(Entry::Facts(facts)) => {
                 lines.clear();
-                for happened in &facts {
+                for happened in facts.iter() {
                     log.add(happened, &mut lines);
                 }
                 sink.write(&lines)?;
@@ -294,16 +261,6 @@ fn folder(text: &str) -> Result<PathBuf, EventLogError> {
     }
 }
 
-fn user() -> String {
-    let id = nix::unistd::geteuid();
-    let user = nix::unistd::User::from_uid(id).ok().flatten();
-    user.map_or_else(|| id.to_string(), |it| it.name)
-}
-
-fn now() -> Duration {
-    Duration::try_from_secs_f64(SystemClock::unix_seconds()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,12 +277,14 @@ mod tests {
             .build()
             .expect("good settings");
         let application = ApplicationBuilder::new().build();
-        let open = |id| LogWriter::open(&application, &conf, id, false).expect("a log");
+        let open = |id| {
+            let about = crate::feed::about(&conf, id);
+            LogWriter::open(&application, &conf, &about, false).expect("a log")
+        };
         let ended = open("ended").expect("it is wanted");
         assert_eq!(ended.end(), Ok(()));
-        let LogWriter { sender, thread, .. } = open("cut-off").expect("it is wanted");
-        drop(sender);
-        thread.join().expect("no panic").expect("written");
+        let cut_off = open("cut-off").expect("it is wanted").feed.cut_off();
+        cut_off.expect("no panic").expect("written");
         let files = std::fs::read_dir(folder.path()).expect("a folder");
         let names = files.map(|it| it.expect("a file").file_name());
         let mut names: Vec<_> = names.collect();

@@ -22,6 +22,7 @@ use super::journal::Journal;
 use super::links::{Arrival, LinkTo};
 use super::listener::Listener;
 use super::office::Badges;
+use super::pages::Pages;
 use super::processes::ProcessRunner;
 use super::report::Progress;
 use super::served::Served;
@@ -77,6 +78,8 @@ pub(super) struct Shell {
     pub(super) outputs: Arc<Outputs>,
     /// Where what happens is written, if it is.
     pub(super) event_log: Option<LogWriter>,
+    /// Where it can be looked at, if it can.
+    pub(super) pages: Option<Pages>,
 }
 
 /// See the module.
@@ -280,15 +283,27 @@ impl<'a> EventLoop<'a> {
         if self.listener.wants_facts() {
             self.listener.happened(&facts);
         }
+        let facts = Arc::new(facts);
+        if let Some(pages) = &mut self.shell.pages {
+            pages.add(&facts);
+        }
         if let Some(log) = &self.shell.event_log
-            && log.add(facts).is_err()
+            && log.add(&facts).is_err()
         {
             self.end_log();
         }
     }
 
+    /// All has happened: readers take in what is left.
+    pub(super) fn end_readers(&mut self) {
+        if let Some(pages) = &mut self.shell.pages {
+            pages.end();
+        }
+        self.end_log();
+    }
+
     /// Nothing more is to be written down.
-    pub(super) fn end_log(&mut self) {
+    fn end_log(&mut self) {
         if let Some(Err(why)) = self.shell.event_log.take().map(LogWriter::end) {
             self.listener.progress(Progress::Warning(why));
         }

@@ -16,7 +16,9 @@
 //! | `threads`, `processes`, `framework` | where executors come from |
 //! | `binary`, `served` | our own program, for agents that lack it |
 //! | `agent_tls` | what executors are told of TLS to their agents |
+//! | `feed` | what happened, for readers on threads of their own |
 //! | `event_log` | the file of what happened, and its writer |
+//! | `pages` | where a run that lasts can be looked at |
 //! | `spans` | what happened, in the log of whoever wants details |
 //! | `report` | what a run tells |
 
@@ -27,11 +29,13 @@ mod error;
 mod event_log;
 mod event_loop;
 mod farewell;
+mod feed;
 mod framework;
 mod journal;
 mod links;
 mod memory;
 mod office;
+mod pages;
 mod processes;
 mod recovery;
 pub mod run;

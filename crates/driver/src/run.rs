@@ -23,11 +23,13 @@ use super::core::{Driver, Over, record};
 use super::event_log::{self, LogWriter};
 use super::event_loop::{EventLoop, Shell};
 use super::farewell::tell_again;
+use super::feed;
 use super::journal::{Earlier, Journal};
 use super::links::Arrival;
 use super::listener::Listener;
 use super::memory;
 use super::office::program_of;
+use super::pages::{self, Pages};
 use super::recovery::Identity;
 use super::report::{Progress, Report};
 use super::saves::outputs;
@@ -40,6 +42,7 @@ use crate::conf::properties::application::MASTER;
 use crate::plan::application::Application;
 use mesquite_core::backend::manager::ClusterManager;
 use mesquite_core::backend::processes::Processes;
+use mesquite_core::event_log::AboutRun;
 use mesquite_engine::executor::functions::{Functions, Refused};
 use mesquite_mesos_client::client::ClientConfig;
 use mesquite_scheduler::pool::PoolDefinition;
@@ -143,13 +146,13 @@ pub async fn run_with(
 async fn run_by(
     processes: MakeManager<'_>,
     (work, pools, conf): (Work, Option<&[PoolDefinition]>, &Conf),
-    mesos: Option<ClientConfig>,
+    mut mesos: Option<ClientConfig>,
     listener: &mut dyn Listener,
     mut interrupts: mpsc::UnboundedReceiver<()>,
 ) -> Result<Finished, RunError> {
     let (application, functions) = work.into_parts();
     event_log::check(conf)?;
-    let tells_all = event_log::is_wanted(conf) || spans::has_attempts() || listener.wants_facts();
+    let tells_all = tells_all(conf, listener);
     let (mut identity, settled) = settle(application, pools, conf, tells_all)?;
     let application = Arc::clone(&settled.application);
     let clock = identity.clock();
@@ -163,6 +166,7 @@ async fn run_by(
         });
     }
     let outputs = outputs(&application, &identity)?;
+    let pages = pages_of(conf, mesos.as_mut(), listener);
     // It outlives the loop: a client that nobody listens to gives up.
     let (arrivals, mut receiver) = mpsc::unbounded_channel();
     let master = conf.get(&MASTER);
@@ -193,7 +197,9 @@ async fn run_by(
             .await?
         }
     };
-    let event_log = log_of(&application, conf, &way.app_id, &identity, listener);
+    let about = feed::about(conf, &way.app_id);
+    let pages = begun(pages, &application, &about, listener);
+    let event_log = log_of(&application, conf, &about, &identity, listener);
     let watching = watch(interrupts, arrivals.clone());
     let keeps = identity.journal.is_some();
     let (app_id, mode) = (way.app_id, way.mode);
@@ -207,6 +213,7 @@ async fn run_by(
         journal: identity.journal,
         outputs,
         event_log,
+        pages,
     };
     let mut running = EventLoop::new(driver, shell, listener);
     let first = match resumed {
@@ -214,7 +221,7 @@ async fn run_by(
         Some(resumed) => go_on(&mut running, resumed, way.connections, way.subscribed),
     };
     running.run(first, &mut receiver).await;
-    running.end_log();
+    running.end_readers();
     let ended = ended_at(clock.now(), way.registered_seconds);
     let finished = finish(running, receiver, ended, About::of(conf, app_id, mode)).await;
     watching.abort();
@@ -222,17 +229,71 @@ async fn run_by(
     finished
 }
 
+/// Whether somebody reads all that happens.
+fn tells_all(conf: &Conf, listener: &dyn Listener) -> bool {
+    event_log::is_wanted(conf)
+        || pages::is_wanted(conf)
+        || spans::has_attempts()
+        || listener.wants_facts()
+}
+
+/// The pages of a run that begins.
+fn begun(
+    pages: Option<Pages>,
+    application: &Application,
+    about: &AboutRun,
+    listener: &mut dyn Listener,
+) -> Option<Pages> {
+    let mut pages = pages?;
+    if let Err(error) = pages.begin(Arc::clone(&application.plan), about) {
+        let why = format!("the pages show nothing of the run: {error}");
+        listener.progress(Progress::Warning(why));
+    }
+    Some(pages)
+}
+
+/// The pages, if they are wanted and can be had. People are told where they are, and so is
+/// the master, unless it is told of another page.
+fn pages_of(
+    conf: &Conf,
+    mesos: Option<&mut ClientConfig>,
+    listener: &mut dyn Listener,
+) -> Option<Pages> {
+    if !pages::is_wanted(conf) {
+        return None;
+    }
+    match Pages::open(conf) {
+        Ok(pages) => {
+            let host = nix::unistd::gethostname().ok();
+            let host = host.and_then(|it| it.into_string().ok());
+            let url = pages.url(conf, host.as_deref().unwrap_or("localhost"));
+            listener.progress(Progress::Note(format!("pages at {url}")));
+            if let Some(warning) = pages.warning() {
+                listener.progress(Progress::Warning(warning));
+            }
+            if let Some(mesos) = mesos {
+                mesos.framework.webui_url.get_or_insert(url);
+            }
+            Some(pages)
+        }
+        Err(why) => {
+            listener.progress(Progress::Warning(why));
+            None
+        }
+    }
+}
+
 /// The event log, if one is wanted and can be had: that it cannot is known too late to
 /// refuse the run.
 fn log_of(
     application: &Application,
     conf: &Conf,
-    app_id: &str,
+    about: &AboutRun,
     identity: &Identity,
     listener: &mut dyn Listener,
 ) -> Option<LogWriter> {
     let goes_on = identity.has_begun();
-    LogWriter::open(application, conf, app_id, goes_on).unwrap_or_else(|error| {
+    LogWriter::open(application, conf, about, goes_on).unwrap_or_else(|error| {
         let why = format!("{error}; the run goes on without an event log");
         listener.progress(Progress::Warning(why));
         None

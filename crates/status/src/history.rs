@@ -9,22 +9,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hyper::StatusCode;
-use hyper::header::{CONTENT_DISPOSITION, LOCATION};
+use hyper::header::CONTENT_DISPOSITION;
 use tokio::net::TcpListener;
 
 use crate::api;
 use crate::body::{whole, written};
+use crate::front::{fault, front};
 use crate::logs::folder::{Folder, Listed, Whole};
 use crate::logs::place::{Place, open};
 use crate::logs::read::{Depth, read};
 use crate::metrics::{self, Answered};
-use crate::pages;
-use crate::route::{Api, NoRoute, Of, Route, Whose, route};
-use crate::server::{Answer, Asked, Serves, TEXT, serve};
+use crate::pages::{self, Served};
+use crate::route::{Api, Of, Route, Whose, route};
+use crate::server::{Answer, Asked, HTML, JSON, Serves, serve};
 use crate::zip::Zip;
 
-const HTML: &str = "text/html; charset=utf-8";
-const JSON: &str = "application/json";
+/// So many connections at once.
+const CONNECTIONS: usize = 256;
 
 /// Why the history cannot be served or written.
 #[derive(Debug, thiserror::Error)]
@@ -113,31 +114,20 @@ impl History {
 
     /// Serves for as long as it is polled.
     pub async fn serve(self) {
-        serve(self.listener, self.serving).await;
+        serve(self.listener, self.serving, CONNECTIONS).await;
     }
 }
 
 impl Serves for Serving {
     async fn answer(self: Arc<Self>, asked: Asked) -> Answer {
         let serving = Arc::clone(&self);
-        let answer = match route(&asked.path, &asked.query) {
-            Ok(Route::Health) => Answer::ok(TEXT, whole("ok\n")),
-            Ok(Route::Style) => Answer::ok("text/css; charset=utf-8", whole(pages::STYLE)),
-            Ok(Route::Moved(to)) => {
-                Answer::refusal(StatusCode::PERMANENT_REDIRECT, "see there").with(LOCATION, to)
-            }
+        let answer = match front(route(&asked.path, &asked.query)) {
             Ok(route) => {
                 // Logs are read: that takes its time.
                 let answered = tokio::task::spawn_blocking(move || serving.look(route));
-                answered.await.unwrap_or_else(|_| {
-                    let words = "this could not be answered; the fault is ours";
-                    Answer::refusal(StatusCode::INTERNAL_SERVER_ERROR, words)
-                })
+                answered.await.unwrap_or_else(|_| fault())
             }
-            Err(NoRoute::NotFound) => {
-                Answer::refusal(StatusCode::NOT_FOUND, "there is no such page")
-            }
-            Err(NoRoute::Query(why)) => Answer::refusal(StatusCode::BAD_REQUEST, why),
+            Err(answer) => answer,
         };
         self.answered.count(answer.status.as_u16());
         answer
@@ -146,10 +136,6 @@ impl Serves for Serving {
 
 /// An answer, or the refusal.
 type Found = Result<Answer, Answer>;
-
-fn not_found(words: String) -> Answer {
-    Answer::refusal(StatusCode::NOT_FOUND, words)
-}
 
 impl Serving {
     fn look(&self, route: Route) -> Answer {
@@ -164,14 +150,14 @@ impl Serving {
                 Ok(Answer::ok(metrics::KIND, whole(text)))
             }
             Route::Page(whose, page) => self.opened(&whose).and_then(|it| {
-                let page = pages::page(&it, &page);
-                let none = || not_found("there is no such stage".to_owned());
+                let page = pages::page(it.shown(), Served::ByHistory, &page);
+                let none = || Answer::not_found("there is no such stage");
                 Ok(Answer::ok(HTML, whole(page.ok_or_else(none)?)))
             }),
             Route::Api(api) => self.api(api),
             // Answered without a look at any log.
-            Route::Health | Route::Style | Route::Moved(_) => {
-                Err(not_found("there is no such page".to_owned()))
+            Route::Health | Route::Style | Route::Moved(_) | Route::Script | Route::Own(_) => {
+                Err(Answer::not_found("there is no such page"))
             }
         };
         answer.unwrap_or_else(|refusal| refusal)
@@ -181,7 +167,7 @@ impl Serving {
         let list = self.folder.list();
         let found = list.find(&whose.app, whose.attempt.as_deref()).cloned();
         found.ok_or_else(|| {
-            not_found(match &whose.attempt {
+            Answer::not_found(match &whose.attempt {
                 Some(attempt) => format!("unknown app {}, attempt {attempt}", whose.app),
                 None => format!("unknown app {}", whose.app),
             })
@@ -203,17 +189,17 @@ impl Serving {
             Api::Applications(wanted) => Ok(json(api::all(&self.folder.list(), &wanted))),
             Api::Application(id) => {
                 let found = api::one(&self.folder.list(), &id);
-                let found = found.ok_or_else(|| not_found(format!("unknown app: {id}")))?;
+                let found = found.ok_or_else(|| Answer::not_found(format!("unknown app: {id}")))?;
                 Ok(json(found))
             }
             Api::Of(whose, Of::Logs) => self.logs(&whose),
             Api::Of(whose, of) => {
                 let opened = self.opened(&whose)?;
                 // Whether it is there is known before its first byte is sent.
-                if let Err(api::NotThere(words)) = api::of(&opened, &of) {
-                    return Err(not_found(words));
+                if let Err(api::NotThere(words)) = api::of(opened.shown(), &of) {
+                    return Err(Answer::not_found(words));
                 }
-                let body = written(move |out| match api::of(&opened, &of) {
+                let body = written(move |out| match api::of(opened.shown(), &of) {
                     Ok(write) => write(out),
                     Err(api::NotThere(words)) => Err(io::Error::other(words)),
                 });
@@ -264,7 +250,7 @@ pub fn export(app: &str, folder: &Path, file: &Path) -> Result<(), HistoryError>
         Ok(_) => at_path(Path::new(app))?,
         Err(_) => in_folder(app, folder)?,
     };
-    let page = pages::alone(&whole);
+    let page = pages::alone(whole.shown());
     std::fs::write(file, page).map_err(|error| HistoryError::File {
         path: file.to_owned(),
         error,

@@ -1,12 +1,12 @@
 //! What people and programs see of applications.
 //!
-//! Responsible for the pages and the API of `mesquite history`, out of the
-//! [store](mesquite_core::store) that an event log is read into. Read-only: nothing
-//! that comes in over the network changes anything. The routes:
+//! Responsible for the pages and the API, out of a [store](mesquite_core::store): of
+//! [`history`], which reads event logs, and of a [run that lasts](live), which says what
+//! happens. Read-only: nothing that comes in over the network changes anything. The routes:
 //!
-//! - `/`: the list of applications
+//! - `/`: the list of applications; of a run that lasts, that run
 //! - `/history/APP/`: one of them; `stages/ID/ATTEMPT/`, `stages/ID/ATTEMPT/tasks/`,
-//!   `executors/` and `settings/` below it
+//!   `executors/` and `settings/` below it, which a run that lasts has below `/`, too
 //! - `/api/v1/...`: Spark's API
 //! - `/metrics`: for Prometheus; `/healthz`: whether it serves
 //!
@@ -17,10 +17,13 @@
 
 pub mod api;
 mod body;
+mod front;
 pub mod history;
+pub mod live;
 pub mod logs;
 mod metrics;
 pub mod pages;
+mod recent;
 pub mod route;
 pub mod server;
 pub mod time;

@@ -1,10 +1,16 @@
-//! What Prometheus is told of a history server.
+//! What Prometheus is told.
 //!
-//! Responsible for a few numbers in Prometheus's text format: what is in the folder, what
-//! is held in memory, what was asked. Asking for them reads no log.
+//! Responsible for a few numbers in Prometheus's text format. Of a history server: what is
+//! in the folder, what is held in memory, what was asked; asking for them reads no log. Of
+//! a run that lasts: its jobs, stages, attempts at tasks and executors.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use mesquite_core::store::Store;
+use mesquite_core::store::jobs::JobStatus;
+use mesquite_core::store::measures::Measure;
+use mesquite_core::store::stages::StageStatus;
 
 use crate::logs::folder::{Folder, Standing};
 
@@ -23,61 +29,147 @@ impl Answered {
     }
 }
 
-/// All metrics.
-pub fn text(folder: &Folder, answered: &Answered) -> String {
-    let list = folder.last_list();
-    let (kept, attempts) = folder.kept();
-    let mut text = String::new();
-    let mut gauge = |name: &str, help: &str, values: &[(String, u64)]| {
+/// Metrics whose names begin alike.
+struct Text {
+    beginning: &'static str,
+    text: String,
+}
+
+impl Text {
+    const fn new(beginning: &'static str) -> Self {
+        let text = String::new();
+        Self { beginning, text }
+    }
+
+    fn add(&mut self, name: &str, help: &str, values: &[(String, u64)]) {
         let kind = if name.ends_with("_total") {
             "counter"
         } else {
             "gauge"
         };
-        let name = format!("mesquite_history_{name}");
+        let name = format!("{}_{name}", self.beginning);
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
         for (labels, value) in values {
-            let _ = writeln!(text, "{name}{labels} {value}");
+            let _ = writeln!(self.text, "{name}{labels} {value}");
         }
-    };
+    }
+
+    fn one(&mut self, name: &str, help: &str, value: u64) {
+        self.add(name, help, &[(String::new(), value)]);
+    }
+
+    fn answers(&mut self, answered: &Answered) {
+        let answers = (1..6).map(|class| {
+            let count = answered.0[class].load(Ordering::Relaxed);
+            (format!("{{status=\"{class}xx\"}}"), count)
+        });
+        let answers: Vec<_> = answers.collect();
+        self.add("answers_total", "Answers that were given.", &answers);
+    }
+}
+
+fn state(word: &str) -> String {
+    format!("{{state=\"{}\"}}", word.to_lowercase())
+}
+
+/// All metrics of a history server.
+pub fn text(folder: &Folder, answered: &Answered) -> String {
+    let list = folder.last_list();
+    let (kept, attempts) = folder.kept();
+    let mut text = Text::new("mesquite_history");
     let standings = Standing::ALL.map(|standing| {
         let all = list.applications.iter();
         let count = all.filter(|it| it.standing == standing).count();
-        (format!("{{state=\"{}\"}}", standing.word()), count as u64)
+        (state(standing.word()), count as u64)
     });
-    gauge(
+    text.add(
         "applications",
         "Applications whose logs are in the folder, as it was when somebody looked last.",
         &standings,
     );
-    let one = |value: u64| [(String::new(), value)];
     let unreadable = list.unreadable.len() as u64;
-    gauge(
-        "unreadable_logs",
-        "Logs that cannot be shown.",
-        &one(unreadable),
-    );
-    gauge(
-        "waiting_logs",
-        "Logs that were not read yet.",
-        &one(list.waiting as u64),
-    );
-    gauge(
+    text.one("unreadable_logs", "Logs that cannot be shown.", unreadable);
+    let waiting = list.waiting as u64;
+    text.one("waiting_logs", "Logs that were not read yet.", waiting);
+    text.one(
         "open_applications",
         "Applications that are held in memory.",
-        &one(kept as u64),
+        kept as u64,
     );
-    gauge(
+    text.one(
         "open_task_attempts",
         "Attempts at tasks in those.",
-        &one(attempts),
+        attempts,
     );
-    let answers = (1..6).map(|class| {
-        let count = answered.0[class].load(Ordering::Relaxed);
-        (format!("{{status=\"{class}xx\"}}"), count)
+    text.answers(answered);
+    text.text
+}
+
+/// All metrics of a run that lasts.
+pub fn of_run(store: &Store, answered: &Answered) -> String {
+    let mut text = Text::new("mesquite_run");
+    let began = store.application.began.unwrap_or(0);
+    let milliseconds = store.latest().saturating_sub(began);
+    text.one("milliseconds_total", "How long it has run.", milliseconds);
+    let jobs = [JobStatus::Running, JobStatus::Succeeded, JobStatus::Failed].map(|status| {
+        let count = store.jobs().filter(|it| it.status == status).count();
+        (state(status.name()), count as u64)
     });
-    let answers: Vec<_> = answers.collect();
-    gauge("answers_total", "Answers that were given.", &answers);
-    text
+    text.add("jobs", "Jobs.", &jobs);
+    let stages = [
+        StageStatus::Pending,
+        StageStatus::Active,
+        StageStatus::Complete,
+        StageStatus::Failed,
+        StageStatus::Skipped,
+    ];
+    let stages = stages.map(|status| {
+        let count = store.stages().filter(|it| it.status == status).count();
+        (state(status.name()), count as u64)
+    });
+    text.add("stages", "Attempts at stages.", &stages);
+    let running = store.running() as u64;
+    text.one(
+        "running_task_attempts",
+        "Attempts at tasks that run.",
+        running,
+    );
+    let sum = |of: fn(&mesquite_core::store::stages::Stage) -> u64| store.stages().map(of).sum();
+    let ended = [
+        (state("succeeded"), sum(|it| it.succeeded.into())),
+        (state("failed"), sum(|it| it.failed.into())),
+        (state("killed"), sum(|it| it.killed.into())),
+    ];
+    text.add(
+        "task_attempts_total",
+        "Attempts at tasks that have ended.",
+        &ended,
+    );
+    for (name, help, measure) in [
+        ("input_bytes_total", "Bytes of inputs.", Measure::InputBytes),
+        (
+            "output_bytes_total",
+            "Bytes that were saved.",
+            Measure::OutputBytes,
+        ),
+        (
+            "shuffle_written_bytes_total",
+            "Bytes of map outputs, as stored.",
+            Measure::ShuffleBytesWritten,
+        ),
+        (
+            "spilled_bytes_total",
+            "Bytes that did not fit into memory.",
+            Measure::DiskSpilled,
+        ),
+    ] {
+        let bytes = store.stages().map(|it| it.sums.get(measure)).sum();
+        text.one(name, help, bytes);
+    }
+    let executors = store.executors.all();
+    let there = executors.filter(|it| it.removed.is_none()).count() as u64;
+    text.one("executors", "Executors that are there.", there);
+    text.answers(answered);
+    text.text
 }

@@ -42,8 +42,23 @@ pub enum Route {
     Page(Whose, Page),
     /// Something of Spark's API.
     Api(Api),
+    /// Something beside it, of a run that lasts.
+    Own(Own),
+    /// What keeps the pages of a run that lasts up to date.
+    Script,
     /// A page that stands elsewhere.
     Moved(String),
+}
+
+/// What there is of a run that lasts beside Spark's API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// Why tasks wait.
+    Waiting,
+    /// What happened when.
+    Timeline,
+    /// What happens, as a stream, from this number on.
+    Events(u64),
 }
 
 /// A page of an application.
@@ -191,11 +206,24 @@ pub enum NoRoute {
     Query(String),
 }
 
-/// What is asked for.
+/// What is asked for of a history.
 ///
 /// # Errors
 /// There is no such thing.
 pub fn route(path: &str, query: &str) -> Result<Route, NoRoute> {
+    routed(path, query, None)
+}
+
+/// What is asked for of a run that lasts, whose id is `app`: its pages are at the root,
+/// and where the history has them.
+///
+/// # Errors
+/// There is no such thing.
+pub fn of_run(path: &str, query: &str, app: &str) -> Result<Route, NoRoute> {
+    routed(path, query, Some(app))
+}
+
+fn routed(path: &str, query: &str, only: Option<&str>) -> Result<Route, NoRoute> {
     if path.len() + query.len() > LONGEST {
         return Err(NoRoute::Query("the path and query are too long".into()));
     }
@@ -207,13 +235,23 @@ pub fn route(path: &str, query: &str) -> Result<Route, NoRoute> {
         .collect();
     let parts = parts.map_err(|_| NoRoute::NotFound)?;
     let parts: Vec<&str> = parts.iter().map(|it| &**it).collect();
-    match &parts[..] {
+    match (&parts[..], only) {
+        ([], Some(app)) => page("/", app, &parts, &query),
+        ([first, ..], Some(app)) if PAGES.contains(first) => page(path, app, &parts, &query),
+        (["live.js"], Some(_)) => Ok(Route::Script),
+        (["api", "mesquite", "v1", what], Some(_)) => own(what, &query).map(Route::Own),
+        (parts, _) => elsewhere(path, parts, &query),
+    }
+}
+
+fn elsewhere(path: &str, parts: &[&str], query: &Query<'_>) -> Result<Route, NoRoute> {
+    match parts {
         [] => Ok(Route::List),
         ["style.css"] => Ok(Route::Style),
         ["healthz"] => Ok(Route::Health),
         ["metrics"] => Ok(Route::Metrics),
-        ["history", app, rest @ ..] => page(path, app, rest, &query),
-        ["api", "v1", rest @ ..] => api(rest, &query).map(Route::Api),
+        ["history", app, rest @ ..] => page(path, app, rest, query),
+        ["api", "v1", rest @ ..] => api(rest, query).map(Route::Api),
         _ => Err(NoRoute::NotFound),
     }
 }
@@ -233,7 +271,9 @@ fn page(path: &str, app: &str, rest: &[&str], query: &Query<'_>) -> Result<Route
     };
     let number = |text: &str| text.parse().map_err(|_| NoRoute::NotFound);
     let page = match rest {
-        [] | ["jobs"] | ["stages"] => Page::Overview,
+        [] => Page::Overview,
+        // As Spark's pages are called; both lists are in the overview here.
+        ["jobs"] | ["stages"] => return Ok(Route::Moved("../".to_owned())),
         ["stages", stage, attempt] => Page::Stage(number(stage)?, number(attempt)?),
         ["stages", stage, attempt, "tasks"] => {
             Page::Tasks(number(stage)?, number(attempt)?, query.task_page()?)
@@ -244,6 +284,15 @@ fn page(path: &str, app: &str, rest: &[&str], query: &Query<'_>) -> Result<Route
     };
     let app = app.to_string();
     Ok(Route::Page(Whose { app, attempt }, page))
+}
+
+fn own(what: &str, query: &Query<'_>) -> Result<Own, NoRoute> {
+    match what {
+        "waiting" => Ok(Own::Waiting),
+        "timeline" => Ok(Own::Timeline),
+        "events" => Ok(Own::Events(query.number("from")?.unwrap_or(0))),
+        _ => Err(NoRoute::NotFound),
+    }
 }
 
 fn api(parts: &[&str], query: &Query<'_>) -> Result<Api, NoRoute> {
@@ -491,6 +540,30 @@ mod tests {
         assert_eq!(
             (wanted.order, wanted.descending, wanted.length),
             (Order::RunTime, true, 3)
+        );
+    }
+
+    #[test]
+    fn a_run_that_lasts_has_its_pages_at_the_root() {
+        let page = |path| match of_run(path, "", "a/b") {
+            Ok(Route::Page(whose, page)) if whose == self::whose("a/b", None) => page,
+            other => panic!("{path}: {other:?}"),
+        };
+        for path in ["/", "/history/a%2Fb/"] {
+            assert_eq!(page(path), Page::Overview, "{path}");
+        }
+        assert_eq!(page("/stages/3/1/"), Page::Stage(3, 1));
+        assert_eq!(page("/executors/"), Page::Executors);
+        let moved = |to: &str| Ok(Route::Moved(to.into()));
+        assert_eq!(of_run("/stages/3/1", "", "a"), moved("1/"));
+        assert_eq!(of_run("/jobs/", "", "a"), moved("../"));
+        assert_eq!(of_run("/metrics", "", "a"), Ok(Route::Metrics));
+        assert_eq!(of_run("/other/", "", "a"), Err(NoRoute::NotFound));
+        let events = of_run("/api/mesquite/v1/events", "from=7", "a");
+        assert_eq!(events, Ok(Route::Own(Own::Events(7))));
+        assert_eq!(
+            route("/api/mesquite/v1/waiting", ""),
+            Err(NoRoute::NotFound)
         );
     }
 

@@ -22,9 +22,6 @@ use tokio::time::timeout;
 
 use crate::body::{Body, whole};
 
-/// So many connections at once; for another one the oldest is given up.
-const CONNECTIONS: usize = 256;
-
 /// A peer has so long to say what it wants, the next time as well.
 const HEAD: Duration = Duration::from_secs(15);
 
@@ -34,6 +31,12 @@ const HEADERS: usize = 64;
 
 /// No connection lasts longer, however slowly its peer reads.
 const LONGEST: Duration = Duration::from_secs(600);
+
+/// The kind of pages.
+pub const HTML: &str = "text/html; charset=utf-8";
+
+/// The kind of what programs ask for.
+pub const JSON: &str = "application/json";
 
 /// An answer, its kind and what it says.
 pub struct Answer {
@@ -71,6 +74,11 @@ impl Answer {
         }
     }
 
+    /// There is no such thing.
+    pub fn not_found(words: impl Into<String>) -> Self {
+        Self::refusal(StatusCode::NOT_FOUND, words)
+    }
+
     /// With a line more in its head.
     #[must_use]
     pub fn with(mut self, name: HeaderName, value: String) -> Self {
@@ -85,6 +93,8 @@ pub struct Asked {
     pub path: String,
     /// The query; empty if there is none.
     pub query: String,
+    /// The number of what came last, if a stream is gone on with.
+    pub last: Option<u64>,
 }
 
 /// Something that answers.
@@ -93,8 +103,9 @@ pub trait Serves: Send + Sync + 'static {
     fn answer(self: Arc<Self>, asked: Asked) -> impl Future<Output = Answer> + Send;
 }
 
-/// Serves for as long as it is polled.
-pub async fn serve(listener: TcpListener, serves: Arc<impl Serves>) {
+/// Serves for as long as it is polled. So many connections there are at once; for another
+/// one the oldest is given up.
+pub async fn serve(listener: TcpListener, serves: Arc<impl Serves>, most: usize) {
     let is_loopback = listener.local_addr().is_ok_and(|it| it.ip().is_loopback());
     // All end with the server.
     let mut connections = JoinSet::new();
@@ -103,7 +114,7 @@ pub async fn serve(listener: TcpListener, serves: Arc<impl Serves>) {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, from)) => {
-                    if connections.len() >= CONNECTIONS {
+                    if connections.len() >= most {
                         oldest.retain(|it| !it.is_finished());
                         if let Some(oldest) = oldest.pop_front() {
                             oldest.abort();
@@ -133,6 +144,7 @@ async fn speak(stream: TcpStream, from: SocketAddr, is_loopback: bool, serves: A
                     let asked = Asked {
                         path: request.uri().path().to_owned(),
                         query: request.uri().query().unwrap_or_default().to_owned(),
+                        last: last(&request),
                     };
                     serves.answer(asked).await
                 }
@@ -151,6 +163,11 @@ async fn speak(stream: TcpStream, from: SocketAddr, is_loopback: bool, serves: A
         Ok(Err(error)) => tracing::debug!(%from, %error, "a connection ended"),
         Err(_) => tracing::debug!(%from, "gave up a connection that lasted too long"),
     }
+}
+
+fn last(request: &Request<Incoming>) -> Option<u64> {
+    let header = request.headers().get("last-event-id")?;
+    header.to_str().ok()?.parse().ok()
 }
 
 fn refused(request: &Request<Incoming>, is_loopback: bool) -> Option<Answer> {

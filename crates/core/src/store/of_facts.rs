@@ -70,6 +70,11 @@ impl OfFacts {
         }
     }
 
+    /// It is so late, and nothing new has happened: what runs has run until now.
+    pub fn time_passes(&mut self, at: Duration) {
+        self.store.at(millis(at));
+    }
+
     /// The run is over. What still runs is stopped, as the log has it.
     pub fn end(&mut self, at: Duration) {
         let mut left: Vec<_> = self.running.keys().copied().collect();

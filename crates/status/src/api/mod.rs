@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 pub use application::{all, one};
 
-use crate::logs::folder::Whole;
+use crate::logs::folder::Shown;
 use crate::route::Of;
 
 /// The version of Spark whose API this is.
@@ -49,10 +49,10 @@ fn ready<'a>(value: impl Serialize + 'a) -> Writing<'a> {
 ///
 /// # Errors
 /// There is no such thing.
-pub fn of<'a>(whole: &'a Whole, of: &'a Of) -> Answer<Writing<'a>> {
-    let store = &whole.store;
+pub fn of<'a>(shown: Shown<'a>, of: &'a Of) -> Answer<Writing<'a>> {
+    let Shown { store, listed, .. } = shown;
     Ok(match of {
-        Of::Attempt => ready(application::attempt(&whole.listed)),
+        Of::Attempt => ready(application::attempt(listed)),
         Of::Jobs(states) => ready(jobs::all(store, states)),
         Of::Job(id) => ready(jobs::one(store, *id)?),
         Of::Stages(states, detail) => ready(stages::all(store, states, detail)),

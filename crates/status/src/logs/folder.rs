@@ -72,10 +72,22 @@ pub struct Listed {
     pub updated: u64,
     /// What is wrong with its log.
     pub wrong: Option<String>,
-    place: Place,
+    /// Its log; none of a run that tells what happens itself.
+    place: Option<Place>,
 }
 
 impl Listed {
+    /// A run that lasts, by what is known of it so far.
+    pub fn live(store: &Store) -> Self {
+        Self {
+            standing: ended(store).unwrap_or(Standing::Running),
+            updated: store.latest(),
+            wrong: None,
+            outline: outline(store),
+            place: None,
+        }
+    }
+
     /// Its id.
     pub fn id(&self) -> &str {
         &self.outline.application.id
@@ -88,12 +100,12 @@ impl Listed {
 
     /// The files of its log.
     pub fn files(&self) -> &[PathBuf] {
-        &self.place.files
+        self.place.as_ref().map_or(&[], |it| &it.files)
     }
 
     /// The name of its log.
     pub fn log(&self) -> String {
-        self.place.name()
+        self.place.as_ref().map(Place::name).unwrap_or_default()
     }
 }
 
@@ -128,20 +140,49 @@ pub struct Whole {
 impl Whole {
     /// One whose log was read by itself.
     pub fn of(opened: Opened, place: Place) -> Self {
-        let mut outline = Store::new();
-        outline.application = opened.store.application.clone();
         let listed = Listed {
             standing: standing(&opened.store, &place),
             updated: since_epoch(place.mark.modified),
             wrong: opened.wrong,
-            outline: Arc::new(outline),
-            place,
+            outline: outline(&opened.store),
+            place: Some(place),
         };
         Self {
             store: opened.store,
             listed,
         }
     }
+
+    /// What is to be seen of it.
+    pub const fn shown(&self) -> Shown<'_> {
+        Shown {
+            store: &self.store,
+            listed: &self.listed,
+            notes: &[],
+        }
+    }
+}
+
+/// What people were told of a run that lasts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: u64,
+    /// Whether something is wrong.
+    pub is_wrong: bool,
+    /// What.
+    pub text: String,
+}
+
+/// What pages and answers are made of.
+#[derive(Clone, Copy)]
+pub struct Shown<'a> {
+    /// All of an application.
+    pub store: &'a Store,
+    /// How it stands in a list.
+    pub listed: &'a Listed,
+    /// What was told of it last, the newest first; nothing of what is read from a log.
+    pub notes: &'a [Note],
 }
 
 /// A log as it was when it was looked at.
@@ -245,7 +286,7 @@ impl Folder {
                     standing: standing(outline, &place),
                     updated: since_epoch(place.mark.modified),
                     wrong: wrong.clone(),
-                    place,
+                    place: Some(place),
                 }),
                 Err(why) => list.unreadable.push((name().into(), why.clone())),
             }
@@ -260,27 +301,28 @@ impl Folder {
     /// # Errors
     /// Its log cannot be read.
     pub fn open(&self, listed: &Listed) -> Result<Arc<Whole>, String> {
-        let path = &listed.place.path;
+        let place = listed.place.as_ref().ok_or("it has no log")?;
+        let path = &place.path;
         let now = self.clock.now();
         // Whoever else wants one waits until this one is there: two of them at once
         // would take twice the memory.
         let mut kept = locked(&self.kept);
         if let Some(it) = kept.get_mut(path) {
-            let is_fresh = it.mark == listed.place.mark
+            let is_fresh = it.mark == place.mark
                 || now.saturating_since(it.read_at) < it.took.saturating_mul(PART_OF_TIME);
             if is_fresh {
                 it.used_at = now;
                 return Ok(Arc::clone(&it.whole));
             }
         }
-        let opened = read(&listed.place, Depth::Whole).map_err(|it| it.to_string())?;
+        let opened = read(place, Depth::Whole).map_err(|it| it.to_string())?;
         let whole = Arc::new(Whole {
             store: opened.store,
             listed: listed.clone(),
         });
         let entry = Kept {
             whole: Arc::clone(&whole),
-            mark: listed.place.mark,
+            mark: place.mark,
             read_at: self.clock.now(),
             took: self.clock.now().saturating_since(now),
             used_at: now,
@@ -350,13 +392,26 @@ fn sort(list: &mut List) {
     }
 }
 
+/// The application alone.
+fn outline(store: &Store) -> Arc<Store> {
+    let mut outline = Store::new();
+    outline.application = store.application.clone();
+    Arc::new(outline)
+}
+
+/// What it came to, if it has ended.
+fn ended(store: &Store) -> Option<Standing> {
+    store.application.ended?;
+    let failed = store.jobs().any(|it| it.status != JobStatus::Succeeded);
+    Some(match failed {
+        true => Standing::Failed,
+        false => Standing::Succeeded,
+    })
+}
+
 fn standing(outline: &Store, place: &Place) -> Standing {
-    if outline.application.ended.is_some() {
-        let failed = outline.jobs().any(|it| it.status != JobStatus::Succeeded);
-        return match failed {
-            true => Standing::Failed,
-            false => Standing::Succeeded,
-        };
+    if let Some(ended) = ended(outline) {
+        return ended;
     }
     if !place.mark.in_progress {
         return Standing::CutOff;

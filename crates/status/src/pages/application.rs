@@ -8,20 +8,24 @@ use mesquite_core::store::stages::Stage;
 
 use super::words::{bytes, count, duration, many};
 use super::{Links, drawing, status, wide};
-use crate::logs::folder::{Standing, Whole};
+use crate::logs::folder::{Note, Shown, Standing};
 use crate::time;
 
 /// The most jobs or stages of a page; the API has all.
 const MOST: usize = 500;
 
-pub(super) fn overview(whole: &Whole, links: Links<'_>) -> Markup {
-    let store = &whole.store;
+pub(super) fn overview(shown: Shown<'_>, links: Links<'_>) -> Markup {
+    let Shown {
+        store,
+        listed,
+        notes,
+    } = shown;
     let application = &store.application;
     html! {
         h1 { (application.name) }
-        p { (sentence(whole)) }
-        @if let Some(wrong) = &whole.listed.wrong {
-            p.doubt { "The log " code { (whole.listed.log()) } " is not whole: " (wrong) "." }
+        p { (sentence(shown)) }
+        @if let Some(wrong) = &listed.wrong {
+            p.doubt { "The log " code { (listed.log()) } " is not whole: " (wrong) "." }
         }
         p.faint {
             (application.id)
@@ -34,30 +38,47 @@ pub(super) fn overview(whole: &Whole, links: Links<'_>) -> Markup {
             h2 { "Tasks that ran at once" }
             (drawing::busy(store))
         }
+        (told(notes))
         (jobs(store))
         (stages(store, links))
     }
 }
 
+/// What people were told last.
+fn told(notes: &[Note]) -> Markup {
+    html! {
+        @if !notes.is_empty() {
+            h2 { "Told last" }
+            ul {
+                @for it in notes {
+                    li.bad[it.is_wrong] {
+                        span.faint { (time::people(it.at)) " UTC " }
+                        (it.text)
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The state of the application.
-fn sentence(whole: &Whole) -> String {
-    let store = &whole.store;
+fn sentence(Shown { store, listed, .. }: Shown<'_>) -> String {
     let began = store.application.began.unwrap_or(0);
     let took = duration(store.latest().saturating_sub(began));
     let done = extent(store);
-    match whole.listed.standing {
+    match listed.standing {
         Standing::Succeeded => format!("It succeeded after {took}: {done}."),
         Standing::Failed => {
             let mut failed = store.jobs().filter(|it| it.status != JobStatus::Succeeded);
             let why = failed.next().map(|job| {
-                let why = job.why.as_deref().unwrap_or("it has no end in the log");
+                let why = job.why.as_deref().unwrap_or("it was not told how it ended");
                 format!(" Job {} failed: {why}", job.id)
             });
             format!("It failed after {took}: {done}.{}", why.unwrap_or_default())
         }
         Standing::Running => {
             let running = many(store.running() as u64, "task");
-            format!("It runs for {took} so far: {done}; {running} run now.")
+            format!("It runs for {took} so far: {done}; {running} running now.")
         }
         Standing::CutOff => format!(
             "Its log ends without an end: its driver was killed, or could not write any more. Up to \

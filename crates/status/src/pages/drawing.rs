@@ -105,13 +105,20 @@ fn most(columns: &[f64]) -> f64 {
     columns.iter().copied().fold(1.0, f64::max)
 }
 
+/// How many tasks ran at once: from when, until when, and what it was in equal parts of that
+/// time, on average. None if there were no tasks.
+pub fn running_at_once(store: &Store) -> Option<(u64, u64, Vec<f64>)> {
+    let rows = || 0..store.attempts.len();
+    let span = Span::of(store, rows())?;
+    Some((span.begin, span.end, busyness(store, span, rows())))
+}
+
 /// How many tasks of the application ran at once, over time.
 pub(super) fn busy(store: &Store) -> Markup {
-    let rows = || 0..store.attempts.len();
-    let Some(span) = Span::of(store, rows()) else {
+    let Some((begin, end, columns)) = running_at_once(store) else {
         return html! {};
     };
-    let columns = busyness(store, span, rows());
+    let span = Span { begin, end };
     let top = most(&columns);
     let label = format!(
         "Up to {} at once, over {}",

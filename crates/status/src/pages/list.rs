@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::words::duration;
-use super::{framed, standing, wide};
+use super::{Served, framed, standing, wide};
 use crate::logs::folder::{List, Listed, Standing};
 use crate::time;
 
@@ -58,7 +58,7 @@ pub fn list(folder: &str, list: &List) -> String {
             }))
         }
     };
-    framed("Mesquite history", None, &content)
+    framed("Mesquite history", Served::ByHistory, None, &content)
 }
 
 fn table(list: &List) -> Markup {

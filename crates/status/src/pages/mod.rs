@@ -19,13 +19,17 @@ use std::fmt::Write as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use mesquite_core::store::stages::{Stage, StageStatus};
 
+pub use drawing::running_at_once;
 pub use list::list;
 
-use crate::logs::folder::{Standing, Whole};
+use crate::logs::folder::{Shown, Standing};
 use crate::route::Page;
 
 /// The look of all pages.
 pub const STYLE: &str = include_str!("style.css");
+
+/// What keeps pages of a run that lasts up to date.
+pub const SCRIPT: &str = include_str!("live.js");
 
 /// Where links lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,40 +55,37 @@ fn anchor(stage: &Stage) -> String {
 }
 
 /// A page of an application; none if what it is about is not there.
-pub fn page(whole: &Whole, page: &Page) -> Option<String> {
-    let store = &whole.store;
+pub fn page(shown: Shown<'_>, served: Served, page: &Page) -> Option<String> {
+    let Shown { store, .. } = shown;
+    let framed = |title: &str, up: &str, content: &Markup| framed(title, served, Some(up), content);
     let name = &store.application.name;
     Some(match page {
         Page::Overview => {
             let links = Links::Pages("");
-            framed(name, Some(""), &application::overview(whole, links))
+            framed(name, "", &application::overview(shown, links))
         }
         Page::Stage(id, attempt) => {
             let stage = store.stage(*id, *attempt)?;
             let links = Links::Pages("../../../");
             let content = stage::stage(store, stage, links);
-            framed(
-                &format!("Stage {id} of {name}"),
-                Some("../../../"),
-                &content,
-            )
+            framed(&format!("Stage {id} of {name}"), "../../../", &content)
         }
         Page::Tasks(id, attempt, wanted) => {
             let stage = store.stage(*id, *attempt)?;
             let content = tasks::tasks(store, stage, wanted);
             framed(
                 &format!("Tasks of stage {id} of {name}"),
-                Some("../../../../"),
+                "../../../../",
                 &content,
             )
         }
         Page::Executors => {
             let content = executors::executors(store);
-            framed(&format!("Executors of {name}"), Some("../"), &content)
+            framed(&format!("Executors of {name}"), "../", &content)
         }
         Page::Settings => {
             let content = settings::settings(store);
-            framed(&format!("Settings of {name}"), Some("../"), &content)
+            framed(&format!("Settings of {name}"), "../", &content)
         }
     })
 }
@@ -93,13 +94,13 @@ pub fn page(whole: &Whole, page: &Page) -> Option<String> {
 const MOST_STAGES: usize = 500;
 
 /// All of an application in one file that needs nothing else.
-pub fn alone(whole: &Whole) -> String {
-    let store = &whole.store;
-    let shown = |it: &&Stage| !matches!(it.status, StageStatus::Skipped | StageStatus::Pending);
-    let all = store.stages().filter(shown).count();
-    let stages = store.stages().filter(shown).take(MOST_STAGES);
+pub fn alone(shown: Shown<'_>) -> String {
+    let Shown { store, .. } = shown;
+    let has_begun = |it: &&Stage| !matches!(it.status, StageStatus::Skipped | StageStatus::Pending);
+    let all = store.stages().filter(has_begun).count();
+    let stages = store.stages().filter(has_begun).take(MOST_STAGES);
     let content = html! {
-        (application::overview(whole, Links::Within))
+        (application::overview(shown, Links::Within))
         @for it in stages {
             section id=(anchor(it)) { (stage::stage(store, it, Links::Within)) }
         }
@@ -121,12 +122,29 @@ pub fn alone(whole: &Whole) -> String {
     )
 }
 
+/// Who serves a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// The history, of many applications.
+    ByHistory,
+    /// The driver of the application, as long as it runs.
+    ByDriver,
+}
+
 /// A page that is served. `up` leads to the folder of its application, if it has one.
-fn framed(title: &str, up: Option<&str>, content: &Markup) -> String {
-    let head = html! { link rel="stylesheet" href="/style.css"; };
+fn framed(title: &str, served: Served, up: Option<&str>, content: &Markup) -> String {
+    let head = html! {
+        link rel="stylesheet" href="/style.css";
+        @if served == Served::ByDriver { script src="/live.js" defer {} }
+    };
     let body = html! {
         header {
-            strong { a href="/" { "Mesquite history" } }
+            strong {
+                @match served {
+                    Served::ByHistory => a href="/" { "Mesquite history" },
+                    Served::ByDriver => "Mesquite",
+                }
+            }
             @if let Some(up) = up {
                 nav aria-label="application" {
                     a href=(or_here(up)) { "Overview" }
@@ -134,7 +152,11 @@ fn framed(title: &str, up: Option<&str>, content: &Markup) -> String {
                     a href=(format!("{up}settings/")) { "Settings" }
                 }
             }
+            @if served == Served::ByDriver {
+                button type="button" id="stop" hidden { "Stand still" }
+            }
         }
+        @if served == Served::ByDriver { p.doubt id="told" role="status" {} }
         main { (content) }
     };
     document(title, &head, &body)

@@ -19,7 +19,7 @@ pub(super) fn settings(store: &Store) -> Markup {
     html! {
         h1 { "Settings" }
         @if parts.iter().all(|(_, texts)| texts.is_empty()) {
-            p { "The log says of no setting: all have their defaults." }
+            p { "No setting is known of: all have their defaults." }
         }
         @for (title, texts) in parts {
             @if !texts.is_empty() { (part(title, texts)) }

@@ -137,6 +137,8 @@ mod tests {
         for (name, wanted, nothing) in [
             ("spark.authenticate.secret", "hunter2", ""),
             ("spark.ssl.ui.enabled", "TRUE", " False "),
+            ("spark.acls.enable", "true", "false"),
+            ("spark.ui.filters", "org.example.Login", ""),
             ("spark.ssl.keyStore", "/store.jks", ""),
             ("spark.ssl.trustStoreType", "JKS", "pem"),
             ("spark.ssl.keyPassword", "hunter2", ""),

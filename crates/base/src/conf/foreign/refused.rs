@@ -14,6 +14,15 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.eventLog.rolling.enabled"],
     },
     Foreign {
+        reason: "pages have no login: set spark.ui.enabled=false if not all users of this \
+                 machine may read them",
+        names: &[
+            "spark.acls.enable",
+            "spark.ui.acls.enable",
+            "spark.ui.filters",
+        ],
+    },
+    Foreign {
         reason: "the tasks of an executor share its memory: set spark.executor.memory, and \
                  spark.memory.fraction if need be",
         names: &["mesquite.task.memory"],
@@ -28,8 +37,9 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.authenticate.secret", "spark.authenticate.secret.*"],
     },
     Foreign {
-        reason: "Mesquite serves no pages in this version; what passes between driver and \
-                 executors is encrypted by keys that each run makes for itself",
+        reason: "pages are served without TLS: leave spark.ui.bindAddress as it is, and reach \
+                 them through a tunnel (`ssh -L 4040:127.0.0.1:4040 HOST`); what passes between \
+                 driver and executors is encrypted by keys that each run makes for itself",
         names: &["spark.ssl.*.enabled"],
     },
     Foreign {

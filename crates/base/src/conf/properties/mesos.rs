@@ -131,10 +131,11 @@ properties! {
         .following(mesos_id)
         .optional("the master gives a new one");
 
-    /// The address of the web page that the Mesos master links to.
+    /// The address of the web page that the Mesos master links to, if that is not to be the
+    /// run's own.
     pub WEBUI_URL: Property<Option<String>> = text("spark.mesos.driver.webui.url")
         .following(web_address)
-        .optional("no link");
+        .optional("the pages of the run, if it has any");
 
     /// How executors are put onto agents: spread evenly over what is offered, or
     /// packed onto one agent after the other.

@@ -12,6 +12,7 @@ pub mod mesos;
 pub mod mesos_ssl;
 pub mod scheduler;
 pub mod storage;
+pub mod ui;
 
 use super::problem::Warning;
 use super::registry::Group;
@@ -26,6 +27,7 @@ pub static GROUPS: &[&Group] = &[
     &scheduler::GROUP,
     &storage::GROUP,
     &event_log::GROUP,
+    &ui::GROUP,
 ];
 
 /// Values that are good by themselves and do not go together, each as a

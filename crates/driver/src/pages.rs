@@ -1,0 +1,189 @@
+//! The pages of a run that lasts: where they are, and the thread that keeps them up to date.
+//!
+//! Responsible for the port and for handing on what happens. What pages say and who may
+//! ask for them is [`mesquite_status`]'s business. A run whose pages cannot be served goes
+//! on without them.
+
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use mesquite_core::event_log::AboutRun;
+use mesquite_core::facts::Happened;
+use mesquite_core::store::of_facts::OfFacts;
+use mesquite_status::live::{Live, Run};
+
+use crate::conf::Conf;
+use crate::conf::properties::mesos::DRIVER_HOST;
+use crate::conf::properties::ui::{PORT_MAX_RETRIES, UI, UI_BIND_ADDRESS, UI_PORT};
+use crate::feed::{Entry, Feed, now};
+use crate::plan::Plan;
+
+/// What runs gets older on the pages so often, if nothing else happens.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The pages of a run.
+pub(super) struct Pages {
+    live: Live,
+    run: Arc<Run>,
+    /// None until the run has an id, and when it is over.
+    feed: Option<Feed<()>>,
+}
+
+/// Whether pages are wanted.
+pub(super) fn is_wanted(conf: &Conf) -> bool {
+    conf.get(&UI)
+}
+
+impl Pages {
+    /// Serves pages, which say that the run waits until it has [begun](Self::begin).
+    ///
+    /// # Errors
+    /// They cannot be served; why, for people.
+    pub(super) fn open(conf: &Conf) -> Result<Self, String> {
+        let without = |why: String| {
+            format!(
+                "{why}; the run goes on without pages (spark.ui.port names another port, 0 any \
+                 that is free; spark.ui.enabled=false wants no pages)"
+            )
+        };
+        let address = conf.get(&UI_BIND_ADDRESS);
+        let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let ports = ports(conf.get(&UI_PORT), conf.get(&PORT_MAX_RETRIES));
+        let listener = listen(address, ports).map_err(without)?;
+        let run = Arc::new(Run::default());
+        let live = Live::start(listener, Arc::clone(&run));
+        let live = live.map_err(|error| without(format!("cannot serve pages: {error}")))?;
+        Ok(Self {
+            live,
+            run,
+            feed: None,
+        })
+    }
+
+    /// Where they are, for people and for the master; `host` is what this machine is called.
+    pub(super) fn url(&self, conf: &Conf, host: &str) -> String {
+        let at = self.live.at();
+        match at.ip().is_unspecified() {
+            false => format!("http://{at}"),
+            true => {
+                let host = conf.get(&DRIVER_HOST).unwrap_or_else(|| host.to_owned());
+                format!("http://{host}:{}", at.port())
+            }
+        }
+    }
+
+    /// What is to be known by whoever serves others than the users of this machine.
+    pub(super) fn warning(&self) -> Option<String> {
+        let at = self.live.at();
+        (!at.ip().is_loopback()).then(|| {
+            format!(
+                "whoever reaches {at} can read the pages of this run: they have no login \
+                 (spark.ui.bindAddress=127.0.0.1 keeps them on this machine)"
+            )
+        })
+    }
+
+    /// The run has an id, and is looked at from now on.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    pub(super) fn begin(&mut self, plan: Arc<Plan>, about: &AboutRun) -> io::Result<()> {
+        self.run.begin(OfFacts::new(plan, about));
+        let run = Arc::clone(&self.run);
+        self.feed = Some(Feed::start("facts", move |facts| read(&run, facts))?);
+        Ok(())
+    }
+
+    /// Hands on what happened. Waits while much is still to be read.
+    pub(super) fn add(&mut self, facts: &Arc<Vec<Happened>>) {
+        if let Some(feed) = &self.feed
+            && feed.add(facts).is_err()
+        {
+            tracing::error!("the pages show no more of the run: the fault is ours");
+            self.feed = None;
+        }
+    }
+
+    /// The run is over. Its pages stay until this is dropped.
+    pub(super) fn end(&mut self) {
+        if let Some(Err(_)) = self.feed.take().map(Feed::end) {
+            tracing::error!("the pages do not show the end of the run: the fault is ours");
+        }
+    }
+}
+
+/// Takes in what happens until the run is over.
+fn read(run: &Run, facts: &Receiver<Entry>) {
+    let mut waiting: Vec<Arc<Vec<Happened>>> = Vec::new();
+    loop {
+        let mut is_over = false;
+        let mut take = |entry, waiting: &mut Vec<_>| match entry {
+            Entry::Facts(facts) => waiting.push(facts),
+            Entry::End => is_over = true,
+        };
+        match facts.recv_timeout(TICK) {
+            Ok(entry) => take(entry, &mut waiting),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // All that waits at once: somebody who looks is waited for once.
+        for entry in facts.try_iter() {
+            take(entry, &mut waiting);
+        }
+        run.add(&waiting, now());
+        waiting.clear();
+        if is_over {
+            run.end(now());
+            return;
+        }
+    }
+}
+
+/// The ports that are tried.
+fn ports(first: u32, retries: u32) -> RangeInclusive<u16> {
+    let port = |it| u16::try_from(it).unwrap_or(u16::MAX);
+    match first {
+        0 => 0..=0,
+        first => port(first)..=port(first.saturating_add(retries)),
+    }
+}
+
+/// Listens on the first port that is free.
+fn listen(address: IpAddr, ports: RangeInclusive<u16>) -> Result<TcpListener, String> {
+    for port in ports.clone() {
+        match TcpListener::bind((address, port)) {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => {
+                let at = SocketAddr::new(address, port);
+                return Err(format!("cannot serve pages at {at}: {error}"));
+            }
+        }
+    }
+    let (first, last) = ports.into_inner();
+    Err(match first == last {
+        true => format!("cannot serve pages on {address}: port {first} is taken"),
+        false => format!("cannot serve pages on {address}: ports {first} to {last} are taken"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ports_behind_one_that_is_taken_are_tried() {
+        assert_eq!(ports(4040, 16), 4040..=4056);
+        assert_eq!(ports(65_530, 16), 65_530..=65_535);
+        assert_eq!(ports(0, 16), 0..=0);
+        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let taken = listen(address, 0..=0).expect("a free port");
+        let port = taken.local_addr().expect("bound").port();
+        let why = listen(address, port..=port).expect_err("it is taken");
+        assert!(why.contains(&format!("port {port} is taken")), "{why}");
+    }
+}

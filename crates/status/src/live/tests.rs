@@ -1,0 +1,337 @@
+//! A run that lasts, looked at while things happen.
+
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpStream};
+
+use mesquite_base::ids::{DatasetId, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
+use mesquite_core::event_log::AboutRun;
+use mesquite_core::facts::{AttemptFacts, Fact, StageFacts};
+use mesquite_core::report::Status;
+use mesquite_scheduler::locality::LocalityLevel;
+use mesquite_scheduler::task::{TaskEndReason, TaskOutput};
+use mesquite_workload::plan::ApplicationBuilder;
+use mesquite_workload::plan::application::ActionKind;
+
+use super::*;
+
+const NOW: Duration = Duration::from_secs(1000);
+
+/// A run that has not begun, and where it is served.
+fn waiting() -> (Arc<Run>, Live) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    let run = Arc::new(Run::default());
+    let live = Live::start(listener, Arc::clone(&run)).expect("it serves");
+    (run, live)
+}
+
+/// One with an id.
+fn begun() -> (Arc<Run>, Live) {
+    let (run, live) = waiting();
+    let mut builder = ApplicationBuilder::new();
+    let all = builder.range("all", 0, 4, 2).expect("a dataset");
+    builder.action(all, ActionKind::Count, None);
+    let about = AboutRun {
+        app_id: "app".into(),
+        name: "<b>name</b>".into(),
+        user: "u".into(),
+        began: NOW,
+        version: "1".into(),
+        settings: vec![("spark.task.cpus".into(), "2".into())],
+    };
+    run.begin(OfFacts::new(Arc::clone(&builder.build().plan), &about));
+    (run, live)
+}
+
+fn happen(run: &Run, facts: Vec<Fact>) {
+    let happened = facts.into_iter().map(|fact| Happened { at: NOW, fact });
+    run.add(&[Arc::new(happened.collect())], NOW);
+}
+
+/// A job of one stage begins, and one of its two tasks.
+fn begin(run: &Run) {
+    happen(
+        run,
+        vec![
+            Fact::JobStarted {
+                job: JobId(0),
+                action: "count".into(),
+                dataset: "all".into(),
+                more_of: None,
+                stages: vec![StageFacts {
+                    stage: StageId(0),
+                    name: "all".into(),
+                    dataset: DatasetId(0),
+                    tasks: 2,
+                    parents: Vec::new(),
+                }],
+            },
+            Fact::StageStarted {
+                stage: StageId(0),
+                name: "all".into(),
+                attempt: StageAttempt(0),
+                tasks: 2,
+            },
+            Fact::TaskStarted(AttemptFacts {
+                task: TaskId(7),
+                stage: StageId(0),
+                stage_attempt: StageAttempt(0),
+                index: TaskIndex(0),
+                partition: Partition(0),
+                attempt: 0,
+                executor: "e".into(),
+                host: "h".into(),
+                locality: LocalityLevel::Any,
+                speculative: false,
+            }),
+        ],
+    );
+}
+
+/// It ends.
+fn end(run: &Run) {
+    happen(
+        run,
+        vec![
+            Fact::TaskEnded {
+                task: TaskId(7),
+                stage: StageId(0),
+                stage_attempt: StageAttempt(0),
+                partition: Partition(0),
+                attempt: 0,
+                executor: "e".into(),
+                host: "h".into(),
+                reason: TaskEndReason::Success(TaskOutput::Result { bytes: 0 }),
+                metrics: None,
+            },
+            Fact::StageEnded {
+                stage: StageId(0),
+                attempt: StageAttempt(0),
+                failure: None,
+            },
+            Fact::JobEnded {
+                job: JobId(0),
+                status: Status::Succeeded,
+                error: None,
+            },
+        ],
+    );
+}
+
+/// The status and all that comes.
+fn ask(live: &Live, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(live.at()).expect("it listens");
+    let host = live.at();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    (answer[9..12].parse().expect("a status"), answer)
+}
+
+fn json(live: &Live, path: &str) -> serde_json::Value {
+    let (status, answer) = ask(live, path);
+    assert_eq!(status, 200, "{answer}");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+    serde_json::from_str(body).expect("JSON")
+}
+
+#[test]
+fn before_there_is_a_run_it_is_said_to_wait() {
+    let (_, live) = waiting();
+    let (status, answer) = ask(&live, "/");
+    assert_eq!(status, 503);
+    assert!(answer.contains("waits for its master"), "{answer}");
+    assert_eq!(ask(&live, "/healthz").0, 200);
+    assert_eq!(ask(&live, "/style.css").0, 200);
+}
+
+#[test]
+fn what_happens_is_seen_on_pages_and_in_the_api() {
+    let (run, live) = begun();
+    begin(&run);
+    let (status, page) = ask(&live, "/");
+    assert_eq!(status, 200, "{page}");
+    assert!(page.contains("1 task running now"), "{page}");
+    assert!(page.contains("&lt;b&gt;name&lt;/b&gt;") && !page.contains("<b>name"));
+    assert!(page.contains("href=\"stages/0/0/\""), "{page}");
+    assert!(ask(&live, "/stages/0/0/").1.contains("running"));
+    assert!(ask(&live, "/settings/").1.contains("spark.task.cpus"));
+    let of = |path: &str| json(&live, &format!("/api/v1/applications/app{path}"));
+    assert_eq!(of("?1")["attempts"][0]["completed"], false);
+    assert_eq!(of("/stages?1")[0]["status"], "ACTIVE");
+    assert_eq!(of("/jobs?1")[0]["numActiveTasks"], 1);
+    assert_eq!(of("/stages/0/0/taskList?1")[0]["taskId"], 7);
+    // Who asks again at once may be given the same; who asks for something else is not.
+    end(&run);
+    run.end(NOW + Duration::from_secs(3));
+    assert_eq!(of("/jobs?2")[0]["status"], "SUCCEEDED");
+    assert_eq!(of("?2")["attempts"][0]["duration"], 3000);
+    let (_, page) = ask(&live, "/history/app/");
+    assert!(page.contains("It succeeded after 3.0 s"), "{page}");
+    let (_, metrics) = ask(&live, "/metrics");
+    for line in [
+        "mesquite_run_jobs{state=\"succeeded\"} 1\n",
+        "mesquite_run_task_attempts_total{state=\"succeeded\"} 1\n",
+        "mesquite_run_milliseconds_total 3000\n",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[test]
+fn time_that_passes_is_time_that_tasks_run() {
+    let (run, live) = begun();
+    begin(&run);
+    run.add(&[], NOW + Duration::from_secs(42));
+    let (_, page) = ask(&live, "/");
+    assert!(page.contains("It runs for 42.0 s so far"), "{page}");
+}
+
+#[test]
+fn what_is_not_there_is_refused_and_so_is_what_changes_something() {
+    let (_run, live) = begun();
+    for path in [
+        "/nothing",
+        "/stages/7/0/",
+        "/history/other/",
+        "/api/v1/applications/other",
+        "/api/v1/applications/app/logs",
+        "/api/v1/applications/app/2/jobs",
+    ] {
+        assert_eq!(ask(&live, path).0, 404, "{path}");
+    }
+    let mut stream = TcpStream::connect(live.at()).expect("it listens");
+    let request = format!(
+        "POST / HTTP/1.1\r\nhost: {}\r\ncontent-length: 0\r\n\r\n",
+        live.at()
+    );
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).expect("an answer");
+    assert_eq!(&answer, b"HTTP/1.1 405");
+}
+
+#[test]
+fn those_who_say_nothing_or_do_not_read_keep_neither_the_run_nor_others_waiting() {
+    let (run, live) = begun();
+    begin(&run);
+    let mut silent = Vec::new();
+    for _ in 0..4 * CONNECTIONS {
+        let mut stream = TcpStream::connect(live.at()).expect("it listens");
+        // Every second one asks, and does not read.
+        if silent.len() % 2 == 0 {
+            let request = format!("GET /settings/ HTTP/1.1\r\nhost: {}\r\n\r\n", live.at());
+            let _ = stream.write_all(request.as_bytes());
+        }
+        silent.push(stream);
+    }
+    end(&run);
+    assert_eq!(ask(&live, "/?late").0, 200);
+}
+
+#[test]
+fn what_waits_to_be_sent_has_an_end() {
+    let serving = Serving::of(Arc::default());
+    let half = vec![0; WAITING * 512];
+    let first = serving.kept(half.clone());
+    let second = serving.kept(half.clone());
+    assert!(first.is_ok() && second.is_ok());
+    let refused = serving.kept(vec![0]).map_err(|it| it.status);
+    assert_eq!(refused, Err(StatusCode::SERVICE_UNAVAILABLE));
+    drop(first);
+    assert!(serving.kept(half).is_ok());
+    let mut text = Limited(vec![0; LONGEST - 1]);
+    assert!(text.write_all(&[0]).is_ok());
+    assert!(text.write_all(&[0]).is_err());
+}
+
+#[test]
+fn why_tasks_wait_and_what_happened_when_is_answered() {
+    let (run, live) = begun();
+    begin(&run);
+    let own = |path: &str| json(&live, &format!("/api/mesquite/v1/{path}"));
+    let no_executors = Fact::NoExecutors {
+        waiting: 1,
+        since: Duration::from_secs(15),
+        why: "<i>no offers</i>".into(),
+    };
+    happen(&run, vec![no_executors]);
+    let waiting = own("waiting");
+    assert_eq!(waiting["stages"][0]["waiting"], 1, "{waiting}");
+    assert_eq!(waiting["stages"][0]["running"], 1, "{waiting}");
+    let told = waiting["told"][0]["text"].as_str().expect("a text");
+    assert!(told.contains("<i>no offers</i>"), "{waiting}");
+    let (_, page) = ask(&live, "/");
+    assert!(page.contains("&lt;i&gt;no offers&lt;/i&gt;"), "{page}");
+    end(&run);
+    run.end(NOW + Duration::from_secs(3));
+    let timeline = own("timeline");
+    assert_eq!(timeline["until"], 1_003_000, "{timeline}");
+    assert_eq!(timeline["stages"][0]["status"], "COMPLETE", "{timeline}");
+    assert_eq!(timeline["jobs"][0]["until"], 1_000_000, "{timeline}");
+    let at_once = timeline["runningAtOnce"]["tasks"].as_array();
+    assert_eq!(at_once.map(Vec::len), Some(600), "{timeline}");
+}
+
+#[test]
+fn what_happens_is_followed_until_the_run_is_over() {
+    let (run, live) = begun();
+    begin(&run);
+    let following = std::thread::spawn({
+        let at = live.at();
+        move || {
+            let mut stream = TcpStream::connect(at).expect("it listens");
+            let request = format!(
+                "GET /api/mesquite/v1/events HTTP/1.1\r\nhost: {at}\r\nlast-event-id: 0\r\n\
+                 connection: close\r\n\r\n"
+            );
+            stream.write_all(request.as_bytes()).expect("sent");
+            let mut all = String::new();
+            stream.read_to_string(&mut all).expect("all of it");
+            all
+        }
+    });
+    end(&run);
+    run.end(NOW);
+    let all = following.join().expect("no panic").to_lowercase();
+    assert!(all.contains("content-type: text/event-stream"), "{all}");
+    // It has the first one, and wants those behind it.
+    assert!(!all.contains("event: job-started"), "{all}");
+    let places = [
+        "id: 1\nevent: stage-started",
+        "event: tasks-ended",
+        "event: stage-ended",
+        "event: job-ended",
+        "event: run-ended",
+    ];
+    let places = places.map(|it| all.find(it).unwrap_or_else(|| panic!("{it}: {all}")));
+    assert!(places.is_sorted(), "{all}");
+}
+
+#[test]
+fn a_page_keeps_itself_up_to_date_by_our_own_script_alone() {
+    let (_run, live) = begun();
+    let (_, page) = ask(&live, "/");
+    assert_eq!(page.matches("<script").count(), 1, "{page}");
+    assert!(
+        page.contains("<script src=\"/live.js\" defer></script>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("script-src 'self'; connect-src 'self'"),
+        "{page}"
+    );
+    let (status, script) = ask(&live, "/live.js");
+    assert!(
+        status == 200 && script.contains("text/javascript"),
+        "{script}"
+    );
+}
+
+#[test]
+fn a_run_that_is_dropped_is_served_no_more() {
+    let (_, live) = begun();
+    let at = live.at();
+    drop(live);
+    assert!(TcpStream::connect(at).is_err());
+}
