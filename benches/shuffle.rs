@@ -46,6 +46,7 @@ fn context(folder: &Path) -> TaskContext {
         stage: StageId(0),
         stage_attempt: StageAttempt(0),
         partition: Partition(0),
+        part: Partition(0),
         attempt: 0,
         cancel: Cancel::new(),
         longest_record: 256 << 20,
@@ -123,6 +124,7 @@ fn reduce_all(folder: &Path, sizes: &[Vec<u64>]) -> usize {
         let input = ShuffleInput {
             instead: None,
             shuffle: 0,
+            reduce,
             sources: vec![shuffle_input::Source {
                 executor: "e".into(),
                 host: "h".into(),

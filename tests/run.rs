@@ -352,6 +352,48 @@ fn actions_that_share_a_persisted_dataset_make_it_once() {
     }
 }
 
+/// Parents of every kind: commands, a shuffle, what is kept, and a union of these.
+#[test]
+fn coalesced_partitions_are_read_one_after_the_other() {
+    let text = "[dataset.n]\nrange = { end = 1000, partitions = 10 }\n\
+         [dataset.p]\nfrom = 'n'\n\
+         pipe = 'm=target/examples/made; echo begin $MESQUITE_PARTITION >> $m; cat; \
+         echo end $MESQUITE_PARTITION >> $m'\n\
+         [dataset.k]\nfrom = 'p'\nfilter = '.'\npersist = true\n\
+         [dataset.c]\nfrom = 'k'\ncoalesce = 1\n\
+         [dataset.s]\nfrom = 'n'\nsort = { numeric = true, partitions = 7 }\n\
+         [dataset.u]\nunion = ['s', 'c', 'k']\n\
+         [dataset.f]\nfrom = 'u'\ncoalesce = 4\n\
+         [dataset.o]\nfrom = 'f'\ncoalesce = 1\n\
+         [dataset.d]\nfrom = 'o'\ncount_by_key = { partitions = 3 }\n\
+         [[action]]\nname = 'first'\nsave = 'c'\nto = 'target/examples/c'\n\
+         [[action]]\nname = 'second'\nafter = ['first']\nsave = 'f'\nto = 'target/examples/f'\n\
+         [[action]]\nafter = ['second']\ncount = 'd'\n\
+         [dataset.q]\nfrom = 'n'\npipe = 'cat; echo $MESQUITE_PARTITION >> target/examples/told'\n\
+         [dataset.g]\nfrom = 'q'\ncoalesce = 7\n[[action]]\ncount = 'g'\n";
+    let numbers: Vec<_> = (0..1000).map(|it| it.to_string()).collect();
+    let turns = (0..10).flat_map(|it| [format!("begin {it}"), format!("end {it}")]);
+    let turns: Vec<_> = turns.collect();
+    for master in ["local[2]", CLUSTER] {
+        let job = Job::new(text);
+        fs::create_dir_all(job.out()).expect("made");
+        let ended = job.run(&["--master", master]).succeeded();
+        let counts = ["count of d: 1000", "count of g: 1000"];
+        assert_eq!(ended.results["stdout"], counts, "{master}");
+        // Also where a group has one partition, of another number.
+        let mut told = lines_of(&job, "told");
+        told.sort();
+        assert_eq!(told, numbers[..10], "{master}");
+        // One task ran all commands, in turn, and kept what each partition came to.
+        assert_eq!(lines_of(&job, "made"), turns, "{master}");
+        assert_eq!(lines_of(&job, "c/part-00000"), numbers, "{master}");
+        let parts = (0..4).map(|part| lines_of(&job, &format!("f/part-{part:05}")));
+        let parts: Vec<_> = parts.collect();
+        assert_eq!(parts.concat(), [&numbers[..]; 3].concat(), "{master}");
+        assert!(parts.iter().all(|it| !it.is_empty()), "{master}");
+    }
+}
+
 #[test]
 fn a_folder_with_something_in_it_is_refused_before_anything_runs() {
     let job =

@@ -252,6 +252,7 @@ fn add(
             let from = id(from);
             match derived {
                 Derived::Change(change) => builder.change(name, from, change.clone()),
+                Derived::Coalesce(partitions) => builder.coalesce(name, from, *partitions),
                 Derived::Combine(combine, partitions) => {
                     builder.combine(name, from, *partitions, *combine)
                 }

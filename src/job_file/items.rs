@@ -50,7 +50,8 @@ fn not_of_items<'f>(file: &'f JobFile, operation: &'f OperationSpec) -> Option<&
             OperationSpec::Source(SourceSpec::Text(_) | SourceSpec::Range { .. })
             | OperationSpec::Derived(
                 _,
-                Derived::Combine(..)
+                Derived::Coalesce(_)
+                | Derived::Combine(..)
                 | Derived::ReduceByKey(..)
                 | Derived::Sort(..)
                 | Derived::Repartition(_)

@@ -353,7 +353,7 @@ proptest::proptest! {
     fn no_numbers_make_a_plan_that_takes_all_memory(
         source in "range = \\{ (start = NUM, )?end = NUM(, partitions = NUM)? \\}|items = \\[(1, ){0,9}\\]",
         operations in proptest::collection::vec(
-            "repartition = NUM|(distinct|sum_by_key|sort) = (true|\\{ partitions = NUM \\})|join = \\{ with = 'd0', partitions = NUM \\}|sample = \\{ fraction = (0|1|0.5|1e308|-0.0|nan|inf), seed = NUM \\}|key_by = \\{ field = NUM \\}|filter = '(a|\\(|a\\{9999\\}\\{9999\\}|\\[[a-z]{0,2}\\])'|union = \\[('d0', ){0,3}\\]|reduce_by_key = \\{ pipe = '[a-z]{0,3}', partitions = NUM \\}",
+            "(repartition|coalesce) = NUM|(distinct|sum_by_key|sort) = (true|\\{ partitions = NUM \\})|join = \\{ with = 'd0', partitions = NUM \\}|sample = \\{ fraction = (0|1|0.5|1e308|-0.0|nan|inf), seed = NUM \\}|key_by = \\{ field = NUM \\}|filter = '(a|\\(|a\\{9999\\}\\{9999\\}|\\[[a-z]{0,2}\\])'|union = \\[('d0', ){0,3}\\]|reduce_by_key = \\{ pipe = '[a-z]{0,3}', partitions = NUM \\}",
             0..6,
         ),
         numbers in proptest::collection::vec(

@@ -166,6 +166,7 @@ fn everything(cx: &Context) -> Result<(), BoxError> {
         .count()
         .then(|it| println!("once: {it}"));
     let parts = numbers.map_partitions(|task, records| [(task.partition, records.sum::<i64>())]);
+    let parts = parts.coalesce(1);
     parts.collect().then(|it| println!("parts: {it:?}"));
     let bytes = cx
         .parallelize([Line(vec![255]), Line(vec![10])], 2)

@@ -115,7 +115,7 @@ fn derived(
 ) -> DatasetId {
     let name = format!("derived{number}");
     let partitions = random.u32(1..=8);
-    let dataset = match random.u32(0..9) {
+    let dataset = match random.u32(0..10) {
         0 => builder.pipe(&name, from, "cat"),
         1 => builder.filter(&name, from, "."),
         2 | 3 => builder.count_by_key(&name, from, Some(partitions)),
@@ -129,6 +129,7 @@ fn derived(
             let other = datasets[random.usize(0..datasets.len())];
             builder.union(&name, &[from, other])
         }
+        8 => builder.coalesce(&name, from, partitions),
         _ => {
             let other = datasets[random.usize(0..datasets.len())];
             return looped(builder, &name, (from, other), random);

@@ -131,27 +131,12 @@ pub fn value_of(
             let (left, right) = (blocks(*left, partition), blocks(*right, partition));
             mix(&[id, place, left, right])
         }
-        Operation::Change(..) | Operation::Union(_) => {
-            let (parent, partition) = operation.input(partition).expect("a parent has it");
-            let value = value_of(program, parent, partition, blocks);
-            mix(&[id, place, mix(&[value])])
+        Operation::Change(..) | Operation::Union(_) | Operation::Coalesce(_) => {
+            let (parent, partitions) = operation.inputs(partition).expect("a parent has it");
+            let values = partitions.map(|it| value_of(program, parent, it, blocks));
+            mix(&[id, place, mix(&values.collect::<Vec<_>>())])
         }
     }
-}
-
-/// Which partition of a shuffle the pipeline of a partition reads.
-pub fn reduce_of(
-    program: &Program,
-    dataset: DatasetId,
-    partition: Partition,
-    wanted: ShuffleId,
-) -> Option<Partition> {
-    let operation = &program.recipe(dataset).operation;
-    if operation.shuffles().contains(&wanted) {
-        return Some(partition);
-    }
-    let (parent, partition) = operation.input(partition)?;
-    reduce_of(program, parent, partition, wanted)
 }
 
 /// What each partition should be.

@@ -168,6 +168,7 @@ pub(super) fn digest_of_items(application: &Application, action: &Action) -> Opt
             Operation::Source(source) => serde_json::to_vec(source),
             Operation::Change(_, change) => serde_json::to_vec(change),
             Operation::Union(_) => serde_json::to_vec("Union"),
+            Operation::Coalesce(_) => serde_json::to_vec("Coalesce"),
         };
         context.update(&done.ok()?);
     }

@@ -68,7 +68,7 @@ struct Ends(mpsc::UnboundedSender<Arrival>);
 impl Hears for Ends {
     fn began(&self, _: &Task) {}
 
-    fn ended(&self, task: Task, outcome: Outcome) {
+    fn ended(&self, task: &Task, outcome: Outcome) {
         let status = (TaskId(task.id), Some(wire::outcome(outcome)));
         // Without the loop nobody waits for it.
         let _ = self.0.send(said(Heard::Statuses {

@@ -49,7 +49,7 @@ impl Scope {
     /// Which task it is.
     pub(crate) fn task(&self) -> Task {
         Task {
-            partition: self.context.partition.0,
+            partition: self.context.part.0,
             attempt: self.context.attempt,
             stage: self.context.stage.0,
             job: self.context.job.0,

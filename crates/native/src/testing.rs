@@ -34,6 +34,7 @@ pub(crate) fn context_with(memory: usize) -> TaskContext {
         stage: StageId(0),
         stage_attempt: StageAttempt(0),
         partition: Partition(0),
+        part: Partition(0),
         attempt: 0,
         memory: Memory::new(limits).task(&cancel),
         cancel,

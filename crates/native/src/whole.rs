@@ -37,6 +37,23 @@ impl<T: Record> Dataset<T> {
         )
     }
 
+    /// The same records in so many partitions at most, without a shuffle: each has
+    /// several of these, one after the other, and one task makes it of all of them.
+    #[track_caller]
+    pub fn coalesce(&self, partitions: u32) -> Self {
+        let before = self.clone();
+        Self::planned_by(
+            self.context(),
+            Place::of("coalesce"),
+            move |context, settings| {
+                let from = before.planned()?;
+                context.add(settings, |builder, name| {
+                    builder.coalesce(name, from, partitions)
+                })
+            },
+        )
+    }
+
     /// The records spread evenly over so many partitions.
     #[track_caller]
     pub fn repartition(&self, partitions: u32) -> Self {

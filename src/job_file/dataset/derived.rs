@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use super::{Derived, Reader};
 use crate::job_file::fields::{Fields, Node, text, whole, wrong_type};
 use crate::job_file::problem::Problem;
-use crate::plan::limits::{MOST_REDUCERS, check_command};
+use crate::plan::limits::{MOST_PARTITIONS, MOST_REDUCERS, check_command};
 use crate::plan::operation::{Change, Combine, JoinKind, SortBy, SortOrder};
 
 /// What records may be ordered by.
@@ -111,6 +111,12 @@ impl Reader<'_, '_, '_> {
             }
         };
         Some(Derived::Sort(order, partitions))
+    }
+
+    pub(super) fn coalesce(&mut self, label: &str) -> Option<Derived> {
+        let most = i64::from(MOST_PARTITIONS);
+        let partitions = whole(self.node, label, 1..=most, self.problems)?;
+        Some(Derived::Coalesce(u32::try_from(partitions).ok()?))
     }
 
     pub(super) fn repartition(&mut self, label: &str) -> Option<Derived> {

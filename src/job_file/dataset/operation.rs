@@ -61,6 +61,7 @@ pub(in crate::job_file) enum SourceSpec {
 pub(in crate::job_file) enum Derived {
     /// Within its stage.
     Change(Change),
+    Coalesce(u32),
     Combine(Combine, Option<u32>),
     ReduceByKey(String, Option<u32>),
     Sort(SortOrder, Option<u32>),
@@ -84,6 +85,7 @@ impl OperationSpec {
             Self::Derived(
                 from,
                 Derived::Change(_)
+                | Derived::Coalesce(_)
                 | Derived::Combine(..)
                 | Derived::ReduceByKey(..)
                 | Derived::Sort(..)

@@ -39,6 +39,7 @@ pub(super) const OPERATIONS: &[(&str, Word)] = &[
     ("csv", Word::Derived(|it, label| it.csv(label))),
     ("jsonl", Word::Derived(|it, label| it.jsonl(label))),
     ("union", Word::First(|it, label| it.union(label))),
+    ("coalesce", Word::Derived(|it, label| it.coalesce(label))),
     (
         "count_by_key",
         Word::Derived(|it, label| it.combine(label, Combine::Count)),

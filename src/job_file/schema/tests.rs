@@ -150,6 +150,7 @@ fn what_readers_refuse_for_its_kind_or_name_the_schema_refuses() {
         with("from = 'a'\nsort = false", ""),
         with("from = 'a'\nsort = { by = 'number' }", ""),
         with("from = 'a'\nrepartition = 0", ""),
+        with("from = 'a'\ncoalesce = 0", ""),
         with("from = 'a'\njoin = { with = 'b', partitions = 1.5 }", ""),
         with("items = [1]", "limit = -1"),
         with("items = [1]", "save = 'x'"),

@@ -35,6 +35,7 @@ const RECORDS_PER_SECOND: u64 = 100;
 /// One source that a task has to read.
 struct Reading {
     shuffle: u32,
+    reduce: u32,
     source: shuffle_input::Source,
     tries: usize,
 }
@@ -45,7 +46,8 @@ struct Running {
     /// Old ticks do not count.
     tick: u32,
     to_read: VecDeque<Reading>,
-    read: BTreeMap<u32, u64>,
+    /// By shuffle and partition.
+    read: BTreeMap<(u32, u32), u64>,
     computed: bool,
     committing: bool,
 }

@@ -32,7 +32,6 @@ use crate::jobs::Poison;
 use crate::network::Machine;
 use crate::work::OutputFile;
 use crate::work::block;
-use crate::work::reduce_of;
 use crate::work::value_of;
 use crate::world::Happening;
 use crate::world::World;
@@ -60,6 +59,7 @@ impl World {
                 let sources = input.sources.iter().cloned();
                 sources.map(|source| Reading {
                     shuffle: input.shuffle,
+                    reduce: input.reduce,
                     source,
                     tries: 0,
                 })
@@ -101,16 +101,13 @@ impl World {
             return;
         }
         if let Some(reading) = running.to_read.front() {
-            let (shuffle, source) = (reading.shuffle, reading.source.clone());
-            let (program, place) = (&self.application.program, &running.task);
-            let (dataset, partition) = (DatasetId(place.dataset), Partition(place.partition));
-            let reduce = reduce_of(program, dataset, partition, ShuffleId(shuffle));
-            let reduce = reduce.expect("the task reads what it was told to read");
-            match self.read(index, shuffle, reduce, &source) {
+            let (shuffle, reduce) = (reading.shuffle, reading.reduce);
+            let source = reading.source.clone();
+            match self.read(index, shuffle, Partition(reduce), &source) {
                 Read::Sum(sum) => {
                     let running = self.executors[index].running.get_mut(&task).expect("there");
                     running.to_read.pop_front();
-                    let read = running.read.entry(shuffle).or_default();
+                    let read = running.read.entry((shuffle, reduce)).or_default();
                     *read = read.wrapping_add(sum);
                     self.tick_after(index, task, Duration::from_micros(500));
                 }
@@ -271,14 +268,7 @@ impl World {
         }
         let running = &self.executors[index].running[&id];
         let partition = Partition(task.partition);
-        let read = |shuffle: ShuffleId, _: Partition| {
-            let read = running.read.get(&shuffle.0);
-            read.copied().unwrap_or_else(|| {
-                // A shuffle without a block for this reducer.
-                assert!(task.inputs.iter().any(|it| it.shuffle == shuffle.0));
-                0
-            })
-        };
+        let read = |shuffle, reduce| running.has_read(shuffle, reduce);
         let program = &self.application.program;
         let value = value_of(program, DatasetId(task.dataset), partition, &read);
         match task.work.clone().expect("something to do") {
@@ -378,8 +368,7 @@ impl World {
         if !granted {
             return self.end_task(index, id, End::CommitDenied(Denied {}));
         }
-        let read =
-            |shuffle: ShuffleId, _: Partition| running.read.get(&shuffle.0).copied().unwrap_or(0);
+        let read = |shuffle, reduce| running.has_read(shuffle, reduce);
         let program = &self.application.program;
         let dataset = DatasetId(task.dataset);
         let value = value_of(program, dataset, Partition(task.partition), &read);
@@ -465,6 +454,19 @@ impl World {
 
 /// Whether a task ends its executor. The stage that makes the dataset is the one whose
 /// pipeline ends with it.
+impl Running {
+    /// The number of all blocks of a partition of a shuffle.
+    fn has_read(&self, shuffle: ShuffleId, reduce: Partition) -> u64 {
+        let place = (shuffle.0, reduce.0);
+        self.read.get(&place).copied().unwrap_or_else(|| {
+            // A shuffle without a block for this reducer.
+            let mut told = self.task.inputs.iter().map(|it| (it.shuffle, it.reduce));
+            assert!(told.any(|it| it == place));
+            0
+        })
+    }
+}
+
 fn is_poison(poison: Poison, task: &Task) -> bool {
     task.dataset == poison.dataset.0 && task.partition == poison.partition.0
 }

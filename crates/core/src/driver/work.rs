@@ -4,7 +4,7 @@
 //! do, where the blocks that they read lie, and the bounds of the ranges that
 //! they write. It keeps that by stage, and decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -179,13 +179,18 @@ impl Works {
 
     /// Whether a task of a stage is ended that takes too long to compute a partition.
     pub fn has_timeout(&self, stage: StageId, partition: Partition) -> bool {
-        let mut next = self.stages.get(&stage).map(|it| (it.dataset, partition));
-        while let Some((dataset, partition)) = next {
+        let last = self.stages.get(&stage).map(|it| (it.dataset, partition));
+        let mut to_visit = Vec::from_iter(last);
+        let mut seen = BTreeSet::new();
+        while let Some((dataset, partition)) = to_visit.pop() {
             let recipe = self.program.recipe(dataset);
             if recipe.timeout.is_some() {
                 return true;
             }
-            next = recipe.operation.input(partition);
+            let inputs = recipe.operation.inputs(partition).into_iter();
+            let inputs =
+                inputs.flat_map(|(parent, partitions)| partitions.map(move |it| (parent, it)));
+            to_visit.extend(inputs.filter(|it| seen.insert(*it)));
         }
         false
     }
@@ -298,8 +303,15 @@ impl Works {
     ) -> Result<(Vec<ShuffleInput>, Vec<CachedPartition>), MissingOutput> {
         let mut inputs: Vec<ShuffleInput> = Vec::new();
         let mut cached = Vec::new();
+        let mut read = BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut to_visit = vec![(dataset, partition, true)];
-        while let Some((dataset, partition, mut needed)) = to_visit.pop() {
+        while let Some(visit) = to_visit.pop() {
+            // One that is put together with itself may be met any number of times.
+            if !seen.insert(visit) {
+                continue;
+            }
+            let (dataset, partition, mut needed) = visit;
             let recipe = self.program.recipe(dataset);
             if recipe.persisted {
                 let holders = self.holders(dataset, partition, kept);
@@ -307,16 +319,21 @@ impl Works {
                 cached.extend(holders);
             }
             for shuffle in recipe.operation.shuffles() {
-                if inputs.iter().all(|input| input.shuffle != shuffle.0) {
+                if !read.contains(&(shuffle, partition)) {
                     match self.input(shuffle, partition, outputs) {
-                        Ok(input) => inputs.push(input),
+                        Ok(input) => {
+                            read.insert((shuffle, partition));
+                            inputs.push(input);
+                        }
                         Err(missing) if needed => return Err(missing),
                         Err(_) => {}
                     }
                 }
             }
-            let input = recipe.operation.input(partition);
-            to_visit.extend(input.map(|(parent, partition)| (parent, partition, needed)));
+            if let Some((parent, partitions)) = recipe.operation.inputs(partition) {
+                // Last in, first out: they are read in order.
+                to_visit.extend(partitions.rev().map(|it| (parent, it, needed)));
+            }
         }
         Ok((inputs, cached))
     }
@@ -377,6 +394,7 @@ impl Works {
             .collect();
         Ok(ShuffleInput {
             shuffle: shuffle.0,
+            reduce: reduce.0,
             sources,
             instead: instead.map(|it| it.0),
         })

@@ -22,7 +22,7 @@ use crate::clock::SystemClock;
 use crate::ids::{DatasetId, JobId, Partition, ShuffleId, StageAttempt, StageId, TaskId};
 use crate::plan::program::Program;
 use crate::rpc::message::{
-    self, FetchFailure, Outcome, ShuffleInput, Success, Task, outcome::End, success::Output,
+    self, CachedPartition, FetchFailure, Outcome, Success, Task, outcome::End, success::Output,
     task::Work,
 };
 use crate::storage::persisted::Persisted;
@@ -79,6 +79,7 @@ impl Engine {
             stage: StageId(task.stage),
             stage_attempt: StageAttempt(task.stage_attempt),
             partition: Partition(task.partition),
+            part: Partition(task.partition),
             attempt: task.attempt,
             cancel: cancel.clone(),
             memory: self.memory.task(cancel),
@@ -100,15 +101,15 @@ fn panicked(panic: &(dyn Any + Send)) -> TaskError {
 }
 
 impl RunTask for Engine {
-    fn run(&self, task: &Task, cancel: &Cancel, metrics: &Arc<Metrics>) -> Outcome {
+    fn run(self: Arc<Self>, task: &Arc<Task>, cancel: &Cancel, metrics: &Arc<Metrics>) -> Outcome {
         let context = self.context(task, cancel, metrics);
         let started = self.clock.now();
         let running = Running {
-            engine: self,
-            task,
-            context: &context,
-            inputs: task.inputs.iter().map(|it| (it.shuffle, it)).collect(),
-            timeouts: Timeouts::new(cancel),
+            engine: Arc::clone(&self),
+            task: Arc::clone(task),
+            inputs: Arc::new(Inputs::of(task)),
+            timeouts: Arc::new(Timeouts::new(cancel)),
+            context,
         };
         // A bug in a task must not take the executor with it.
         let done = catch_unwind(AssertUnwindSafe(|| running.work()));
@@ -116,7 +117,7 @@ impl RunTask for Engine {
         let done = running.timeouts.told(done);
         let ran = self.clock.now() - started;
         let micros = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX);
-        context.metrics.run_micros.store(micros, Ordering::Relaxed);
+        metrics.run_micros.store(micros, Ordering::Relaxed);
         let done = fitting(done, self.longest_message);
         let kept = if done.is_ok() {
             self.persisted.take_new(TaskId(task.id))
@@ -125,7 +126,7 @@ impl RunTask for Engine {
         };
         Outcome {
             end: Some(end_of(done)),
-            metrics: Some(context.metrics.snapshot()),
+            metrics: Some(metrics.snapshot()),
             kept: kept
                 .into_iter()
                 .map(|(dataset, partition)| message::outcome::Kept {
@@ -199,16 +200,43 @@ fn end_of(done: Result<Output, TaskError>) -> End {
     }
 }
 
-/// One task while it runs.
-struct Running<'a> {
-    engine: &'a Engine,
-    task: &'a Task,
-    context: &'a TaskContext,
-    inputs: BTreeMap<u32, &'a ShuffleInput>,
-    timeouts: Timeouts,
+/// Where what a task reads is found in it.
+#[derive(Default)]
+struct Inputs {
+    /// By shuffle and partition of that, the place of its entry.
+    shuffles: BTreeMap<(ShuffleId, Partition), usize>,
+    /// Where partitions of persisted datasets are kept.
+    kept: BTreeMap<(DatasetId, Partition), Vec<CachedPartition>>,
 }
 
-impl Running<'_> {
+impl Inputs {
+    fn of(task: &Task) -> Self {
+        let shuffles = task.inputs.iter().enumerate();
+        let shuffles =
+            shuffles.map(|(place, it)| ((ShuffleId(it.shuffle), Partition(it.reduce)), place));
+        let mut inputs = Self {
+            shuffles: shuffles.collect(),
+            kept: BTreeMap::new(),
+        };
+        for it in &task.cached {
+            let key = (DatasetId(it.dataset), Partition(it.partition));
+            inputs.kept.entry(key).or_default().push(it.clone());
+        }
+        inputs
+    }
+}
+
+/// One task while it runs. Clones are of the same one: what is opened later has its own.
+#[derive(Clone)]
+struct Running {
+    engine: Arc<Engine>,
+    task: Arc<Task>,
+    context: TaskContext,
+    inputs: Arc<Inputs>,
+    timeouts: Arc<Timeouts>,
+}
+
+impl Running {
     fn work(&self) -> Result<Output, TaskError> {
         self.context.cancel.check()?;
         let work = self.task.work.as_ref().ok_or_else(nothing_to_do)?;

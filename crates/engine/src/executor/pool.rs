@@ -16,7 +16,7 @@ use crate::task::{Cancel, Metrics};
 /// Runs one task.
 pub trait RunTask: Send + Sync + 'static {
     /// Runs a task to its end, and counts what it does.
-    fn run(&self, task: &Task, cancel: &Cancel, metrics: &Arc<Metrics>) -> Outcome;
+    fn run(self: Arc<Self>, task: &Arc<Task>, cancel: &Cancel, metrics: &Arc<Metrics>) -> Outcome;
 }
 
 /// Hears of tasks; called on the thread of each.
@@ -26,7 +26,7 @@ pub trait Hears: Send + Sync + 'static {
 
     /// A task has ended. Of one that was stopped before it began nothing else is
     /// heard.
-    fn ended(&self, task: Task, outcome: Outcome);
+    fn ended(&self, task: &Task, outcome: Outcome);
 }
 
 /// See the module. Dropping it stops all tasks.
@@ -79,7 +79,7 @@ impl TaskPool {
             let (shared, runner) = (Arc::clone(&shared), Arc::clone(runner));
             thread::Builder::new()
                 .name(format!("task-{index}"))
-                .spawn(move || shared.work(&*runner))?;
+                .spawn(move || shared.work(&runner))?;
         }
         Ok(pool)
     }
@@ -97,7 +97,7 @@ impl TaskPool {
             let task = state.waiting.remove(at);
             drop(state);
             if let Some(task) = task {
-                self.shared.hears.ended(task, killed(reason));
+                self.shared.hears.ended(&task, killed(reason));
             }
         } else if let Some(running) = state.running.get_mut(&task) {
             running.reason.get_or_insert_with(|| reason.to_owned());
@@ -164,10 +164,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn work(&self, runner: &dyn RunTask) {
+    fn work(&self, runner: &Arc<dyn RunTask>) {
         while let Some((task, cancel, metrics)) = self.next() {
             self.hears.began(&task);
-            let mut outcome = runner.run(&task, &cancel, &metrics);
+            let mut outcome = Arc::clone(runner).run(&task, &cancel, &metrics);
             let reason = self
                 .lock()
                 .running
@@ -177,12 +177,12 @@ impl Shared {
                 *why = reason;
             }
             self.changed.notify_all();
-            self.hears.ended(task, outcome);
+            self.hears.ended(&task, outcome);
         }
     }
 
     /// The next task to run; `None` when the pool is closed.
-    fn next(&self) -> Option<(Task, Cancel, Arc<Metrics>)> {
+    fn next(&self) -> Option<(Arc<Task>, Cancel, Arc<Metrics>)> {
         let mut state = self.lock();
         loop {
             if state.closed {
@@ -197,7 +197,7 @@ impl Shared {
                     since: self.clock.now(),
                 };
                 state.running.insert(task.id, running);
-                return Some((task, cancel, metrics));
+                return Some((Arc::new(task), cancel, metrics));
             }
             state = self
                 .changed
@@ -217,7 +217,12 @@ mod tests {
     struct UntilStopped;
 
     impl RunTask for UntilStopped {
-        fn run(&self, task: &Task, cancel: &Cancel, metrics: &Arc<Metrics>) -> Outcome {
+        fn run(
+            self: Arc<Self>,
+            task: &Arc<Task>,
+            cancel: &Cancel,
+            metrics: &Arc<Metrics>,
+        ) -> Outcome {
             Metrics::add(&metrics.records_read, 10 * task.id);
             if task.id.is_multiple_of(2) {
                 return Outcome::default();
@@ -239,7 +244,7 @@ mod tests {
             let _ = self.0.send((task.id, None));
         }
 
-        fn ended(&self, task: Task, outcome: Outcome) {
+        fn ended(&self, task: &Task, outcome: Outcome) {
             let _ = self.0.send((task.id, Some(outcome)));
         }
     }

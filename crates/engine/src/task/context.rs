@@ -24,6 +24,9 @@ pub struct TaskContext {
     pub stage_attempt: StageAttempt,
     /// The partition.
     pub partition: Partition,
+    /// What users' code is told of that: where the partition is several that are put
+    /// together, the one of them that it works on.
+    pub part: Partition,
     /// How many attempts at the partition came before, in this task set.
     pub attempt: u32,
     /// Whether it is to stop.

@@ -35,6 +35,7 @@ pub(crate) fn test_context(folder: &std::path::Path) -> TaskContext {
         stage: StageId(0),
         stage_attempt: StageAttempt(0),
         partition: Partition(0),
+        part: Partition(0),
         attempt: 0,
         cancel: Cancel::new(),
         memory: memory::Share::for_tests(64 << 20),

@@ -4,6 +4,8 @@
 //! it computes, by the same wish by which the driver ends one, and for telling it
 //! as the failure that it is. The engine says which datasets those are.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -17,8 +19,8 @@ pub struct Timeouts {
     cancel: Cancel,
     /// What is told of the attempt once its time is up.
     over: Arc<OnceLock<String>>,
-    /// Each ends the thread that waits at its other end.
-    running: Mutex<Vec<Sender<()>>>,
+    /// By dataset; each ends the thread that waits at its other end.
+    running: Mutex<BTreeMap<String, Sender<()>>>,
 }
 
 impl Timeouts {
@@ -31,11 +33,16 @@ impl Timeouts {
         }
     }
 
-    /// The attempt computes this dataset, and may take so long from now.
+    /// The attempt computes this dataset, and may take so long from now, or from when it
+    /// first said so: where it computes several partitions of it, for all of them.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn watch(&self, dataset: &str, most: Duration) -> Result<(), TaskError> {
+        let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Entry::Vacant(first) = all.entry(dataset.to_owned()) else {
+            return Ok(());
+        };
         let (running, ended) = channel();
         let (cancel, over) = (self.cancel.clone(), Arc::clone(&self.over));
         let dataset = dataset.to_owned();
@@ -43,8 +50,7 @@ impl Timeouts {
             .name("timeout".to_owned())
             .spawn(move || wait(&ended, &dataset, most, &cancel, &over))
             .map_err(|error| TaskError::io("start a thread for a timeout", &error))?;
-        let mut all = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(running);
+        first.insert(running);
         Ok(())
     }
 

@@ -100,6 +100,7 @@ fn all_mistakes_are_told_with_their_places() {
         cx.text("no/such/file").count();
         cx.range(0, 1, 1).partitions(7).count();
         cx.range(0, 1, 1).repartition(0).count();
+        cx.range(0, 1, 1).coalesce(0).count();
         let taken: Vec<(u8, u8)> = vec![];
         cx.parallelize(taken, 2).group_by_key().count();
     });
@@ -108,6 +109,7 @@ fn all_mistakes_are_told_with_their_places() {
         "text at tests.rs:",
         "partitions at tests.rs:",
         "repartition at tests.rs:",
+        "coalesce at tests.rs:",
     ];
     assert_eq!(problems.len(), places.len(), "{problems:?}");
     for (problem, place) in problems.iter().zip(places) {

@@ -3,9 +3,10 @@
 //! Responsible for Spark's order of preference: executors that hold the
 //! partition; else the dataset's own hosts, or for one that reads a single
 //! shuffle the hosts with much of its input; else the first that any partition
-//! it is narrowly made from has, first parent first.
+//! it is narrowly made from has, first parent first. Where a partition is several
+//! of a parent put together, it is where most of these would like to be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::DagScheduler;
 use crate::ids::{DatasetId, Partition};
@@ -69,9 +70,9 @@ impl DagScheduler {
                 }
                 to_keep.push((id, partition));
             }
-            to_visit.extend(dataset.narrow_dependencies().filter_map(|narrow| {
-                let partition = narrow.parent_partition(partition)?;
-                Some((narrow.parent, partition))
+            to_visit.extend(dataset.narrow_dependencies().flat_map(|narrow| {
+                let partitions = narrow.parent_partitions(partition);
+                partitions.map(|it| (narrow.parent, it))
             }));
         }
         to_keep.into()
@@ -107,21 +108,72 @@ impl Preferences<'_> {
         self.seen.clear();
         self.to_visit.clear();
         self.to_visit.push((self.dataset, partition));
-        while let Some((id, partition)) = self.to_visit.pop() {
+        // What several partitions that are put together would like; so much of the
+        // stack is not of them.
+        let mut together: Option<(Votes, usize)> = None;
+        loop {
+            if let Some((votes, others)) = &mut together
+                && self.to_visit.len() == *others
+            {
+                let most = votes.most();
+                if !most.is_empty() {
+                    return most;
+                }
+                together = None;
+            }
+            let Some((id, partition)) = self.to_visit.pop() else {
+                return Box::default();
+            };
             if !self.seen.insert((id, partition)) {
                 continue;
             }
             let own = self.scheduler.own_preference(id, partition);
             if !own.is_empty() {
-                return own.into();
+                match &mut together {
+                    Some((votes, _)) => votes.add(own),
+                    None => return own.into(),
+                }
+                continue;
             }
             // Last in, first out: the first parent is to be asked first.
-            let parents = self.scheduler.plan.dataset(id).narrow_dependencies().rev();
-            self.to_visit.extend(parents.filter_map(|narrow| {
-                let partition = narrow.parent_partition(partition)?;
-                Some((narrow.parent, partition))
-            }));
+            for narrow in self.scheduler.plan.dataset(id).narrow_dependencies().rev() {
+                let partitions = narrow.parent_partitions(partition);
+                if partitions.len() > 1 && together.is_none() {
+                    together = Some((Votes::default(), self.to_visit.len()));
+                }
+                let partitions = partitions.rev();
+                self.to_visit
+                    .extend(partitions.map(|it| (narrow.parent, it)));
+            }
         }
-        Box::default()
+    }
+}
+
+/// Where several partitions would like to be, each with how many would like that.
+#[derive(Debug, Default)]
+struct Votes {
+    /// With the place among those that were named.
+    named: BTreeMap<TaskLocation, (usize, u32)>,
+}
+
+impl Votes {
+    fn add(&mut self, locations: Vec<TaskLocation>) {
+        for location in locations {
+            let place = self.named.len();
+            self.named.entry(location).or_insert((place, 0)).1 += 1;
+        }
+    }
+
+    /// Those that most would like, in the order in which they were named.
+    fn most(&self) -> Box<[TaskLocation]> {
+        let most = self.named.values().map(|(_, count)| *count).max();
+        let mut most: Vec<_> = self
+            .named
+            .iter()
+            .filter(|(_, (_, count))| Some(*count) == most)
+            .map(|(location, (place, _))| (place, location))
+            .collect();
+        most.sort_unstable();
+        most.into_iter().map(|(_, it)| it.clone()).collect()
     }
 }

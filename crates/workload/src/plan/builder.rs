@@ -147,6 +147,18 @@ impl PlanBuilder {
                 )
             }
             Parents::Union(parents) => self.resolve_union(name, &parents)?,
+            Parents::Groups(parent, most) => {
+                let there = self.parent(name, parent)?.partitions;
+                if most == 0 {
+                    return Err(PlanError::NoGroups { name: name.clone() });
+                }
+                let mapping = PartitionMapping::Groups {
+                    parent: there,
+                    child: there.min(most),
+                };
+                let groups = Dependency::Narrow(NarrowDependency { parent, mapping });
+                (there.min(most), vec![groups])
+            }
             Parents::Shuffled(shuffles) => {
                 let first = *shuffles
                     .first()
@@ -211,6 +223,18 @@ impl PlanBuilder {
                             start.checked_add(length).is_some_and(|last| last <= end)
                         };
                         if fits(child_start, partitions) && fits(parent_start, parent.partitions) {
+                            return Ok(());
+                        }
+                        return Err(PlanError::RangeOutside {
+                            name: name.clone(),
+                            parent: parent.name.clone(),
+                        });
+                    }
+                    PartitionMapping::Groups {
+                        parent: there,
+                        child,
+                    } => {
+                        if there == parent.partitions && child == partitions && child <= there {
                             return Ok(());
                         }
                         return Err(PlanError::RangeOutside {

@@ -5,6 +5,7 @@
 //! like to be computed, and whether computing one again gives the same. What
 //! its operation does to records is not known here.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,8 +17,8 @@ use crate::plan::{Partitioner, Partitioning};
 /// What a dataset is made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dependency {
-    /// Each partition needs at most one partition of the parent, and is
-    /// computed in the same task.
+    /// Each partition needs some partitions of the parent, which no other one
+    /// needs, and is computed in the same task.
     Narrow(NarrowDependency),
     /// Each partition needs a part of every partition of the shuffle's map
     /// side: a stage ends there.
@@ -44,10 +45,10 @@ pub struct NarrowDependency {
 }
 
 impl NarrowDependency {
-    /// The parent's partition that `partition` of the child needs, if any.
-    pub fn parent_partition(&self, partition: Partition) -> Option<Partition> {
+    /// The parent's partitions that `partition` of the child needs, in order.
+    pub fn parent_partitions(&self, partition: Partition) -> Partitions {
         match self.mapping {
-            PartitionMapping::OneToOne => Some(partition),
+            PartitionMapping::OneToOne => Partitions::one(partition),
             PartitionMapping::Range {
                 child_start,
                 parent_start,
@@ -56,12 +57,55 @@ impl NarrowDependency {
                 .0
                 .checked_sub(child_start)
                 .filter(|offset| *offset < length)
-                .map(|offset| Partition(parent_start + offset)),
+                .map_or(Partitions::NONE, |offset| {
+                    Partitions::one(Partition(parent_start + offset))
+                }),
+            PartitionMapping::Groups { parent, child } if partition.0 < child => {
+                let first = |group: u32| {
+                    let first = u64::from(group) * u64::from(parent) / u64::from(child);
+                    u32::try_from(first).unwrap_or(parent)
+                };
+                Partitions(first(partition.0)..first(partition.0 + 1))
+            }
+            PartitionMapping::Groups { .. } => Partitions::NONE,
         }
     }
 }
 
-/// Which partition of the parent a partition of the child needs.
+/// Partitions of one dataset that follow each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partitions(Range<u32>);
+
+impl Partitions {
+    /// No partition.
+    pub const NONE: Self = Self(0..0);
+
+    pub(super) const fn one(partition: Partition) -> Self {
+        Self(partition.0..partition.0.saturating_add(1))
+    }
+}
+
+impl Iterator for Partitions {
+    type Item = Partition;
+
+    fn next(&mut self) -> Option<Partition> {
+        self.0.next().map(Partition)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for Partitions {
+    fn next_back(&mut self) -> Option<Partition> {
+        self.0.next_back().map(Partition)
+    }
+}
+
+impl ExactSizeIterator for Partitions {}
+
+/// Which partitions of the parent a partition of the child needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PartitionMapping {
     /// The one of the same number.
@@ -75,6 +119,14 @@ pub enum PartitionMapping {
         parent_start: u32,
         /// How many partitions the run has.
         length: u32,
+    },
+    /// Some that follow each other: all of the parent's, in their order, in groups that
+    /// differ in size by one at most.
+    Groups {
+        /// How many partitions the parent has.
+        parent: u32,
+        /// How many groups there are, no more than partitions.
+        child: u32,
     },
 }
 

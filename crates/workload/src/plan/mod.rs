@@ -34,7 +34,9 @@ mod views;
 
 pub use application_builder::{ApplicationBuilder, Turn};
 pub use builder::{NewDataset, PlanBuilder, PlanError};
-pub use dataset::{Dataset, Dependency, Determinism, NarrowDependency, PartitionMapping, Shuffle};
+pub use dataset::{
+    Dataset, Dependency, Determinism, NarrowDependency, PartitionMapping, Partitions, Shuffle,
+};
 pub use job::{JobProperties, JobRequest, JobRequestError, JobTarget, WantedPartitions};
 pub use lineage::{Pipeline, Plan};
 pub use needs::TaskNeeds;

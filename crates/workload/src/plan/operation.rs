@@ -7,17 +7,17 @@
 //!
 //! ```text
 //! Source ──▶ Change ──▶ Change ──▶ what its task does with the records:
-//!              Union passes on     a map output, or what an action asks
+//!     Union and Coalesce pass on   a map output, or what an action asks
 //! ```
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{DatasetId, Partition, ShuffleId};
-use crate::plan::NarrowDependency;
 use crate::plan::measure::Measures;
 use crate::plan::native::{FunctionId, NativeSource};
 use crate::plan::split::Split;
 use crate::plan::splits::Splits;
+use crate::plan::{NarrowDependency, Partitions};
 
 /// Where the records of a dataset come from within a task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub enum Operation {
     Change(DatasetId, Change),
     /// From the one parent that has the partition, as they are.
     Union(Vec<NarrowDependency>),
+    /// From several partitions of the parent, one after the other, as they are.
+    Coalesce(NarrowDependency),
 }
 
 /// What begins a pipeline.
@@ -170,7 +172,7 @@ impl Operation {
     pub fn shuffles(&self) -> Vec<ShuffleId> {
         match self {
             Self::Source(source) => source.shuffles(),
-            Self::Change(..) | Self::Union(_) => vec![],
+            Self::Change(..) | Self::Union(_) | Self::Coalesce(_) => vec![],
         }
     }
 
@@ -180,18 +182,22 @@ impl Operation {
             Self::Source(_) => vec![],
             Self::Change(parent, _) => vec![*parent],
             Self::Union(parents) => parents.iter().map(|it| it.parent).collect(),
+            Self::Coalesce(parent) => vec![parent.parent],
         }
     }
 
-    /// The partition of a parent that a partition is made from, with the parent.
-    /// None of a source, and of a partition that a union does not have.
-    pub fn input(&self, partition: Partition) -> Option<(DatasetId, Partition)> {
+    /// The partitions of a parent that a partition is made from, in order, with the
+    /// parent. None of a source, and of a partition that there is not.
+    pub fn inputs(&self, partition: Partition) -> Option<(DatasetId, Partitions)> {
+        let of = |it: &NarrowDependency| {
+            let partitions = it.parent_partitions(partition);
+            (partitions.len() > 0).then_some((it.parent, partitions))
+        };
         match self {
             Self::Source(_) => None,
-            Self::Change(parent, _) => Some((*parent, partition)),
-            Self::Union(parents) => parents
-                .iter()
-                .find_map(|it| Some((it.parent, it.parent_partition(partition)?))),
+            Self::Change(parent, _) => Some((*parent, Partitions::one(partition))),
+            Self::Union(parents) => parents.iter().find_map(of),
+            Self::Coalesce(parent) => of(parent),
         }
     }
 
@@ -206,7 +212,7 @@ impl Operation {
             Self::Change(_, change) => {
                 matches!(change.nature(), Nature::Command | Nature::Function { .. })
             }
-            Self::Union(_) => false,
+            Self::Union(_) | Self::Coalesce(_) => false,
         }
     }
 
@@ -232,7 +238,8 @@ impl Operation {
                 | Source::Join { .. },
             )
             | Self::Change(..)
-            | Self::Union(_) => None,
+            | Self::Union(_)
+            | Self::Coalesce(_) => None,
         }
     }
 }

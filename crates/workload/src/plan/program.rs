@@ -136,7 +136,12 @@ impl Program {
                 let (dataset, partition) = skips?;
                 return Some((dataset, partition, items.get(at.1.index())?));
             }
-            at = recipe.operation.input(at.1)?;
+            let (parent, mut partitions) = recipe.operation.inputs(at.1)?;
+            at = (parent, partitions.next()?);
+            // What fails of several items cannot be told.
+            if partitions.next().is_some() {
+                return None;
+            }
         }
     }
 }

@@ -25,7 +25,8 @@ pub(super) struct Asked {
     pub(super) skip: Option<Skip>,
 }
 
-/// What a new dataset does; of a union its parents, as their partitions are counted here.
+/// What a new dataset does; where it takes partitions of others as they are, these are
+/// counted here.
 #[derive(Debug)]
 pub(super) enum Doing {
     /// It begins a pipeline; by partition, where it would like to be read.
@@ -34,6 +35,8 @@ pub(super) enum Doing {
     Change(DatasetId, Change),
     /// It has what all of these have.
     Union(Vec<DatasetId>),
+    /// It has what this one has, in so many partitions at most.
+    Coalesce(DatasetId, u32),
 }
 
 /// Both views in the making.
@@ -70,6 +73,10 @@ impl Views {
                 Doing::Change(parent, change) => Operation::Change(parent, change),
                 Doing::Union(_) => {
                     Operation::Union(dataset.narrow_dependencies().cloned().collect())
+                }
+                Doing::Coalesce(..) => {
+                    let mut groups = dataset.narrow_dependencies().cloned();
+                    Operation::Coalesce(groups.next().expect("it was added with its parent"))
                 }
             },
             persisted: asked.persisted,
@@ -157,5 +164,6 @@ fn told(name: &str, doing: &Doing) -> Result<NewDataset, PlanError> {
             }
         }
         Doing::Union(parents) => NewDataset::union(name, parents.as_slice()),
+        Doing::Coalesce(parent, partitions) => NewDataset::coalesced(name, *parent, *partitions),
     })
 }

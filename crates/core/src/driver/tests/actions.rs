@@ -204,3 +204,104 @@ fn a_failure_holds_up_no_results_that_are_there() {
     assert_eq!(bench.delivered.len(), 2);
     assert!(bench.driver.is_done());
 }
+
+/// What a task is told to read, by shuffle and partition, and which partitions of `kept`
+/// it can have from somebody.
+fn told(task: &Task, kept: DatasetId) -> (Vec<(u32, u32)>, Vec<u32>) {
+    let inputs = task.inputs.iter().map(|it| (it.shuffle, it.reduce));
+    let of_kept = task.cached.iter().filter(|it| it.dataset == kept.0);
+    (inputs.collect(), of_kept.map(|it| it.partition).collect())
+}
+
+#[test]
+fn a_task_is_told_where_all_lies_that_it_puts_together() {
+    let mut ids = None;
+    let mut bench = bench(3, |builder, numbers| {
+        let spread = builder.repartition("spread", numbers, 5);
+        builder.persist();
+        let kept = builder.pipe("kept", spread.expect("a dataset"), "cat");
+        let kept = kept.expect("a dataset");
+        let twice = builder.union("twice", &[kept, kept]).expect("a dataset");
+        let few = builder.coalesce("few", twice, 2).expect("a dataset");
+        let first = builder.add_action(Action::new(few, COUNT));
+        builder.add_action(Action {
+            after: vec![first],
+            ..Action::new(few, COUNT)
+        });
+        ids = Some(kept);
+    });
+    let kept = ids.expect("it was built");
+    let answer = |bench: &mut Bench, task: &Task, keeps: &[u32]| {
+        let keeps = keeps.iter().map(|partition| Kept {
+            dataset: kept.0,
+            partition: *partition,
+        });
+        let count = result(&[7, 0, 0, 0, 0, 0, 0, 0]);
+        let outcome = Outcome {
+            kept: keeps.collect(),
+            ..success(count)
+        };
+        bench.end(task.id, outcome);
+    };
+    while bench.tasks.first().is_some_and(is_map) {
+        let task = bench.next().expect("a task");
+        bench.answer(&task, sizes(5));
+    }
+    // Both need all five: the second one waits for what the first one makes.
+    let all: Vec<_> = (0..5).map(|reduce| (0, reduce)).collect();
+    let first = bench.next().expect("a task");
+    assert_eq!(told(&first, kept), (all.clone(), vec![]));
+    assert!(bench.next().is_none());
+    answer(&mut bench, &first, &[0, 1, 3]);
+    let second = bench.next().expect("a task");
+    assert_eq!(told(&second, kept), (all.clone(), vec![0, 1, 3]));
+    answer(&mut bench, &second, &[2, 4]);
+    // The second job has all of it, and where it was made from in case it goes.
+    for _ in 0..2 {
+        let task = bench.next().expect("a task");
+        assert_eq!(told(&task, kept), (all.clone(), vec![0, 1, 2, 3, 4]));
+        answer(&mut bench, &task, &[]);
+    }
+    assert!(bench.driver.is_done());
+}
+
+#[test]
+fn an_output_that_is_missing_of_all_that_is_put_together_is_made_again() {
+    let mut bench = bench(2, |builder, numbers| {
+        let spread = builder.repartition("spread", numbers, 4);
+        let few = builder.coalesce("few", spread.expect("a dataset"), 1);
+        builder.action(few.expect("a dataset"), COUNT, None);
+    });
+    let maps = |bench: &mut Bench| {
+        let mut maps = 0;
+        while bench.tasks.first().is_some_and(is_map) {
+            let task = bench.next().expect("a task");
+            bench.answer(&task, sizes(4));
+            maps += 1;
+        }
+        maps
+    };
+    assert_eq!(maps(&mut bench), 2);
+    let task = bench.next().expect("a task");
+    assert_eq!(task.inputs.len(), 4);
+    let failure = FetchFailure {
+        shuffle: 0,
+        map: Some(1),
+        executor: "e".into(),
+        host: "h".into(),
+        message: "gone".into(),
+    };
+    let end = Some(End::FetchFailed(failure));
+    let outcome = Outcome {
+        end,
+        ..Outcome::default()
+    };
+    bench.end(task.id, outcome);
+    // Its stage comes again after a moment.
+    bench.step_at(Duration::from_secs(1), Input::TimePassed);
+    assert!(maps(&mut bench) > 0);
+    let task = bench.next().expect("a task");
+    assert_eq!(task.inputs.len(), 4);
+    bench.answer(&task, result(&[9, 0, 0, 0, 0, 0, 0, 0]));
+    assert_eq!(bench.report().status, Status::Succeeded);
+}

@@ -17,7 +17,7 @@ use crate::storage::shuffle::files::OutputId;
 use crate::storage::sink::Part;
 use crate::task::{Metrics, Records, TaskContext, TaskError};
 
-impl Running<'_> {
+impl Running {
     /// What the task asks for.
     pub(super) fn end(&self, records: Box<dyn Records>, work: &Work) -> Result<Output, TaskError> {
         let result = match work {
@@ -35,7 +35,7 @@ impl Running<'_> {
     /// What gathers records here shares the task's memory with what gathers them at
     /// the beginning.
     fn ending(&self) -> TaskContext {
-        let gathers = !self.inputs.is_empty();
+        let gathers = !self.inputs.shuffles.is_empty();
         TaskContext {
             memory: self.context.memory.part(if gathers { 2 } else { 1 }),
             ..self.context.clone()
@@ -90,7 +90,7 @@ impl Running<'_> {
             wanted.records as usize,
             wanted.longest as usize,
             wanted.seed ^ (u64::from(self.task.partition) << 32),
-            self.context,
+            &self.context,
         )?;
         let mut answer = self.answer();
         for record in drawn.lines() {
@@ -103,7 +103,7 @@ impl Running<'_> {
     fn answer(&self) -> Answer {
         let longest = self.engine.longest_message.saturating_sub(AROUND);
         let most = self.engine.max_direct_result.min(longest);
-        Answer::new(most, &self.engine.folder, self.context)
+        Answer::new(most, &self.engine.folder, &self.context)
     }
 
     fn save(&self, records: Box<dyn Records>, save: &Save) -> Result<Output, TaskError> {
@@ -111,7 +111,7 @@ impl Running<'_> {
         let granted = self
             .engine
             .committer
-            .may_commit(self.task, &self.context.cancel);
+            .may_commit(&self.task, &self.context.cancel);
         self.context.cancel.check()?;
         if !granted {
             return Err(TaskError::CommitDenied);

@@ -11,6 +11,7 @@ use crate::executor::operators::field::key_by;
 use crate::executor::operators::generate::{Item, Numbers};
 use crate::executor::operators::jsonl::jsonl;
 use crate::executor::operators::limit::Limited;
+use crate::executor::operators::parts::Parts;
 use crate::executor::operators::pipe::Pipe;
 use crate::executor::operators::rewrite::{replace, split_by};
 use crate::executor::operators::select::{filter, sample};
@@ -18,6 +19,7 @@ use crate::executor::operators::top::top;
 use crate::executor::operators::top_of_keys::top_of_keys;
 use crate::executor::operators::words::Words;
 use crate::ids::{DatasetId, Partition, ShuffleId};
+use crate::plan::Partitions;
 use crate::plan::native::FunctionId;
 use crate::plan::operation::{Change, Merge, Operation, Source};
 use crate::plan::program::Recipe;
@@ -27,7 +29,7 @@ use crate::storage::shuffle::{Lines, join, merged};
 use crate::storage::source::{TextSource, Texts};
 use crate::task::{Records, TaskContext, TaskError};
 
-impl Running<'_> {
+impl Running {
     /// The records of a partition of a dataset.
     ///
     /// A chain of datasets is as deep as the job file made it, so it is walked
@@ -43,15 +45,13 @@ impl Running<'_> {
         let mut records = loop {
             let (dataset, partition) = at;
             let recipe = program.recipe(dataset);
-            if recipe.persisted
-                && let Some(kept) = self.engine.persisted.read(
-                    dataset,
-                    partition,
-                    &self.task.cached,
-                    self.context,
-                )?
-            {
-                break kept;
+            if recipe.persisted {
+                let elsewhere = self.inputs.kept.get(&at).map_or(&[][..], Vec::as_slice);
+                let persisted = &self.engine.persisted;
+                let kept = persisted.read(dataset, partition, elsewhere, &self.context)?;
+                if let Some(kept) = kept {
+                    break kept;
+                }
             }
             if let Some(most) = recipe.timeout {
                 self.timeouts.watch(&recipe.name, most)?;
@@ -61,12 +61,18 @@ impl Running<'_> {
                 break self.keep(records, recipe, at);
             }
             above.push(at);
-            at = recipe.operation.input(partition).ok_or_else(|| {
+            let missing = || {
                 TaskError::Permanent(format!(
                     "dataset `{}` has no partition {partition}",
                     recipe.name
                 ))
-            })?;
+            };
+            let inputs = recipe.operation.inputs(partition);
+            let (parent, mut partitions) = inputs.ok_or_else(missing)?;
+            if matches!(recipe.operation, Operation::Coalesce(_)) {
+                break self.parts(parent, partitions);
+            }
+            at = (parent, partitions.next().ok_or_else(missing)?);
         };
         while let Some((dataset, partition)) = above.pop() {
             let recipe = program.recipe(dataset);
@@ -78,6 +84,17 @@ impl Running<'_> {
         Ok(records)
     }
 
+    /// The records of several partitions of a dataset, one after the other. Each is opened
+    /// when it is its turn: its commands run then, and not all at once.
+    fn parts(&self, dataset: DatasetId, partitions: Partitions) -> Box<dyn Records> {
+        let mut running = self.clone();
+        Box::new(Parts::new(partitions, move |partition| {
+            running.context.cancel.check()?;
+            running.context.part = partition;
+            running.records(dataset, partition)
+        }))
+    }
+
     /// Keeps what passes if it is to be persisted.
     fn keep(
         &self,
@@ -87,7 +104,7 @@ impl Running<'_> {
     ) -> Box<dyn Records> {
         if recipe.persisted {
             let persisted = &self.engine.persisted;
-            persisted.keeping(records, dataset, partition, self.context)
+            persisted.keeping(records, dataset, partition, &self.context)
         } else {
             records
         }
@@ -105,8 +122,8 @@ impl Running<'_> {
             Source::Text(splits) => {
                 let splits = splits.of(partition.index()).ok_or_else(missing)?;
                 match splits {
-                    [split] => Box::new(TextSource::open(split, self.context)?),
-                    several => Box::new(Texts::open(several, self.context)?),
+                    [split] => Box::new(TextSource::open(split, &self.context)?),
+                    several => Box::new(Texts::open(several, &self.context)?),
                 }
             }
             Source::Range {
@@ -118,7 +135,7 @@ impl Running<'_> {
                 *end,
                 *partitions,
                 partition,
-                self.context,
+                &self.context,
             )),
             Source::Items(items) => {
                 let item = items.get(partition.index()).ok_or_else(missing)?;
@@ -134,7 +151,7 @@ impl Running<'_> {
                 let records = merged(arriving, merge, &self.beginning())?;
                 match merge {
                     Merge::ReduceByPipe(command) => {
-                        Box::new(Pipe::start(records, command, name, self.context)?)
+                        Box::new(Pipe::start(records, command, name, &self.context)?)
                     }
                     Merge::Concatenate | Merge::Combine(_) | Merge::Sort(_) => records,
                 }
@@ -155,7 +172,7 @@ impl Running<'_> {
         partition: Partition,
     ) -> Result<Box<dyn Records>, TaskError> {
         Ok(match change {
-            Change::Pipe(command) => Box::new(Pipe::start(records, command, name, self.context)?),
+            Change::Pipe(command) => Box::new(Pipe::start(records, command, name, &self.context)?),
             Change::Filter { pattern, not } => Box::new(filter(records, pattern, *not)?),
             Change::Sample { fraction, seed } => {
                 Box::new(sample(records, *fraction, *seed, partition))
@@ -198,13 +215,13 @@ impl Running<'_> {
         name: &str,
     ) -> Result<Box<dyn Records>, TaskError> {
         let functions = &self.engine.functions;
-        let made = functions.start(function, input, self.context)?;
+        let made = functions.start(function, input, &self.context)?;
         Ok(self.limited(made, name))
     }
 
     /// Of what may make records too long.
     fn limited(&self, records: impl Records + 'static, name: &str) -> Box<dyn Records> {
-        Box::new(Limited::new(Box::new(records), name, self.context))
+        Box::new(Limited::new(Box::new(records), name, &self.context))
     }
 
     /// What gathers records at the beginning of a task and what gathers them at
@@ -231,7 +248,9 @@ impl Running<'_> {
     ) -> Result<impl Records + use<>, TaskError> {
         let input = self
             .inputs
-            .get(&shuffle.0)
+            .shuffles
+            .get(&(shuffle, reduce))
+            .map(|place| &self.task.inputs[*place])
             .ok_or_else(|| TaskError::Fetch {
                 executor: "".into(),
                 host: "".into(),
@@ -241,6 +260,6 @@ impl Running<'_> {
             })?;
         let reducers = self.engine.program.exchange(shuffle).partitions;
         let shuffles = &self.engine.shuffles;
-        Ok(shuffles.read::<Lines>(input, reduce, reducers, self.context))
+        Ok(shuffles.read::<Lines>(input, reduce, reducers, &self.context))
     }
 }

@@ -10,6 +10,7 @@ pub mod field;
 pub mod generate;
 pub mod jsonl;
 pub mod limit;
+pub mod parts;
 pub mod pipe;
 pub mod rewrite;
 pub mod select;

@@ -118,7 +118,7 @@ impl Pipe {
             .env("MESQUITE_APP_ID", &*context.app_id)
             .env("MESQUITE_JOB", context.job.to_string())
             .env("MESQUITE_STAGE", context.stage.to_string())
-            .env("MESQUITE_PARTITION", context.partition.to_string())
+            .env("MESQUITE_PARTITION", context.part.to_string())
             .env("MESQUITE_ATTEMPT", context.attempt.to_string());
         for name in SECRETS.into_iter().chain(HIDDEN) {
             started.env_remove(name);

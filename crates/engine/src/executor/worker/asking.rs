@@ -120,7 +120,7 @@ impl Hears for TellLoop {
         let _ = waiting.recv();
     }
 
-    fn ended(&self, task: Task, outcome: Outcome) {
+    fn ended(&self, task: &Task, outcome: Outcome) {
         let _ = self.loop_.send(FromTask::Ended(task.id, outcome));
     }
 }

@@ -73,6 +73,7 @@ pub(in crate::storage) fn input(
     ShuffleInput {
         instead: None,
         shuffle: SHUFFLE.0,
+        reduce: 0,
         sources: vec![shuffle_input::Source {
             executor: "e1".into(),
             host: "h1".into(),

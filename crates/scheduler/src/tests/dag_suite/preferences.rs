@@ -74,6 +74,75 @@ fn a_union_asks_the_parent_that_a_partition_comes_from() {
 }
 
 #[test]
+fn partitions_that_are_put_together_are_where_most_of_them_are() {
+    let mut plan = PlanBuilder::new();
+    let on = [
+        "hostA", "hostB", "hostB", "", "hostC", "hostA", "", "", "hostD",
+    ];
+    let on = on.map(|it| if it.is_empty() { vec![] } else { hosts(&[it]) });
+    let source = plan.data(NewDataset::source("", 9).preferring(on.to_vec()));
+    let kept = plan.data(NewDataset::derived("", source).persisted());
+    let few = plan.data(NewDataset::coalesced("", kept, 2));
+    let one = plan.data(NewDataset::coalesced("", few, 1));
+    let mut h = Harness::new(plan);
+    h.submit(few);
+    // Three of the first four have hosts, four of the other five.
+    assert_eq!(
+        h.locations(0),
+        [vec!["hostB"], vec!["hostC", "hostA", "hostD"]]
+    );
+    h.submit(one);
+    assert_eq!(h.locations(1), [["hostA", "hostB"]]);
+    // What is kept is not looked for where it was read.
+    h.cache(kept, 1, "hostD");
+    h.submit(one);
+    let on_a = TaskLocation::Host("hostA".into());
+    assert_eq!(*h.sets[2].tasks[0].locations, [on_a]);
+}
+
+#[test]
+fn without_a_preference_among_those_put_together_the_next_parent_is_asked() {
+    let mut plan = PlanBuilder::new();
+    let silent = plan.data(NewDataset::source("", 4));
+    let few = plan.data(NewDataset::coalesced("", silent, 2));
+    let b = plan.data(NewDataset::source("", 2).preferring(vec![hosts(&["hostB"]), hosts(&[])]));
+    let zip = plan.data(NewDataset::zipped("", [few, b]));
+    let mut h = Harness::new(plan);
+    h.submit(zip);
+    assert_eq!(h.locations(0), [vec!["hostB"], vec![]]);
+}
+
+#[test]
+fn reduce_partitions_that_are_put_together_are_where_most_of_them_prefer() {
+    let mut plan = PlanBuilder::new();
+    let (_, reduce) = plan.map_reduce(2, 3);
+    let one = plan.data(NewDataset::coalesced("", reduce, 1));
+    let mut h = Harness::new(plan);
+    h.submit(one);
+    let outputs = [("hostA", [9000, 10, 10]), ("hostB", [10, 9000, 9000])];
+    h.complete(0, outputs.map(|(host, sizes)| map_output_of(host, &sizes)));
+    assert_eq!(h.locations(1), [["hostB"]]);
+}
+
+#[test]
+fn a_task_makes_all_partitions_that_it_puts_together_and_nobody_keeps() {
+    let mut plan = PlanBuilder::new();
+    let source = plan.data(NewDataset::source("", 4));
+    let kept = plan.data(NewDataset::derived("", source).persisted());
+    let few = plan.data(NewDataset::coalesced("", kept, 2));
+    let mut h = Harness::new(plan);
+    h.cache(kept, 2, "hostA");
+    h.submit(few);
+    let to_keep = |task: usize| {
+        let mut all = h.sets[0].tasks[task].to_keep.to_vec();
+        all.sort_unstable();
+        all
+    };
+    assert_eq!(to_keep(0), [(kept, Partition(0)), (kept, Partition(1))]);
+    assert_eq!(to_keep(1), [(kept, Partition(3))]);
+}
+
+#[test]
 fn nested_zips_of_a_dataset_with_itself_are_looked_up_quickly() {
     let mut plan = PlanBuilder::new();
     // The preference of another dataset makes the look-up necessary.

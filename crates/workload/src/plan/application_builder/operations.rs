@@ -5,7 +5,6 @@
 
 use super::{Added, ApplicationBuilder, Doing, Partitioner};
 use crate::ids::{DatasetId, Host};
-use crate::plan::PlanError;
 use crate::plan::limits::check_command;
 use crate::plan::measure::Measures;
 use crate::plan::native::NativeSource;
@@ -13,6 +12,7 @@ use crate::plan::operation::{
     Change, Combine, JoinKind, Merge, Separator, SortBy, SortOrder, Source,
 };
 use crate::plan::splits::{Packed, PlacedSplit, apart, packed};
+use crate::plan::{Dataset, PlanError};
 
 impl ApplicationBuilder {
     // --- sources
@@ -163,6 +163,20 @@ impl ApplicationBuilder {
     /// The partitions of all parents.
     pub fn union(&mut self, name: &str, parents: &[DatasetId]) -> Added {
         self.add(name, Doing::Union(parents.to_vec()))
+    }
+
+    /// The same records in fewer partitions, without a shuffle: each has several of
+    /// `from`, one after the other, in groups that are as even as they can be. As they
+    /// are where there are no more than `partitions` anyway.
+    ///
+    /// # Errors
+    /// `partitions` is 0; items would be put together that are left out one by one.
+    pub fn coalesce(&mut self, name: &str, from: DatasetId, partitions: u32) -> Added {
+        let skips = self.views.dataset(from).is_some_and(Dataset::skips);
+        if skips && partitions < self.partitions(from) {
+            return Err(PlanError::ItemsTogether { name: name.into() });
+        }
+        self.add(name, Doing::Coalesce(from, partitions))
     }
 
     // --- shuffles

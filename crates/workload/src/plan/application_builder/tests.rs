@@ -1,6 +1,7 @@
 //! What an application is made of, and what is refused.
 
 use super::*;
+use crate::ids::Partition;
 
 #[test]
 fn what_would_take_all_memory_is_refused_with_the_most_there_may_be() {
@@ -84,4 +85,43 @@ fn a_chain_is_as_long_as_a_task_can_hold_and_a_shuffle_begins_another() {
         last = builder.union("u", &[last]).expect("not too long");
     }
     assert!(builder.union("u", &[last]).is_err());
+}
+
+#[test]
+fn what_is_coalesced_stays_in_its_stage_and_reads_groups() {
+    let mut builder = ApplicationBuilder::new();
+    let numbers = builder.range("numbers", 0, 9, 5).expect("a source");
+    let few = builder.coalesce("few", numbers, 2).expect("fewer");
+    let same = builder.coalesce("same", few, 9).expect("as they are");
+    assert_eq!(builder.partitions(same), 2);
+    let application = builder.build();
+    let reads = |id, partition| {
+        let operation = &application.program.recipe(id).operation;
+        let (parent, partitions) = operation.inputs(Partition(partition)).expect("some");
+        (parent, partitions.map(|it| it.0).collect::<Vec<_>>())
+    };
+    assert_eq!(reads(few, 0), (numbers, vec![0, 1]));
+    assert_eq!(reads(few, 1), (numbers, vec![2, 3, 4]));
+    assert_eq!(reads(same, 1), (few, vec![1]));
+    let no_group = &application.program.recipe(few).operation;
+    assert_eq!(no_group.inputs(Partition(2)), None);
+    let pipeline = application.plan.pipeline(same);
+    assert_eq!(pipeline.datasets, [same, few, numbers]);
+    assert_eq!(pipeline.shuffles, []);
+}
+
+#[test]
+fn items_that_are_left_out_one_by_one_are_not_put_together() {
+    let mut builder = ApplicationBuilder::new();
+    let items = vec!["a".to_owned(), "b".to_owned()];
+    let items = builder.items("items", items).expect("a source");
+    builder.skip(Skip::default());
+    let done = builder.pipe("done", items, "cat").expect("a pipe");
+    let error = builder.coalesce("few", done, 1).expect_err("refused");
+    assert!(error.to_string().contains("`few` puts items together"));
+    assert!(error.help().expect("help").contains("repartition"));
+    // As they are.
+    builder.coalesce("same", done, 2).expect("nothing changes");
+    let spread = builder.repartition("spread", done, 2).expect("a shuffle");
+    builder.coalesce("later", spread, 1).expect("another stage");
 }

@@ -40,6 +40,21 @@ pub enum PlanError {
         /// The dataset to be shuffled.
         name: Arc<str>,
     },
+    /// Partitions are put together into none.
+    #[error("dataset `{name}` cannot have 0 partitions: give at least 1")]
+    NoGroups {
+        /// The dataset at fault.
+        name: Arc<str>,
+    },
+    /// Items that may be left out one by one are put together.
+    #[error(
+        "dataset `{name}` puts items together within their stage, and `on_failure = \"skip\"` leaves \
+         them out one by one"
+    )]
+    ItemsTogether {
+        /// The dataset at fault.
+        name: Arc<str>,
+    },
     /// A dataset of no parents that should have some.
     #[error("dataset `{name}` is made from nothing: give at least one dataset")]
     NoParents {
@@ -165,6 +180,9 @@ impl PlanError {
             Self::RoundsDiffer { .. } => Some(
                 "say `partitions` where records are brought together, or `repartition` them at the \
                  end of a round",
+            ),
+            Self::ItemsTogether { .. } => Some(
+                "say `repartition` in place of `coalesce`: its shuffle comes when the items are done",
             ),
             _ => None,
         }

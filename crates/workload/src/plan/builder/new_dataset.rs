@@ -15,6 +15,8 @@ pub(super) enum Parents {
     OneToOne(Vec<DatasetId>),
     /// The partitions of all of these, one after the other.
     Union(Vec<DatasetId>),
+    /// The partitions of this one, in so many groups or fewer.
+    Groups(DatasetId, u32),
     /// As many partitions as each of these shuffles has.
     Shuffled(Vec<ShuffleId>),
 }
@@ -67,6 +69,11 @@ impl NewDataset {
     /// The partitions of all parents, one parent after the other.
     pub fn union(name: impl Into<Arc<str>>, parents: impl Into<Vec<DatasetId>>) -> Self {
         Self::new(name, Parents::Union(parents.into()))
+    }
+
+    /// The partitions of `parent`, put together until there are `partitions` at most.
+    pub fn coalesced(name: impl Into<Arc<str>>, parent: DatasetId, partitions: u32) -> Self {
+        Self::new(name, Parents::Groups(parent, partitions))
     }
 
     /// A dataset whose partition `i` reads reduce partition `i` of each
