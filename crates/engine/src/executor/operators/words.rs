@@ -42,8 +42,8 @@ static KINDS: LazyLock<Vec<u8>> = LazyLock::new(|| {
 /// The words of the records of `parent`, each a record.
 pub struct Words {
     parent: Box<dyn Records>,
-    /// What becomes of each byte: 0 of what is not part of a word, `OTHER` of what is no
-    /// ASCII.
+    /// What becomes of each byte: a line's end of what is not part of a word, `OTHER` of
+    /// what is no ASCII.
     table: [u8; 256],
     /// The kinds of characters of which words are.
     parts: u8,
@@ -60,7 +60,7 @@ impl Words {
             let byte: u8 = byte;
             let is_part = byte.is_ascii_alphabetic() || (digits && byte.is_ascii_digit());
             *becomes = match (is_part, lower) {
-                (false, _) => 0,
+                (false, _) => b'\n',
                 (true, false) => byte,
                 (true, true) => byte.to_ascii_lowercase(),
             };
@@ -85,8 +85,8 @@ impl Words {
             if becomes == OTHER {
                 break;
             }
-            let is_part = becomes != 0;
-            free[written] = if is_part { becomes } else { b'\n' };
+            let is_part = becomes != b'\n';
+            free[written] = becomes;
             written += usize::from(is_part | within);
             within = is_part;
             read += 1;
