@@ -154,9 +154,9 @@ fn framed(title: &str, served: Served, up: Option<&str>, content: &Markup) -> St
             }
             @if served == Served::ByDriver {
                 button type="button" id="stop" hidden { "Stand still" }
+                p.doubt id="told" role="status" {}
             }
         }
-        @if served == Served::ByDriver { p.doubt id="told" role="status" {} }
         main { (content) }
     };
     document(title, &head, &body)
