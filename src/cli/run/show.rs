@@ -211,25 +211,28 @@ impl Show {
             } else {
                 " run"
             });
-            for (index, attempt) in running.longest.iter().enumerate() {
+            // That was told a moment ago: a stage may have ended since.
+            let longest = running.longest.iter();
+            let longest = longest.filter_map(|attempt| self.attempt(attempt, now));
+            for (index, attempt) in longest.enumerate() {
                 line.push_str(if index == 0 { ", the longest: " } else { ", " });
-                line.push_str(&self.attempt(attempt, now));
+                line.push_str(&attempt);
             }
         }
         Some(line)
     }
 
-    /// An attempt, where it runs and for how long.
-    fn attempt(&self, attempt: &RunningAttempt, now: Timestamp) -> String {
-        let name = self.stages.get(&attempt.stage).map(|it| it.name.as_str());
-        format!(
+    /// An attempt, where it runs and for how long, if its stage has not ended.
+    fn attempt(&self, attempt: &RunningAttempt, now: Timestamp) -> Option<String> {
+        let stage = self.stages.get(&attempt.stage)?;
+        Some(format!(
             "partition {} of {}, attempt {}, on {} for {}",
             attempt.partition,
-            name.unwrap_or("a dataset"),
+            stage.name,
             attempt.attempt,
             attempt.host,
             span(self.ran(attempt, now))
-        )
+        ))
     }
 
     /// How long an attempt has run.
@@ -290,11 +293,11 @@ impl Show {
         }
         let longest = self.running.iter().flat_map(|(_, it)| &it.longest);
         let long = longest.filter(|it| self.ran(it, now) >= LONG);
-        let long = long.filter(|it| self.stages.contains_key(&it.stage));
-        if let Some(attempt) = long.take(1).next()
-            && rows.len() < height
+        let mut long = long.filter_map(|it| self.attempt(it, now));
+        if rows.len() < height
+            && let Some(attempt) = long.next()
         {
-            let text = format!("longest: {}", plain(&self.attempt(attempt, now)));
+            let text = format!("longest: {}", plain(&attempt));
             rows.push(Row::of(Paint::Faint, text).shortened(width));
         }
         rows

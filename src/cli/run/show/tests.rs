@@ -97,6 +97,24 @@ fn elsewhere_it_is_said_more_and_more_rarely_what_runs_and_where() {
     );
 }
 
+#[test]
+fn an_attempt_of_a_stage_that_has_ended_since_it_was_told_of_is_none() {
+    let mut show = Show::new(Wanted::Progress, at(0));
+    let _ = show.progress(at(0), started(0, "words", 40), false);
+    let _ = show.progress(at(0), runs(0), false);
+    let end = Progress::StageEnded {
+        stage: StageId(0),
+        failure: None,
+    };
+    let _ = show.progress(at(0), end, false);
+    let _ = show.progress(at(0), started(1, "counts", 8), false);
+    let said = show.now_and_then(at(5));
+    assert_eq!(
+        said.as_deref(),
+        Some("stage 1 (counts): 0 of 8 tasks done; 2 attempts run")
+    );
+}
+
 fn says(lines: &[&str], more: u64) -> Progress {
     Progress::Said(Said {
         stage: StageId(0),
