@@ -69,6 +69,19 @@ fn a_run_that_ends_leaves_a_log_with_all_that_happened() {
             .expect("an id")
             .to_owned();
         assert_eq!(names(&folder), std::slice::from_ref(&app), "{master}");
+        let summary = ended.summary();
+        assert_eq!(summary["event_log"], *folder.join(&app).to_string_lossy());
+        let shows = format!("`mesquite history {}` shows it", folder.display());
+        assert!(ended.stderr().contains(&shows), "{}", ended.stderr());
+        let stages = summary["stages"].as_array().expect("stages");
+        let tasks: Vec<_> = stages.iter().map(|it| &it["tasks"]).collect();
+        assert_eq!(tasks, [4, 2], "{master}");
+        assert!(stages.iter().all(|it| it["run_seconds"]["max"].is_number()));
+        assert!(stages[0]["shuffle_bytes_written"].as_u64() > Some(0));
+        assert_eq!(
+            stages[1]["shuffle_bytes_read"],
+            summary["shuffle_bytes_read"]
+        );
         let text = fs::read_to_string(folder.join(&app)).expect("text");
         // Readers look for some events by the beginning of their line.
         assert!(

@@ -37,6 +37,8 @@ fn words_are_counted_as_coreutils_count_them() {
     assert_eq!(summary["mode"], "local");
     assert_eq!(summary["jobs"][0]["action"], "save");
     assert_eq!(summary["jobs"][0]["stages"], 2);
+    assert_eq!(summary["stages"][0]["failed_attempts"], 0);
+    assert_eq!(summary["failures_by_cause"], serde_json::json!([]));
 }
 
 #[test]

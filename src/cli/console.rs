@@ -29,6 +29,9 @@ use crate::plain::{cut, plain};
 /// No line for people is longer, in bytes.
 const LONGEST_LINE: usize = 8 * 1024;
 
+/// A row where there is no terminal.
+const WIDTH: usize = 120;
+
 /// Takes the block away: the cursor stands at its first column. Its row and the
 /// rows below are cleared in two steps, and the cursor is put back: cleared in
 /// one, from the corner of the screen, some terminals (tmux) take it for the
@@ -115,6 +118,13 @@ impl Console {
         }
         let (Width(columns), Height(rows)) = terminal_size_of(io::stderr())?;
         (columns > 1 && rows > 1).then_some((rows.into(), columns.into()))
+    }
+
+    /// How many characters are a row; where stderr is no terminal, as many as most who
+    /// read it have.
+    pub fn width(&self) -> usize {
+        let size = terminal_size_of(io::stderr());
+        size.map_or(WIDTH, |(Width(columns), _)| columns.into())
     }
 
     /// Whether a block can be drawn, if stderr is a terminal.

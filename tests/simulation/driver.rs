@@ -593,7 +593,7 @@ impl World {
         self.node_is_gone(Node::Driver);
         self.ended_at = Some(self.now);
         let over = process.driver.over().cloned();
-        let (_, reports, _) = process.driver.into_results();
+        let reports = process.driver.into_results().jobs;
         self.reports = Some((reports, over));
     }
 

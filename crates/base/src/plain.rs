@@ -78,6 +78,15 @@ pub fn span(time: Duration) -> String {
     }
 }
 
+/// A time that may be less than a second: `12 ms`, `1.5 s`, `35 s`.
+pub fn short_span(time: Duration) -> String {
+    match time.as_millis() {
+        millis @ 0..1000 => format!("{millis} ms"),
+        millis @ 1000..10_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
+        _ => span(time),
+    }
+}
+
 /// `once`, `2 times`.
 pub fn times(count: u64) -> String {
     match count {
@@ -118,6 +127,8 @@ mod tests {
             "3 h 20 min",
         ];
         assert_eq!(said, all);
+        let said = [0, 999, 1000, 9999, 10_999].map(|it| short_span(Duration::from_millis(it)));
+        assert_eq!(said, ["0 ms", "999 ms", "1.0 s", "9.9 s", "10 s"]);
     }
 
     #[test]

@@ -250,7 +250,6 @@ pub enum Fact {
         /// How.
         reason: TaskEndReason,
         /// What it measured, as far as its executor told: also of one that failed.
-        /// Told only if all is wanted.
         metrics: Option<Metrics>,
     },
     /// The result of an attempt cannot be fetched from its executor.

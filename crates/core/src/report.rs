@@ -3,11 +3,14 @@
 //! Responsible for the words between the driver's loop and whoever shows them.
 //! Nothing here writes to a terminal.
 
+mod sums;
+
 use serde::Serialize;
 
 use crate::ids::{JobId, Partition, StageId};
 use mesquite_workload::message::whose;
 
+pub use self::sums::{FailureCause, RunSeconds, SlowTask, StageReport, Sums};
 pub use mesquite_scheduler::running::Running;
 
 /// Where tasks ran.
@@ -62,6 +65,12 @@ pub struct Report {
     pub spilled_bytes: u64,
     /// Its jobs, in the order in which they were submitted.
     pub jobs: Vec<JobReport>,
+    /// Its stages, its slowest tasks, and why attempts failed.
+    #[serde(flatten)]
+    pub sums: Sums,
+    /// The event log, if one was written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub event_log: Option<String>,
     /// What was left out, for each dataset that may leave something out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOutReport>,

@@ -60,6 +60,7 @@ pub enum EventLogError {
 pub(super) struct LogWriter {
     feed: Feed<io::Result<()>>,
     path: PathBuf,
+    in_the_end: PathBuf,
 }
 
 /// Whether a log is wanted.
@@ -133,6 +134,7 @@ impl LogWriter {
         Ok(Some(Self {
             feed: feed.map_err(failed)?,
             path: growing,
+            in_the_end: path,
         }))
     }
 
@@ -144,13 +146,17 @@ impl LogWriter {
         self.feed.add(facts)
     }
 
-    /// Ends the log: all of it is on the disk, under its final name. What went wrong,
-    /// for people.
-    pub(super) fn end(self) -> Result<(), String> {
-        let Self { feed, path } = self;
+    /// Ends the log: all of it is on the disk, under this name. What went wrong, for
+    /// people.
+    pub(super) fn end(self) -> Result<PathBuf, String> {
+        let Self {
+            feed,
+            path,
+            in_the_end,
+        } = self;
         let result = feed.end();
         let result = result.unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
-        result.map_err(|error| {
+        result.map(|()| in_the_end).map_err(|error| {
             let path = path.display();
             format!("the event log {path} cannot be written, and ends where it is: {error}")
         })
@@ -282,7 +288,7 @@ mod tests {
             LogWriter::open(&application, &conf, &about, false).expect("a log")
         };
         let ended = open("ended").expect("it is wanted");
-        assert_eq!(ended.end(), Ok(()));
+        assert_eq!(ended.end(), Ok(folder.path().join("ended")));
         let cut_off = open("cut-off").expect("it is wanted").feed.cut_off();
         cut_off.expect("no panic").expect("written");
         let files = std::fs::read_dir(folder.path()).expect("a folder");

@@ -5,6 +5,7 @@
 //! [`Arrival`]s.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,6 +97,8 @@ pub(super) struct EventLoop<'a> {
     /// The last acknowledgement on its way; those before it arrive first.
     acknowledged: Option<Pending>,
     interrupted: bool,
+    /// The event log, once all of it is written.
+    pub(super) written: Option<PathBuf>,
 }
 
 impl<'a> EventLoop<'a> {
@@ -110,6 +113,7 @@ impl<'a> EventLoop<'a> {
             links: BTreeMap::new(),
             acknowledged: None,
             interrupted: false,
+            written: None,
         }
     }
 
@@ -304,8 +308,10 @@ impl<'a> EventLoop<'a> {
 
     /// Nothing more is to be written down.
     fn end_log(&mut self) {
-        if let Some(Err(why)) = self.shell.event_log.take().map(LogWriter::end) {
-            self.listener.progress(Progress::Warning(why));
+        match self.shell.event_log.take().map(LogWriter::end) {
+            Some(Ok(path)) => self.written = Some(path),
+            Some(Err(why)) => self.listener.progress(Progress::Warning(why)),
+            None => {}
         }
     }
 

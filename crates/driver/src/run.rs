@@ -338,7 +338,12 @@ async fn finish(
         }
         return Err(RunError::Removed(why));
     }
-    let report = report(running.driver, about, ended);
+    let event_log = running.written.take();
+    let event_log = event_log.map(|it| it.display().to_string());
+    let report = Report {
+        event_log,
+        ..report(running.driver, about, ended)
+    };
     Ok(Finished { report, journal })
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::core::{Driver, DriverParts, record};
+use super::core::{Driver, DriverParts, Results, record};
 use super::error::RunError;
 use super::office::{longest_message, welcome};
 use super::recovery::Identity;
@@ -118,7 +118,12 @@ impl About {
 
 /// What came of a run.
 pub(super) fn report(driver: Driver, about: About, ended: record::Ended) -> Report {
-    let (totals, jobs, left_out) = driver.into_results();
+    let Results {
+        totals,
+        jobs,
+        left_out,
+        sums,
+    } = driver.into_results();
     let too_many = left_out.iter().any(|it| it.too_many.is_some());
     Report {
         app_id: about.app_id,
@@ -132,6 +137,8 @@ pub(super) fn report(driver: Driver, about: About, ended: record::Ended) -> Repo
         shuffle_bytes_fetched: totals.shuffle_bytes_fetched,
         spilled_bytes: totals.spilled_bytes,
         jobs,
+        sums,
+        event_log: None,
         left_out,
     }
 }

@@ -11,6 +11,8 @@ mod results;
 mod screen;
 mod show;
 pub(super) mod summary;
+mod sums;
+mod table;
 
 use std::io::{self, IsTerminal};
 
@@ -197,7 +199,7 @@ fn conclude(
 ) -> Result<(), Failure> {
     let console = around.console;
     if around.verbosity.quiet == 0 {
-        console.lines(&summary(report));
+        console.lines(&summary(report, console.width()));
     }
     let ended = judged(report).and(written);
     if around.json {

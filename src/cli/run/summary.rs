@@ -4,12 +4,15 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::Path;
 
+use super::sums::sums;
 use crate::driver::report::{JobReport, LOOK, Report, Status};
 use crate::plain::counted;
 
 /// What a run came to, as text.
-pub(super) fn summary(report: &Report) -> String {
+/// `width` characters are a row where they are shown.
+pub(super) fn summary(report: &Report, width: usize) -> String {
     let mut text = String::new();
     let word = |status| match status {
         Status::Succeeded => "succeeded",
@@ -57,6 +60,7 @@ pub(super) fn summary(report: &Report) -> String {
             let _ = writeln!(text, "  {}: {}", item.item, first_line(&item.error));
         }
     }
+    text.push_str(&sums(&report.sums, width));
     let sum = |of: fn(&crate::driver::report::JobReport) -> u64| -> u64 {
         report.jobs.iter().map(of).sum()
     };
@@ -80,6 +84,14 @@ pub(super) fn summary(report: &Report) -> String {
         let _ = write!(text, ", {} spilled", bytes(report.spilled_bytes));
     }
     let _ = writeln!(text, ", {:.2} s", report.seconds);
+    if let Some(path) = &report.event_log {
+        let folder = Path::new(path).parent().unwrap_or(Path::new("."));
+        let folder = folder.display();
+        let _ = writeln!(
+            text,
+            "event log {path}; `mesquite history {folder}` shows it"
+        );
+    }
     text
 }
 
@@ -129,7 +141,7 @@ pub(in crate::cli) fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::report::Mode;
+    use crate::driver::report::{Mode, Sums};
 
     #[test]
     fn the_summary_has_a_line_for_each_job_and_one_for_all() {
@@ -180,14 +192,17 @@ mod tests {
             .chain(round("round 1", 2.0))
             .chain(round(LOOK, 0.5))
             .collect(),
+            sums: Sums::default(),
+            event_log: Some("/log/a".into()),
             left_out: vec![],
         };
         assert_eq!(
-            summary(&report),
+            summary(&report, 80),
             "job 0: save of counts (n) failed: 2 stages, 9 tasks, 12 attempts (3 failed), 5 records, \
              1.50 s\nsave of counts (n) was not begun\n\
              ranks: 1 round in 2 jobs: 4 stages, 18 tasks, 24 attempts, 2.50 s\n\
-             n failed: 4 jobs, 36 tasks, 3.0 MiB shuffled (100 B over the network), 2.00 s\n"
+             n failed: 4 jobs, 36 tasks, 3.0 MiB shuffled (100 B over the network), 2.00 s\n\
+             event log /log/a; `mesquite history /log` shows it\n"
         );
     }
 }

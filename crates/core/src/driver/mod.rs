@@ -61,7 +61,7 @@ use crate::clock::Timestamp;
 use crate::facts::Fact;
 use crate::ids::{ExecutorId, Partition, StageId, TaskId};
 use crate::plan::application::Application;
-use crate::report::{JobReport, LeftOutReport, Running};
+use crate::report::{JobReport, LeftOutReport, Running, Sums};
 use crate::watch::Watch;
 use mesquite_scheduler::dag_scheduler::DagEvent;
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
@@ -81,6 +81,19 @@ pub enum Over {
     /// Executors die faster than it makes sense to start them, or no launch of
     /// one is taken.
     Dying(String),
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Results {
+    /// What all tasks did.
+    pub totals: Totals,
+    /// What came of all jobs.
+    pub jobs: Vec<JobReport>,
+    /// What was left out.
+    pub left_out: Vec<LeftOutReport>,
+    /// What stages, slow tasks and failures came to.
+    pub sums: Sums,
 }
 
 /// What a driver is made of.
@@ -268,10 +281,15 @@ impl Driver {
         self.fleet.executor_of(task, &*self.manager)
     }
 
-    /// What all tasks did, what came of all jobs, and what was left out.
-    pub fn into_results(self) -> (Totals, Vec<JobReport>, Vec<LeftOutReport>) {
+    /// What came of the run.
+    pub fn into_results(self) -> Results {
         let (jobs, left_out) = self.jobs.into_reports();
-        (self.attempts.totals(), jobs, left_out)
+        Results {
+            totals: self.attempts.totals(),
+            jobs,
+            left_out,
+            sums: self.queue.into_sums(),
+        }
     }
 
     fn take(&mut self, input: Input) {

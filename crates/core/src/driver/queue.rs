@@ -28,6 +28,8 @@ use super::work::BlockPlace;
 use crate::backend::manager::{Action, Input};
 use crate::facts::{Fact, Happened};
 use crate::ids::{ExecutorId, Host, ShuffleId, TaskId};
+use crate::report::Sums;
+use crate::tally::Tally;
 use mesquite_scheduler::Event;
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
 use mesquite_scheduler::task::ExecutorLossReason;
@@ -114,6 +116,8 @@ pub(super) struct Queue {
     managed: VecDeque<Action>,
     effects: Vec<Effect>,
     facts: Vec<Happened>,
+    /// What those that were handed on come to.
+    tally: Tally,
     tells_all: bool,
     unix_time: Duration,
 }
@@ -158,8 +162,14 @@ impl Queue {
     pub(super) fn hand_on_facts(&mut self) {
         if !self.facts.is_empty() {
             let facts = std::mem::take(&mut self.facts);
+            self.tally.read(&facts);
             self.effect(Effect::Facts(facts));
         }
+    }
+
+    /// What all facts came to.
+    pub(super) fn into_sums(self) -> Sums {
+        self.tally.into_sums()
     }
 
     /// All effects of the step.

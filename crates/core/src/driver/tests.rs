@@ -255,7 +255,7 @@ impl Bench {
 
     fn report(self) -> JobReport {
         assert!(self.driver.is_done(), "the job hangs");
-        let (_, mut reports, _) = self.driver.into_results();
+        let mut reports = self.driver.into_results().jobs;
         reports.remove(0)
     }
 

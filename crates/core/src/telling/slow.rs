@@ -3,12 +3,10 @@
 //! Responsible for the texts of those [facts](crate::facts); when there are any
 //! [`watch`](crate::watch) decides.
 
-use std::time::Duration;
-
 use super::Teller;
 use crate::facts::{Advice, Fact};
 use crate::ids::StageId;
-use mesquite_base::plain::{counted, span};
+use mesquite_base::plain::{counted, short_span, span};
 use mesquite_scheduler::running::RunningAttempt;
 
 impl Teller {
@@ -38,7 +36,7 @@ impl Teller {
                     self.whose(attempt),
                     span(*ran),
                     counted((*ended).into(), "task"),
-                    short(*median),
+                    short_span(*median),
                     advised(*advice)
                 ))
             }
@@ -103,13 +101,4 @@ fn advised(advice: Advice) -> String {
     let all = [(advice.timeout, timeout), (advice.copies, copies)];
     let wanted = all.iter().filter(|(wanted, _)| *wanted);
     wanted.map(|(_, text)| format!("; {text}")).collect()
-}
-
-/// A time that may be less than a second.
-fn short(time: Duration) -> String {
-    match time.as_millis() {
-        millis @ 0..1000 => format!("{millis} ms"),
-        millis @ 1000..10_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-        _ => span(time),
-    }
 }

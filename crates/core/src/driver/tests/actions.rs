@@ -147,7 +147,7 @@ fn what_comes_after_a_failure_is_not_begun() {
         bench.answer(&task, sizes(1));
     }
     assert!(bench.driver.is_done(), "the run hangs");
-    let (_, reports, _) = bench.driver.into_results();
+    let reports = bench.driver.into_results().jobs;
     let told: Vec<_> = reports
         .iter()
         .map(|it| (it.id, it.name.as_deref(), it.error.as_deref()))
@@ -168,7 +168,7 @@ fn actions_that_wait_for_each_other_or_for_none_are_not_begun() {
     let mut bench = counts([&[1], &[0], &[7]]);
     assert!(bench.next().is_none());
     assert!(bench.driver.is_done(), "the run hangs");
-    let (_, reports, _) = bench.driver.into_results();
+    let reports = bench.driver.into_results().jobs;
     let errors: Vec<_> = reports
         .iter()
         .filter_map(|it| it.error.as_deref())
