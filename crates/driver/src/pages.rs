@@ -4,6 +4,7 @@
 //! ask for them is [`mesquite_status`]'s business. A run whose pages cannot be served goes
 //! on without them.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
@@ -15,10 +16,13 @@ use mesquite_core::event_log::AboutRun;
 use mesquite_core::facts::Happened;
 use mesquite_core::store::of_facts::OfFacts;
 use mesquite_status::live::{Live, Run};
+use mesquite_status::login::Login;
 
 use crate::conf::Conf;
 use crate::conf::properties::mesos::DRIVER_HOST;
-use crate::conf::properties::ui::{PORT_MAX_RETRIES, UI, UI_BIND_ADDRESS, UI_PORT};
+use crate::conf::properties::ui::{
+    PORT_MAX_RETRIES, UI, UI_BIND_ADDRESS, UI_PASSWORD_FILE, UI_PORT,
+};
 use crate::feed::{Entry, Feed, now};
 use crate::plan::Plan;
 
@@ -28,6 +32,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// The pages of a run.
 pub(super) struct Pages {
     live: Live,
+    has_login: bool,
     run: Arc<Run>,
     /// None until the run has an id, and when it is over.
     feed: Option<Feed<()>>,
@@ -50,15 +55,18 @@ impl Pages {
                  that is free; spark.ui.enabled=false wants no pages)"
             )
         };
+        let login = login(conf).map_err(without)?;
+        let has_login = login.is_some();
         let address = conf.get(&UI_BIND_ADDRESS);
         let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let ports = ports(conf.get(&UI_PORT), conf.get(&PORT_MAX_RETRIES));
         let listener = listen(address, ports).map_err(without)?;
         let run = Arc::new(Run::default());
-        let live = Live::start(listener, Arc::clone(&run));
+        let live = Live::start(listener, Arc::clone(&run), login);
         let live = live.map_err(|error| without(format!("cannot serve pages: {error}")))?;
         Ok(Self {
             live,
+            has_login,
             run,
             feed: None,
         })
@@ -79,10 +87,11 @@ impl Pages {
     /// What is to be known by whoever serves others than the users of this machine.
     pub(super) fn warning(&self) -> Option<String> {
         let at = self.live.at();
-        (!at.ip().is_loopback()).then(|| {
+        (!at.ip().is_loopback() && !self.has_login).then(|| {
             format!(
-                "whoever reaches {at} can read the pages of this run: they have no login \
-                 (spark.ui.bindAddress=127.0.0.1 keeps them on this machine)"
+                "whoever reaches {at} can read the pages of this run: they have no password \
+                 (mesquite.ui.password.file gives them one, spark.ui.bindAddress=127.0.0.1 keeps \
+                 them on this machine)"
             )
         })
     }
@@ -113,6 +122,22 @@ impl Pages {
         if let Some(Err(_)) = self.feed.take().map(Feed::end) {
             tracing::error!("the pages do not show the end of the run: the fault is ours");
         }
+    }
+}
+
+/// The password of the pages, if they have one. If it cannot be read nobody is let in.
+fn login(conf: &Conf) -> Result<Option<Login>, String> {
+    let Some(path) = conf.get(&UI_PASSWORD_FILE) else {
+        return Ok(None);
+    };
+    let shown = path.display();
+    let text = fs::read_to_string(&path)
+        .map_err(|error| format!("cannot read the password of the pages in {shown}: {error}"))?;
+    match text.trim() {
+        "" => Err(format!(
+            "{shown} is to have the password of the pages, and is empty"
+        )),
+        password => Ok(Some(Login::of(password))),
     }
 }
 

@@ -20,6 +20,7 @@ mod body;
 mod front;
 pub mod history;
 pub mod live;
+pub mod login;
 pub mod logs;
 mod metrics;
 pub mod pages;

@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 use self::said::Said;
 use crate::api;
 use crate::front::{fault, front};
+use crate::login::Login;
 use crate::logs::folder::{List, Listed, Shown};
 use crate::metrics::{self, Answered};
 use crate::pages::{self, Served};
@@ -138,11 +139,11 @@ pub struct Live {
 }
 
 impl Live {
-    /// Serves to whoever connects to this listener.
+    /// Serves to whoever connects to this listener, and knows the password if there is one.
     ///
     /// # Errors
     /// The system has no room for it.
-    pub fn start(listener: TcpListener, run: Arc<Run>) -> io::Result<Self> {
+    pub fn start(listener: TcpListener, run: Arc<Run>, login: Option<Login>) -> io::Result<Self> {
         let at = listener.local_addr()?;
         listener.set_nonblocking(true)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -154,7 +155,7 @@ impl Live {
             tokio::net::TcpListener::from_std(listener)?
         };
         let (end, ended) = oneshot::channel();
-        let serving = Arc::new(Serving::of(run));
+        let serving = Arc::new(Serving::of(run, login));
         // Strangers are to leave enough descriptors for executors and files.
         let most = mesquite_system::descriptors::share(CONNECTIONS, 8);
         let thread = std::thread::Builder::new()
@@ -193,6 +194,7 @@ impl Drop for Live {
 
 struct Serving {
     run: Arc<Run>,
+    login: Option<Login>,
     answered: Answered,
     recent: tokio::sync::Mutex<Recent>,
     /// Kibibytes that may wait to be sent.
@@ -200,6 +202,10 @@ struct Serving {
 }
 
 impl Serves for Serving {
+    fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
     async fn answer(self: Arc<Self>, asked: Asked) -> Answer {
         let answer = self.front(asked).await;
         self.answered.count(answer.status.as_u16());
@@ -208,9 +214,10 @@ impl Serves for Serving {
 }
 
 impl Serving {
-    fn of(run: Arc<Run>) -> Self {
+    fn of(run: Arc<Run>, login: Option<Login>) -> Self {
         Self {
             run,
+            login,
             answered: Answered::default(),
             recent: tokio::sync::Mutex::default(),
             room: Arc::new(Semaphore::new(WAITING)),

@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, HeaderValue, WWW_AUTHENTICATE,
+};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -21,6 +23,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::body::{Body, whole};
+use crate::login::Login;
 
 /// A peer has so long to say what it wants, the next time as well.
 const HEAD: Duration = Duration::from_secs(15);
@@ -99,6 +102,11 @@ pub struct Asked {
 
 /// Something that answers.
 pub trait Serves: Send + Sync + 'static {
+    /// Who has to log in for that, if not everybody is answered.
+    fn login(&self) -> Option<&Login> {
+        None
+    }
+
     /// The answer.
     fn answer(self: Arc<Self>, asked: Asked) -> impl Future<Output = Answer> + Send;
 }
@@ -138,7 +146,8 @@ async fn speak(stream: TcpStream, from: SocketAddr, is_loopback: bool, serves: A
     let service = service_fn(|request: Request<Incoming>| {
         let serves = Arc::clone(&serves);
         async move {
-            let answer = match refused(&request, is_loopback) {
+            let refusal = refused(&request, is_loopback);
+            let answer = match refusal.or_else(|| unknown(&request, serves.login())) {
                 Some(refusal) => refusal,
                 None => {
                     let asked = Asked {
@@ -182,6 +191,16 @@ fn refused(request: &Request<Incoming>, is_loopback: bool) -> Option<Answer> {
         // A page from elsewhere whose name is made to lead here must not read along.
         let words = "ask for localhost: this is for users of this machine";
         Answer::refusal(StatusCode::FORBIDDEN, words)
+    })
+}
+
+/// What whoever has not logged in is told.
+fn unknown(request: &Request<Incoming>, login: Option<&Login>) -> Option<Answer> {
+    let is_known = login.is_none_or(|it| it.admits(request.headers()));
+    (!is_known).then(|| {
+        let words = "a password is needed to see this";
+        let asks = "Basic realm=\"mesquite\", charset=\"UTF-8\"";
+        Answer::refusal(StatusCode::UNAUTHORIZED, words).with(WWW_AUTHENTICATE, asks.to_owned())
     })
 }
 

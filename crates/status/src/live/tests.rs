@@ -18,9 +18,13 @@ const NOW: Duration = Duration::from_secs(1000);
 
 /// A run that has not begun, and where it is served.
 fn waiting() -> (Arc<Run>, Live) {
+    served(None)
+}
+
+fn served(login: Option<Login>) -> (Arc<Run>, Live) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let run = Arc::new(Run::default());
-    let live = Live::start(listener, Arc::clone(&run)).expect("it serves");
+    let live = Live::start(listener, Arc::clone(&run), login).expect("it serves");
     (run, live)
 }
 
@@ -119,9 +123,14 @@ fn end(run: &Run) {
 
 /// The status and all that comes.
 fn ask(live: &Live, path: &str) -> (u16, String) {
+    ask_with(live, path, "")
+}
+
+/// The same with more lines in the head.
+fn ask_with(live: &Live, path: &str, more: &str) -> (u16, String) {
     let mut stream = TcpStream::connect(live.at()).expect("it listens");
     let host = live.at();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n{more}\r\n");
     stream.write_all(request.as_bytes()).expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
@@ -179,6 +188,30 @@ fn what_happens_is_seen_on_pages_and_in_the_api() {
 }
 
 #[test]
+fn where_there_is_a_password_nothing_is_told_without_it() {
+    let (_run, live) = served(Some(Login::of("s3cret")));
+    for path in [
+        "/",
+        "/healthz",
+        "/style.css",
+        "/metrics",
+        "/api/mesquite/v1/events",
+        "/nothing",
+    ] {
+        for more in ["", "authorization: Bearer guess\r\n"] {
+            let (status, answer) = ask_with(&live, path, more);
+            assert_eq!(status, 401, "{path}: {answer}");
+            assert!(
+                answer.contains("www-authenticate: Basic realm="),
+                "{answer}"
+            );
+        }
+    }
+    let more = "authorization: Bearer s3cret\r\n";
+    assert_eq!(ask_with(&live, "/healthz", more).0, 200);
+}
+
+#[test]
 fn time_that_passes_is_time_that_tasks_run() {
     let (run, live) = begun();
     begin(&run);
@@ -231,7 +264,7 @@ fn those_who_say_nothing_or_do_not_read_keep_neither_the_run_nor_others_waiting(
 
 #[test]
 fn what_waits_to_be_sent_has_an_end() {
-    let serving = Serving::of(Arc::default());
+    let serving = Serving::of(Arc::default(), None);
     let half = vec![0; WAITING * 512];
     let first = serving.kept(half.clone());
     let second = serving.kept(half.clone());

@@ -14,8 +14,8 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.eventLog.rolling.enabled"],
     },
     Foreign {
-        reason: "pages have no login: set spark.ui.enabled=false if not all users of this \
-                 machine may read them",
+        reason: "pages know no users: mesquite.ui.password.file gives them a password, \
+                 spark.ui.enabled=false does without them",
         names: &[
             "spark.acls.enable",
             "spark.ui.acls.enable",

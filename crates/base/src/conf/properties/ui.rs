@@ -1,8 +1,9 @@
 //! Properties of the pages of a run.
 
 use std::net::IpAddr;
+use std::path::PathBuf;
 
-use crate::conf::property::{Property, boolean, integer, integer_between, properties, text};
+use crate::conf::property::{Property, boolean, integer, integer_between, path, properties, text};
 
 properties! {
     title: "Pages";
@@ -18,11 +19,17 @@ properties! {
     pub PORT_MAX_RETRIES: Property<u32> =
         integer("spark.port.maxRetries", 0).default("16");
 
-    /// The address on which pages are served. They have no login: on another address than
-    /// one of this machine's own users, whoever reaches it can read them.
+    /// The address on which pages are served. On another one than 127.0.0.1 whoever reaches
+    /// it can read them, unless they have a password.
     pub UI_BIND_ADDRESS: Property<String> = text("spark.ui.bindAddress")
         .following(ip_address)
         .default("127.0.0.1");
+
+    /// A file with the password of the pages. Browsers ask for it, with any name; programs
+    /// send it as `Authorization: Bearer` or `Basic`. It is sent as it is: where strangers
+    /// may listen, it needs a tunnel or a proxy with TLS before it.
+    pub UI_PASSWORD_FILE: Property<Option<PathBuf>> =
+        path("mesquite.ui.password.file").optional("pages need no password");
 }
 
 fn ip_address(text: &str) -> Result<(), &'static str> {
