@@ -40,6 +40,9 @@ pub struct Executor {
     pub active: u32,
     /// Attempts that began.
     pub total: u32,
+    /// Attempts that ended. Some may have begun before the executor was introduced, and
+    /// are in no other count of beginnings.
+    pub ended: u32,
     /// Attempts that succeeded.
     pub completed: u32,
     /// Attempts that failed.
@@ -66,6 +69,7 @@ impl Executor {
             profile: 0,
             active: 0,
             total: 0,
+            ended: 0,
             completed: 0,
             failed: 0,
             task_time: 0,
@@ -101,6 +105,7 @@ impl Executors {
             return;
         };
         executor.active = executor.active.saturating_sub(1);
+        executor.ended += 1;
         match ended.counted {
             State::Succeeded => executor.completed += 1,
             State::Failed => executor.failed += 1,

@@ -1,6 +1,7 @@
 //! What jobs and stages come to, and questions about attempts.
 
 use super::attempts::State;
+use super::executors::Executor;
 use super::lines::Parser;
 use super::measures::Measure;
 use super::query::{Order, Wanted};
@@ -78,6 +79,22 @@ fn a_job_counts_what_its_tasks_and_stages_come_to() {
         (3, 1, 2, 228)
     );
     assert_eq!(store.latest(), 1000);
+}
+
+#[test]
+fn the_end_of_an_attempt_counts_though_it_began_before_its_executor_was_introduced() {
+    let [begun, ended] = task(1, 0, "Success", 10);
+    let added = r#"{"Event":"SparkListenerExecutorAdded","Timestamp":101,"Executor ID":"e","Executor Info":{"Host":"h","Total Cores":1}}"#;
+    let store = store(&[JOB, STAGE, &begun, added, &ended]);
+    let executor = store.executors.all().next().expect("the executor");
+    let Executor {
+        total,
+        active,
+        ended,
+        completed,
+        ..
+    } = *executor;
+    assert_eq!((total, active, ended, completed), (0, 0, 1, 1));
 }
 
 #[test]

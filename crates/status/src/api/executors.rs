@@ -46,7 +46,7 @@ fn summary(store: &Store, executor: &Executor) -> Value {
         "excludedInStages": [],
     });
     // They come with the end of a task.
-    let peaks = (executor.total > executor.active).then(|| peaks(&json!(0)));
+    let peaks = (executor.ended > 0).then(|| peaks(&json!(0)));
     put(&mut summary, "peakMemoryMetrics", peaks);
     put(&mut summary, "removeTime", executor.removed.map(time::api));
     put(&mut summary, "removeReason", executor.why.as_ref());
