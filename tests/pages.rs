@@ -188,11 +188,11 @@ fn whoever_is_served_beside_the_users_of_this_machine_is_warned_of() {
     let conf = ["--conf", "spark.ui.bindAddress=0.0.0.0"];
     let arguments = [&PAGES[..], &conf].concat();
     let stderr = job.run(&arguments).succeeded().stderr();
-    assert!(stderr.contains("they have no login"), "{stderr}");
+    assert!(stderr.contains("they have no password"), "{stderr}");
     let quiet = job.run(&[&["-q"], &arguments[..]].concat()).succeeded();
     let stderr = quiet.stderr();
     assert!(
-        !stderr.contains("pages at") && stderr.contains("no login"),
+        !stderr.contains("pages at") && stderr.contains("no password"),
         "{stderr}"
     );
     let named = job.run(&["--conf", "spark.ui.bindAddress=localhost"]);
