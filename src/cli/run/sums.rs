@@ -36,9 +36,9 @@ pub(super) fn sums(sums: &Sums, width: usize) -> String {
         text.push_str("far slower than other tasks of their stage:\n");
         text.push_str(&slowest(&sums.slowest_tasks, width));
     }
-    // A single one was told when it happened.
-    let failed: u64 = sums.failures_by_cause.iter().map(|it| it.attempts).sum();
-    if failed > 1 {
+    // A single cause was told when it happened, and is the run's own if that failed.
+    if sums.failures_by_cause.len() > 1 {
+        let failed: u64 = sums.failures_by_cause.iter().map(|it| it.attempts).sum();
         let _ = writeln!(text, "{failed} attempts failed:");
         text.push_str(&causes(&sums.failures_by_cause, width));
     }
@@ -193,13 +193,21 @@ mod tests {
                 seconds: 75.0,
                 median_seconds: 0.012,
             }],
-            failures_by_cause: vec![FailureCause {
-                cause:
-                    "command \"./parse\" failed: exit code 3; its stderr ends with: no such word"
-                        .into(),
-                attempts: 2,
-                stages: vec![0],
-            }],
+            failures_by_cause: vec![
+                FailureCause {
+                    cause:
+                        "command \"./parse\" failed: exit code 3; its stderr ends with: no such \
+                            word"
+                            .into(),
+                    attempts: 2,
+                    stages: vec![0],
+                },
+                FailureCause {
+                    cause: "its executor was lost".into(),
+                    attempts: 1,
+                    stages: vec![1],
+                },
+            ],
         }
     }
 
@@ -221,9 +229,10 @@ stage  name                                   tasks        time  median   95 %  
 far slower than other tasks of their stage:
 stage  name    partition  attempt  host                        time  median
     1  counts         17        1  worker-7.example.com  1 min 15 s   12 ms
-2 attempts failed:
+3 attempts failed:
 attempts  stages  cause
        2  0       command \"./parse\" failed: exit code 3; its stderr ends with: no such word
+       1  1       its executor was lost
 "
         );
         assert_eq!(
@@ -235,9 +244,10 @@ stage  name               tasks        time  median         max  spilled  failed
 far slower than other tasks of their stage:
 stage  name    partition  attempt  host                        time  median
     1  counts         17        1  worker-7.example.com  1 min 15 s   12 ms
-2 attempts failed:
+3 attempts failed:
 attempts  stages  cause
        2  0       command \"./parse\" fa…ode 3; its stderr ends with: no such word
+       1  1       its executor was lost
 "
         );
         assert_eq!(
@@ -249,9 +259,10 @@ stage  name            tasks        time         max  failed
 far slower than other tasks of their stage:
 stage  partition  attempt  host                 time  median
     1         17        1  worker-7.exa…  1 min 15 s   12 ms
-2 attempts failed:
+3 attempts failed:
 attempts  stages  cause
        2  0       command \"./par…err ends with: no such word
+       1  1       its executor was lost
 "
         );
     }
@@ -272,8 +283,8 @@ attempts  stages  cause
             ..Sums::default()
         };
         one.failures_by_cause = example().failures_by_cause;
-        one.failures_by_cause[0].attempts = 1;
-        assert_eq!(sums(&one, 80), "", "one task, and one failure");
+        one.failures_by_cause.truncate(1);
+        assert_eq!(sums(&one, 80), "", "one task, and one cause");
         let plain = Sums {
             stages: vec![stage(0, "a", 9.0)],
             ..Sums::default()
