@@ -157,24 +157,8 @@ impl EventLog {
                 stage,
                 attempt,
                 failure,
-            } => {
-                if let Some(mut info) = self.info(*stage, attempt.0) {
-                    info.completed = Some(at);
-                    info.failure = failure.as_deref();
-                    line(out, &lines::stage_completed(&info));
-                }
-            }
-            Fact::TaskStarted(facts) => {
-                let running = Running {
-                    facts: facts.clone(),
-                    launched: at,
-                };
-                line(
-                    out,
-                    &lines::task_start(&running.facts, TaskInfo::of(&running.facts, at)),
-                );
-                self.running.insert(facts.task, running);
-            }
+            } => self.stage_ended(at, (*stage, attempt.0), failure.as_deref(), out),
+            Fact::TaskStarted(facts) => self.task_started(at, facts, out),
             Fact::TaskEnded {
                 task,
                 reason,
@@ -201,6 +185,29 @@ impl EventLog {
             | Fact::MasterUnreachable { .. }
             | Fact::Managed { .. } => {}
         }
+    }
+
+    fn stage_ended(
+        &mut self,
+        at: u64,
+        (stage, attempt): (StageId, u32),
+        failure: Option<&str>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(mut info) = self.info(stage, attempt) {
+            info.completed = Some(at);
+            info.failure = failure;
+            line(out, &lines::stage_completed(&info));
+        }
+    }
+
+    fn task_started(&mut self, at: u64, facts: &AttemptFacts, out: &mut Vec<u8>) {
+        line(out, &lines::task_start(facts, TaskInfo::of(facts, at)));
+        let running = Running {
+            facts: facts.clone(),
+            launched: at,
+        };
+        self.running.insert(facts.task, running);
     }
 
     fn job_started(

@@ -150,10 +150,7 @@ fn line(fact: &Fact) -> Option<Progress> {
             cores,
             is_driver: false,
         } => {
-            let with = match cores {
-                0 => String::new(),
-                cores => format!(" with {cores} cores"),
-            };
+            let with = with_cores(*cores);
             note(format!("executor {executor} on {host} registered{with}"))
         }
         Fact::ExecutorRefused { executor, why } => {
@@ -220,6 +217,14 @@ fn line(fact: &Fact) -> Option<Progress> {
         | Fact::MoreTasksSlow { .. }
         | Fact::StageQuiet { .. }
         | Fact::CommandSaid(_) => None,
+    }
+}
+
+/// What an executor has, if that is known.
+fn with_cores(cores: u32) -> String {
+    match cores {
+        0 => String::new(),
+        cores => format!(" with {cores} cores"),
     }
 }
 
