@@ -113,6 +113,45 @@ fn a_run_that_ends_leaves_a_log_with_all_that_happened() {
     }
 }
 
+/// Takes processor time in a process of its own, and memory in another one; fails once.
+const MEASURED: &str = "
+[dataset.a]
+items = [1]
+[dataset.b]
+from = 'a'
+pipe = '''
+sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done'
+dd if=/dev/zero bs=48M count=1 2> /dev/null | (sleep 0.2; wc -c)
+[ $MESQUITE_ATTEMPT = 1 ]
+'''
+[[action]]
+collect = 'b'
+";
+
+#[test]
+fn every_attempt_is_measured_also_one_that_fails() {
+    for master in ["local[2,2]", CLUSTER] {
+        let job = Job::new(MEASURED);
+        let folder = logs(&job);
+        let place = folder.to_string_lossy().into_owned();
+        run(&job, master, &place, &[]).succeeded();
+        let text = fs::read_to_string(folder.join(names(&folder).remove(0))).expect("text");
+        let events = events(&text);
+        let ends = of_kind(&events, "TaskEnd");
+        assert_eq!(ends.len(), 2, "{master}");
+        for end in ends {
+            let measures = &end["Task Metrics"];
+            let cpu = measures["Executor CPU Time"].as_u64().expect("a number");
+            assert!(cpu > 5_000_000, "{master}: {measures}");
+            let ran = measures["Executor Run Time"].as_u64().expect("a number");
+            assert!(cpu / 1_000_000 <= 2 * ran, "{master}: {measures}");
+            let peak = measures["Peak Execution Memory"].as_u64();
+            let peak = peak.expect("a number") >> 20;
+            assert!((48..96).contains(&peak), "{master}: {measures}");
+        }
+    }
+}
+
 #[test]
 fn a_log_may_be_compressed() {
     let job = word_count();

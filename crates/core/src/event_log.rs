@@ -69,6 +69,10 @@ pub(crate) fn millis(at: Duration) -> u64 {
     u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
 }
 
+pub(crate) fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// How an attempt ended, in the words of the log.
 pub(crate) fn reason(facts: &AttemptFacts, reason: &TaskEndReason) -> String {
     lines::reason(facts, reason)

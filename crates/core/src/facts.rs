@@ -64,6 +64,13 @@ pub struct Metrics {
     pub spilled_bytes: u64,
     /// How long it ran.
     pub ran: Duration,
+    /// Processor time of that, of commands and their descendants too.
+    pub cpu: Duration,
+    /// The most bytes that it held of its executor's memory, and that its commands had
+    /// resident.
+    pub peak_memory: u64,
+    /// How long it waited for map outputs of other hosts.
+    pub fetch_wait: Duration,
 }
 
 /// An attempt at a task.

@@ -13,6 +13,7 @@ use mesquite_workload::message::{self, Failure, FetchFailure, FromExecutor, Succ
 use prost::Message as _;
 
 use crate::driver::heard::{End, Far, Heard, Outcome, Registration};
+use crate::event_log::nanos;
 use crate::facts::Metrics;
 use crate::ids::{DatasetId, Partition, ShuffleId, StageId, TaskId};
 use crate::report::Said;
@@ -132,6 +133,9 @@ const fn metrics(it: &message::Metrics) -> Metrics {
         shuffle_bytes_written: it.shuffle_bytes_written,
         spilled_bytes: it.spilled_bytes,
         ran: Duration::from_micros(it.run_micros),
+        cpu: Duration::from_nanos(it.cpu_nanos),
+        peak_memory: it.peak_memory,
+        fetch_wait: Duration::from_micros(it.fetch_wait_micros),
     }
 }
 
@@ -262,6 +266,9 @@ fn measured(it: &Metrics) -> message::Metrics {
         shuffle_bytes_written: it.shuffle_bytes_written,
         spilled_bytes: it.spilled_bytes,
         run_micros: micros(it.ran),
+        cpu_nanos: nanos(it.cpu),
+        peak_memory: it.peak_memory,
+        fetch_wait_micros: micros(it.fetch_wait),
     }
 }
 

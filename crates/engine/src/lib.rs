@@ -11,5 +11,5 @@ pub mod storage;
 pub mod task;
 
 use mesquite_base::{backoff, conf, hex, ids, plain};
-use mesquite_system::{clock, descriptors, timer};
+use mesquite_system::{clock, descriptors, timer, usage};
 use mesquite_workload::plan;

@@ -90,10 +90,12 @@ pub struct TaskPage {
 }
 
 /// The orders of a page of tasks.
-const ORDERS: [(&str, Order); 9] = [
+const ORDERS: [(&str, Order); 11] = [
     ("task", Order::Task),
     ("duration", Order::Duration),
     ("run", Order::Measure(Measure::RunTime)),
+    ("processor", Order::Measure(Measure::CpuTime)),
+    ("memory", Order::Measure(Measure::PeakMemory)),
     ("input", Order::Measure(Measure::InputBytes)),
     ("remote", Order::Measure(Measure::RemoteBytes)),
     ("local", Order::Measure(Measure::LocalBytes)),

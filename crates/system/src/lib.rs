@@ -1,9 +1,10 @@
 //! What the shells share of the machine they run on.
 //!
-//! Responsible for its clock, for waiting until a moment comes, and for how many files
-//! and connections a process may have. Pure crates never depend on it: they are told
+//! Responsible for its clock, for waiting until a moment comes, for how many files and
+//! connections a process may have, and for what threads and processes took. Pure crates never depend on it: they are told
 //! the moment.
 
 pub mod clock;
 pub mod descriptors;
 pub mod timer;
+pub mod usage;

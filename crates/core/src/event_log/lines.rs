@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::json::{JobResult, StageInfo, TaskInfo};
-use super::{AboutRun, millis};
+use super::{AboutRun, millis, nanos};
 use crate::facts::{AttemptFacts, Metrics};
 use crate::ids::{ExecutorId, Host};
 use mesquite_scheduler::task::TaskEndReason;
@@ -381,8 +381,8 @@ impl TaskMetrics {
             deserialize: 0,
             deserialize_cpu: 0,
             run: millis(metrics.ran),
-            cpu: 0,
-            peak: 0,
+            cpu: nanos(metrics.cpu),
+            peak: metrics.peak_memory,
             result: 0,
             gc: 0,
             serialize: 0,
@@ -391,7 +391,7 @@ impl TaskMetrics {
             read: ShuffleRead {
                 remote_blocks: 0,
                 local_blocks: 0,
-                wait: 0,
+                wait: millis(metrics.fetch_wait),
                 remote: metrics.shuffle_bytes_fetched,
                 to_disk: 0,
                 local: metrics

@@ -14,7 +14,7 @@ use super::Store;
 use super::attempts::{Began, Ended, LOCALITIES, State};
 use super::lines::Parser;
 use super::measures::{Measure, Measures};
-use crate::event_log::{AboutRun, EventLog, millis, reason};
+use crate::event_log::{AboutRun, EventLog, millis, nanos, reason};
 use crate::facts::{AttemptFacts, Fact, Happened, Metrics};
 use crate::ids::TaskId;
 use crate::plan::Plan;
@@ -169,6 +169,9 @@ fn measures(metrics: &Metrics) -> Measures {
     let local = local.saturating_sub(metrics.shuffle_bytes_fetched);
     for (measure, value) in [
         (Measure::RunTime, millis(metrics.ran)),
+        (Measure::CpuTime, nanos(metrics.cpu)),
+        (Measure::PeakMemory, metrics.peak_memory),
+        (Measure::FetchWait, millis(metrics.fetch_wait)),
         (Measure::DiskSpilled, metrics.spilled_bytes),
         (Measure::RemoteBytes, metrics.shuffle_bytes_fetched),
         (Measure::LocalBytes, local),

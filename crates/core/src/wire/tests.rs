@@ -42,6 +42,9 @@ fn statuses() -> Vec<from_executor::Status> {
         shuffle_bytes_written: 7,
         spilled_bytes: 8,
         run_micros: u64::MAX,
+        cpu_nanos: 9,
+        peak_memory: 10,
+        fetch_wait_micros: 11,
     };
     let kept = vec![Kept {
         dataset: 1,

@@ -5,6 +5,7 @@
 
 mod endings;
 mod pipeline;
+mod processor;
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use prost::Message as _;
 use super::functions::Functions;
 use super::operators::generate::Nothing;
 use super::pool::RunTask;
-use crate::clock::SystemClock;
+use crate::clock::{SystemClock, Timestamp};
 use crate::ids::{DatasetId, JobId, Partition, ShuffleId, StageAttempt, StageId, TaskId};
 use crate::plan::program::Program;
 use crate::rpc::message::{
@@ -90,6 +91,17 @@ impl Engine {
             voice: Arc::clone(&self.voice),
         }
     }
+
+    /// What is known at the end of an attempt, however it ended.
+    fn measure(&self, started: Timestamp, context: &TaskContext) {
+        let (now, metrics) = (self.clock.now(), &context.metrics);
+        let micros = u64::try_from((now - started).as_micros()).unwrap_or(u64::MAX);
+        metrics.run_micros.store(micros, Ordering::Relaxed);
+        metrics.add_cpu(processor::spent(now));
+        let held = context.memory.peak() as u64;
+        let peak = held.saturating_add(metrics.commands.peak());
+        metrics.peak_memory.store(peak, Ordering::Relaxed);
+    }
 }
 
 /// What a task panicked with.
@@ -115,9 +127,7 @@ impl RunTask for Engine {
         let done = catch_unwind(AssertUnwindSafe(|| running.work()));
         let done = done.unwrap_or_else(|panic| Err(panicked(&*panic)));
         let done = running.timeouts.told(done);
-        let ran = self.clock.now() - started;
-        let micros = u64::try_from(ran.as_micros()).unwrap_or(u64::MAX);
-        metrics.run_micros.store(micros, Ordering::Relaxed);
+        self.measure(started, &running.context);
         let done = fitting(done, self.longest_message);
         let kept = if done.is_ok() {
             self.persisted.take_new(TaskId(task.id))

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::memory::Share;
 use super::{Cancel, Seal, Voice};
@@ -52,6 +53,8 @@ macro_rules! counters {
         #[derive(Debug, Default)]
         pub struct Metrics {
             $($(#[$doc])* pub $name: AtomicU64,)*
+            /// What its commands have resident.
+            pub commands: Gauge,
         }
 
         impl Metrics {
@@ -84,11 +87,50 @@ counters! {
     spilled_bytes,
     /// Time it ran, in microseconds.
     run_micros,
+    /// Processor time of its threads, its commands and their descendants, in nanoseconds.
+    cpu_nanos,
+    /// The most bytes that it held of the executor's memory, and that its commands had
+    /// resident. Known at its end.
+    peak_memory,
+    /// Time in which it waited for map outputs of other hosts, in microseconds.
+    fetch_wait_micros,
 }
 
 impl Metrics {
     /// Adds to one of the counters.
     pub fn add(counter: &AtomicU64, amount: u64) {
         counter.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Adds processor time.
+    pub fn add_cpu(&self, spent: Duration) {
+        let nanos = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        Self::add(&self.cpu_nanos, nanos);
+    }
+}
+
+/// A sum that grows and shrinks, and the most that it was.
+#[derive(Debug, Default)]
+pub struct Gauge {
+    now: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Gauge {
+    /// Adds to it.
+    pub fn grow(&self, by: u64) {
+        let now = self.now.fetch_add(by, Ordering::Relaxed);
+        self.peak
+            .fetch_max(now.saturating_add(by), Ordering::Relaxed);
+    }
+
+    /// Takes off what was added.
+    pub fn shrink(&self, by: u64) {
+        self.now.fetch_sub(by, Ordering::Relaxed);
+    }
+
+    /// The most that it was.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
     }
 }

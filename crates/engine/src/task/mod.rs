@@ -14,7 +14,7 @@ mod timeout;
 mod voice;
 
 pub use cancel::{Cancel, WakerGuard};
-pub use context::{Metrics, TaskContext};
+pub use context::{Gauge, Metrics, TaskContext};
 pub use error::TaskError;
 pub use mesquite_workload::line::{self, end_line, first_longer, key_of, lines};
 pub use records::{CHUNK, Records};

@@ -12,9 +12,11 @@ use crate::route::TaskPage;
 use crate::time;
 
 /// Orders that are worth a link: a word of the query, and what it is called.
-const ORDERS: [(&str, &str, bool); 6] = [
+const ORDERS: [(&str, &str, bool); 8] = [
     ("task", "in order", false),
     ("run", "slowest first", true),
+    ("processor", "most processor time first", true),
+    ("memory", "most memory first", true),
     ("input", "most input first", true),
     (
         "local",
@@ -112,7 +114,8 @@ pub(super) fn table(store: &Store, rows: &[u32]) -> Markup {
                 thead {
                     tr {
                         th.n { "Task" } th.n { "Partition" } th { "State" } th { "Executor" } th { "Host" }
-                        th { "Locality" } th { "Launched (UTC)" } th.n { "Took" } th.n { "Ran" } th.n { "Input" }
+                        th { "Locality" } th { "Launched (UTC)" } th.n { "Took" } th.n { "Ran" }
+                        th.n { "Processor" } th.n { "Memory" } th.n { "Input" }
                         th.n { "Shuffle read" } th.n { "Shuffle written" } th.n { "Spilled" } th.n { "Output" }
                     }
                 }
@@ -150,6 +153,8 @@ fn row(store: &Store, row: u32) -> Markup {
             td { (time::people(attempts.launched(row))) }
             td.n { @if let Some(took) = attempts.duration(row) { (duration(took)) } }
             td.n { @if attempts.is_measured(row) { (duration(it(Measure::RunTime))) } }
+            td.n { @if it(Measure::CpuTime) > 0 { (duration(it(Measure::CpuTime) / 1_000_000)) } }
+            td.n { (size(it(Measure::PeakMemory))) }
             td.n { (size(it(Measure::InputBytes))) }
             td.n { (size(read)) }
             td.n { (size(it(Measure::ShuffleBytesWritten))) }

@@ -41,7 +41,7 @@ fn stage(stage: u32) -> StageFacts {
 
 fn metrics() -> impl Strategy<Value = Option<Metrics>> {
     let number = || prop_oneof![Just(0), 0_u64..3000, any::<u64>()];
-    let all = proptest::array::uniform9(number());
+    let all = proptest::array::uniform12(number());
     proptest::option::of(all.prop_map(|it| Metrics {
         records_read: it[0],
         bytes_read: it[1],
@@ -52,6 +52,9 @@ fn metrics() -> impl Strategy<Value = Option<Metrics>> {
         shuffle_bytes_written: it[6],
         spilled_bytes: it[7],
         ran: Duration::from_micros(it[8]),
+        cpu: Duration::from_nanos(it[9]),
+        peak_memory: it[10],
+        fetch_wait: Duration::from_micros(it[11]),
     }))
 }
 

@@ -17,9 +17,11 @@
 //! | `stderr` | what it says |
 //! | `holders` | who holds its output open |
 //! | `ending` | what its end means |
+//! | `measured` | what it takes of memory and processors |
 
 mod ending;
 mod holders;
+mod measured;
 mod pipeline;
 mod shell;
 mod stderr;
@@ -28,6 +30,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, ChildStdin, ChildStdout, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -40,6 +43,7 @@ use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 
 use self::ending::{End, failure};
+use self::measured::{Measured, reap};
 use self::shell::Shell;
 use self::stderr::Stderr;
 use super::limit::too_long;
@@ -47,6 +51,7 @@ use crate::clock::{SystemClock, Timestamp};
 use crate::executor::worker::variable::HANDED_OVER;
 use crate::executor::worker::{ALLOCATOR, SECRETS};
 use crate::task::{CHUNK, Records, TaskContext, TaskError, WakerGuard, end_line, first_longer};
+use crate::usage;
 
 /// A pipe as large as this moves a chunk with few switches between processes.
 const PIPE_SIZE: i32 = 1 << 20;
@@ -79,6 +84,7 @@ pub struct Pipe {
     passed: u64,
     ended: bool,
     left: Left,
+    measured: Measured,
     context: TaskContext,
     wake: Option<WakerGuard>,
 }
@@ -155,6 +161,7 @@ impl Pipe {
                 patience: PATIENCE,
                 told: false,
             },
+            measured: Measured::new(group, clock.now(), &context.metrics),
             context: context.clone(),
             wake: Some(context.cancel.on_cancel(move || kill(group))),
         };
@@ -162,10 +169,15 @@ impl Pipe {
         if let Some(warning) = shell.warning {
             pipe.stderr.warn(warning);
         }
+        let metrics = Arc::clone(&context.metrics);
         pipe.feeder = Some(
             thread::Builder::new()
                 .name("stdin".to_owned())
-                .spawn(move || feed(parent, stdin))
+                .spawn(move || {
+                    let fed = feed(parent, stdin);
+                    metrics.add_cpu(usage::of_thread());
+                    fed
+                })
                 .map_err(|e| failed(&e))?,
         );
         Ok(pipe)
@@ -187,7 +199,8 @@ impl Pipe {
     /// Waits until there is output to read, and takes in what is said meanwhile.
     fn await_output(&mut self) -> io::Result<()> {
         loop {
-            let (output, said) = ready(Some(self.stdout.as_fd()), self.stderr.open(), LOOK)?;
+            let most = self.measured.look(self.left.clock.now()).min(LOOK);
+            let (output, said) = ready(Some(self.stdout.as_fd()), self.stderr.open(), most)?;
             if said {
                 self.stderr.take();
             }
@@ -229,6 +242,7 @@ impl Pipe {
             if ready(None, self.stderr.open(), pause)?.1 {
                 self.stderr.take();
             }
+            self.measured.look(self.left.clock.now());
             pause = (pause * 2).min(LOOK);
         }
         let _ = waitid(
@@ -238,7 +252,7 @@ impl Pipe {
         // As long as nobody has asked for its status, its number is nobody else's.
         kill(self.group);
         self.wake = None;
-        self.child.wait()
+        reap(&mut self.child, &mut self.measured)
     }
 
     /// What the end of the command's output means.
@@ -357,7 +371,7 @@ impl Drop for Pipe {
         if !self.ended {
             kill(self.group);
             self.wake = None;
-            let _ = self.child.wait();
+            let _ = reap(&mut self.child, &mut self.measured);
             self.stderr.finish();
         }
         let _ = join(self.feeder.take());

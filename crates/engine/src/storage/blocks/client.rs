@@ -16,12 +16,13 @@ use super::download::{Block, Question};
 use super::http::{Answer, Http};
 use super::spool::{Feed, Spool, spool};
 use super::wire;
+use crate::clock::SystemClock;
 use crate::ids::{DatasetId, Partition, TaskId};
 use crate::rpc::guard::Guard;
 use crate::rpc::message::shuffle_input;
 use crate::storage::shuffle::{Fetch, FetchBlocks, WantedBlock};
 use crate::task::memory::Held;
-use crate::task::{TaskContext, WakerGuard};
+use crate::task::{Metrics, TaskContext, WakerGuard};
 use crate::timer::AbortOnDrop;
 
 /// A request asks for about so many bytes, or one block if it is larger.
@@ -227,6 +228,8 @@ impl FetchBlocks for BlockClient {
             held: memory.hold(),
             on_the_way: 0,
             reading: 0,
+            clock: SystemClock::start(),
+            metrics: Arc::clone(&context.metrics),
             stop,
             _guard: guard,
         };
@@ -263,6 +266,9 @@ struct Fetching {
     on_the_way: usize,
     /// Bytes of the answer that is read.
     reading: usize,
+    /// Measures how long the task waits.
+    clock: SystemClock,
+    metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
     _guard: WakerGuard,
 }
@@ -313,7 +319,12 @@ impl Iterator for Fetching {
             self.ask();
             let (answered, _asking, bytes) = self.asked.pop_front()?;
             self.reading = bytes;
-            match answered.blocking_recv() {
+            let since = self.clock.now();
+            let answered = answered.blocking_recv();
+            let waited = self.clock.now() - since;
+            let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+            Metrics::add(&self.metrics.fetch_wait_micros, micros);
+            match answered {
                 Ok(blocks) => self.ready = blocks.into_iter(),
                 Err(_) => return Some(Err("fetching was stopped".to_owned())),
             }

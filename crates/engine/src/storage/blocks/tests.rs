@@ -131,7 +131,12 @@ fn blocks_small_and_large_are_fetched_whole_and_in_order() {
     let client = client(&runtime, "secret");
     let fetched = read(&client, folder.path(), &address, blocks, &context).expect("fetched");
     assert!(fetched == wanted, "all records in order");
-    assert_eq!(context.metrics.shuffle_bytes_fetched.load(Relaxed), stored);
+    let metrics = &context.metrics;
+    assert_eq!(metrics.shuffle_bytes_fetched.load(Relaxed), stored);
+    assert!(
+        metrics.fetch_wait_micros.load(Relaxed) > 0,
+        "it had to wait"
+    );
 }
 
 #[test]

@@ -163,6 +163,11 @@ impl Share {
         self.memory().0.lock().cap() / self.parts
     }
 
+    /// The most bytes that the whole task held so far.
+    pub fn peak(&self) -> usize {
+        self.memory().0.lock().peak(self.task.id)
+    }
+
     /// Holds nothing yet.
     pub fn hold(&self) -> Held {
         Held {

@@ -49,6 +49,8 @@ impl Short {
 #[derive(Debug, Default)]
 struct Task {
     held: usize,
+    /// The most that it held.
+    peak: usize,
     /// It waits for memory: it will give back nothing.
     waits: bool,
 }
@@ -95,6 +97,11 @@ impl State {
 
     pub(super) const fn taken(&self) -> (usize, usize) {
         (self.taken, self.kept)
+    }
+
+    /// The most that a task held so far.
+    pub(super) fn peak(&self, task: u64) -> usize {
+        self.tasks.get(&task).map_or(0, |it| it.peak)
     }
 
     /// What each task is promised, whatever others do.
@@ -157,6 +164,7 @@ impl State {
     fn give(&mut self, task: u64, bytes: usize) -> Answer {
         if let Some(task) = self.tasks.get_mut(&task) {
             task.held += bytes;
+            task.peak = task.peak.max(task.held);
         }
         self.taken += bytes;
         Answer::Taken(bytes)

@@ -48,6 +48,8 @@ fn parts_of_a_task_have_parts_of_its_share() {
     let (mut a, mut b) = (share.part(2).hold(), share.part(2).part(2).hold());
     assert!(a.want(32 * MIB) && !a.want(32 * MIB + 1));
     assert!(b.want(16 * MIB) && !b.want(16 * MIB + 1));
+    drop((a, b));
+    assert_eq!(share.peak(), 48 * MIB, "what the whole task held at once");
 }
 
 #[test]

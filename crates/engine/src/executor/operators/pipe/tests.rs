@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::rpc::message::from_executor::Said;
-use crate::task::{Cancel, Heard, Voice, all_lines, test_context, test_records};
+use crate::task::{Cancel, Heard, Metrics, Voice, all_lines, test_context, test_records};
 
 fn pipe(parent: impl Records + 'static, command: &str) -> Result<Vec<String>, TaskError> {
     let context = test_context(Path::new("/"));
@@ -249,4 +249,32 @@ fn cancelling_or_dropping_ends_the_whole_group() {
     drop(dropped);
     // Its leader was waited for; what it left may still be a zombie.
     assert!(!Path::new(&format!("/proc/{group}")).exists());
+}
+
+/// What was measured of an attempt with this command.
+fn measured(command: &str) -> (Result<Vec<String>, TaskError>, Arc<Metrics>) {
+    let context = test_context(Path::new("/"));
+    let stream = Pipe::start(Box::new(test_records(&["a"])), command, "d", &context);
+    (stream.and_then(all_lines), context.metrics)
+}
+
+/// Takes more processor time than clocks miss, in a process of its own.
+const BUSY: &str = "sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done'";
+
+#[test]
+fn a_command_is_charged_with_the_processor_time_of_its_descendants_even_if_it_fails() {
+    let cpu = |command: &str| measured(command).1.snapshot().cpu_nanos;
+    let idle = cpu("cat");
+    assert!(cpu(BUSY) > idle + 5_000_000);
+    assert!(cpu(&format!("{BUSY}; exit 3")) > idle + 5_000_000);
+}
+
+#[test]
+fn the_memory_of_a_command_is_seen_while_it_runs() {
+    // `dd` has all of its block, and can write only what a pipe takes.
+    let (lines, metrics) =
+        measured("dd if=/dev/zero bs=64M count=1 2> /dev/null | (sleep 0.2; wc -c)");
+    assert_eq!(lines.expect("counted"), [(64 << 20).to_string()]);
+    let peak = metrics.commands.peak();
+    assert!((64 << 20..128 << 20).contains(&peak), "{peak}");
 }
