@@ -155,10 +155,13 @@ impl Serving {
                 Ok(Answer::ok(HTML, whole(page.ok_or_else(none)?)))
             }),
             Route::Api(api) => self.api(api),
-            // Answered without a look at any log.
-            Route::Health | Route::Style | Route::Moved(_) | Route::Script | Route::Own(_) => {
-                Err(Answer::not_found("there is no such page"))
-            }
+            // Answered without a look at any log; and what only a run that lasts has.
+            Route::Health
+            | Route::Style
+            | Route::Moved(_)
+            | Route::Script
+            | Route::ExecutorMetrics
+            | Route::Own(_) => Err(Answer::not_found("there is no such page")),
         };
         answer.unwrap_or_else(|refusal| refusal)
     }

@@ -270,6 +270,10 @@ impl Serving {
                 let text = self.looked(None, |it| metrics::of_run(it.store, &self.answered))?;
                 (metrics::KIND, text.into_bytes())
             }
+            Route::ExecutorMetrics => {
+                let text = self.looked(None, |it| metrics::of_executors(it.store))?;
+                (metrics::KIND, text.into_bytes())
+            }
             Route::Api(asked) => (JSON, self.api(&asked)?),
             Route::Own(Own::Waiting) => {
                 let waiting = self.looked(None, own::waiting)?;

@@ -4,13 +4,18 @@
 //! in the folder, what is held in memory, what was asked; asking for them reads no log. Of
 //! a run that lasts: its jobs, stages, attempts at tasks and executors.
 
-use std::fmt::Write as _;
+mod executors;
+mod text;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use mesquite_core::store::Store;
 use mesquite_core::store::jobs::JobStatus;
 use mesquite_core::store::measures::Measure;
-use mesquite_core::store::stages::StageStatus;
+use mesquite_core::store::stages::{Stage, StageStatus};
+
+pub use executors::of_executors;
+use text::{Text, labels, seconds};
 
 use crate::logs::folder::{Folder, Standing};
 
@@ -29,48 +34,16 @@ impl Answered {
     }
 }
 
-/// Metrics whose names begin alike.
-struct Text {
-    beginning: &'static str,
-    text: String,
-}
-
-impl Text {
-    const fn new(beginning: &'static str) -> Self {
-        let text = String::new();
-        Self { beginning, text }
-    }
-
-    fn add(&mut self, name: &str, help: &str, values: &[(String, u64)]) {
-        let kind = if name.ends_with("_total") {
-            "counter"
-        } else {
-            "gauge"
-        };
-        let name = format!("{}_{name}", self.beginning);
-        // Writing to a string cannot fail.
-        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-        for (labels, value) in values {
-            let _ = writeln!(self.text, "{name}{labels} {value}");
-        }
-    }
-
-    fn one(&mut self, name: &str, help: &str, value: u64) {
-        self.add(name, help, &[(String::new(), value)]);
-    }
-
-    fn answers(&mut self, answered: &Answered) {
-        let answers = (1..6).map(|class| {
-            let count = answered.0[class].load(Ordering::Relaxed);
-            (format!("{{status=\"{class}xx\"}}"), count)
-        });
-        let answers: Vec<_> = answers.collect();
-        self.add("answers_total", "Answers that were given.", &answers);
-    }
+fn add_answers(text: &mut Text, answered: &Answered) {
+    let answers = (1..6).map(|class| {
+        let count = answered.0[class].load(Ordering::Relaxed);
+        (labels(&[("status", &format!("{class}xx"))]), count)
+    });
+    text.add("answers_total", "Answers that were given.", answers);
 }
 
 fn state(word: &str) -> String {
-    format!("{{state=\"{}\"}}", word.to_lowercase())
+    labels(&[("state", &word.to_lowercase())])
 }
 
 /// All metrics of a history server.
@@ -86,7 +59,7 @@ pub fn text(folder: &Folder, answered: &Answered) -> String {
     text.add(
         "applications",
         "Applications whose logs are in the folder, as it was when somebody looked last.",
-        &standings,
+        standings,
     );
     let unreadable = list.unreadable.len() as u64;
     text.one("unreadable_logs", "Logs that cannot be shown.", unreadable);
@@ -102,8 +75,8 @@ pub fn text(folder: &Folder, answered: &Answered) -> String {
         "Attempts at tasks in those.",
         attempts,
     );
-    text.answers(answered);
-    text.text
+    add_answers(&mut text, answered);
+    text.into_string()
 }
 
 /// All metrics of a run that lasts.
@@ -111,12 +84,13 @@ pub fn of_run(store: &Store, answered: &Answered) -> String {
     let mut text = Text::new("mesquite_run");
     let began = store.application.began.unwrap_or(0);
     let milliseconds = store.latest().saturating_sub(began);
-    text.one("milliseconds_total", "How long it has run.", milliseconds);
+    let seconds = [(String::new(), seconds(milliseconds))];
+    text.add("seconds_total", "How long it has run.", seconds);
     let jobs = [JobStatus::Running, JobStatus::Succeeded, JobStatus::Failed].map(|status| {
         let count = store.jobs().filter(|it| it.status == status).count();
         (state(status.name()), count as u64)
     });
-    text.add("jobs", "Jobs.", &jobs);
+    text.add("jobs", "Jobs.", jobs);
     let stages = [
         StageStatus::Pending,
         StageStatus::Active,
@@ -128,14 +102,14 @@ pub fn of_run(store: &Store, answered: &Answered) -> String {
         let count = store.stages().filter(|it| it.status == status).count();
         (state(status.name()), count as u64)
     });
-    text.add("stages", "Attempts at stages.", &stages);
+    text.add("stages", "Attempts at stages.", stages);
     let running = store.running() as u64;
     text.one(
         "running_task_attempts",
         "Attempts at tasks that run.",
         running,
     );
-    let sum = |of: fn(&mesquite_core::store::stages::Stage) -> u64| store.stages().map(of).sum();
+    let sum = |of: fn(&Stage) -> u64| -> u64 { store.stages().map(of).sum() };
     let ended = [
         (state("succeeded"), sum(|it| it.succeeded.into())),
         (state("failed"), sum(|it| it.failed.into())),
@@ -144,7 +118,7 @@ pub fn of_run(store: &Store, answered: &Answered) -> String {
     text.add(
         "task_attempts_total",
         "Attempts at tasks that have ended.",
-        &ended,
+        ended,
     );
     for (name, help, measure) in [
         ("input_bytes_total", "Bytes of inputs.", Measure::InputBytes),
@@ -170,6 +144,6 @@ pub fn of_run(store: &Store, answered: &Answered) -> String {
     let executors = store.executors.all();
     let there = executors.filter(|it| it.removed.is_none()).count() as u64;
     text.one("executors", "Executors that are there.", there);
-    text.answers(answered);
-    text.text
+    add_answers(&mut text, answered);
+    text.into_string()
 }

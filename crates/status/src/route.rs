@@ -44,6 +44,8 @@ pub enum Route {
     Api(Api),
     /// Something beside it, of a run that lasts.
     Own(Own),
+    /// For Prometheus, of the executors of a run that lasts.
+    ExecutorMetrics,
     /// What keeps the pages of a run that lasts up to date.
     Script,
     /// A page that stands elsewhere.
@@ -241,6 +243,7 @@ fn routed(path: &str, query: &str, only: Option<&str>) -> Result<Route, NoRoute>
         ([], Some(app)) => page("/", app, &parts, &query),
         ([first, ..], Some(app)) if PAGES.contains(first) => page(path, app, &parts, &query),
         (["live.js"], Some(_)) => Ok(Route::Script),
+        (["metrics", "executors", "prometheus"], Some(_)) => Ok(Route::ExecutorMetrics),
         (["api", "mesquite", "v1", what], Some(_)) => own(what, &query).map(Route::Own),
         (parts, _) => elsewhere(path, parts, &query),
     }
@@ -560,6 +563,9 @@ mod tests {
         assert_eq!(of_run("/stages/3/1", "", "a"), moved("1/"));
         assert_eq!(of_run("/jobs/", "", "a"), moved("../"));
         assert_eq!(of_run("/metrics", "", "a"), Ok(Route::Metrics));
+        let executors = "/metrics/executors/prometheus";
+        assert_eq!(of_run(executors, "", "a"), Ok(Route::ExecutorMetrics));
+        assert_eq!(route(executors, ""), Err(NoRoute::NotFound));
         assert_eq!(of_run("/other/", "", "a"), Err(NoRoute::NotFound));
         let events = of_run("/api/mesquite/v1/events", "from=7", "a");
         assert_eq!(events, Ok(Route::Own(Own::Events(7))));

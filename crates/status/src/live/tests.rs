@@ -181,7 +181,7 @@ fn what_happens_is_seen_on_pages_and_in_the_api() {
     for line in [
         "mesquite_run_jobs{state=\"succeeded\"} 1\n",
         "mesquite_run_task_attempts_total{state=\"succeeded\"} 1\n",
-        "mesquite_run_milliseconds_total 3000\n",
+        "mesquite_run_seconds_total 3.000\n",
     ] {
         assert!(metrics.contains(line), "{metrics}");
     }

@@ -150,6 +150,12 @@ fn compared() -> Vec<(&'static str, Value, Shown)> {
     ]
 }
 
+/// What a table is about, which is said once only where all stages are in one file.
+fn of(what: &str, stage: &Stage) -> String {
+    let info = &stage.info;
+    format!("{what} of stage {}, attempt {}", info.stage, info.attempt)
+}
+
 fn quantiles(store: &Store, stage: &Stage) -> Markup {
     let rows = compared().into_iter().filter_map(|(title, value, shown)| {
         let values = store.quantiles(stage, &PARTS, value)?;
@@ -162,7 +168,7 @@ fn quantiles(store: &Store, stage: &Stage) -> Markup {
         @if rows.is_empty() {
             p { "No task has succeeded and told what it measured." }
         } @else {
-            (wide("quantiles", &html! {
+            (wide(&of("quantiles", stage), &html! {
                 table {
                     thead {
                         tr {
@@ -197,12 +203,12 @@ fn extremes(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
     html! {
         @if !slowest.is_empty() {
             h2 { "Slowest tasks" }
-            (tasks::table(store, &slowest))
+            (tasks::table(store, &of("slowest tasks", stage), &slowest))
         }
         @if !failed.is_empty() {
             h2 { "Failed attempts" }
             @if failures > FEW { p.faint { "The last " (FEW) " of " (count(failures as u64)) "." } }
-            (tasks::table(store, &failed))
+            (tasks::table(store, &of("failed attempts", stage), &failed))
         }
         @if let Links::Pages(_) = links {
             p { a href="tasks/" { "All " (many(stage.rows().len() as u64, "attempt")) } }
@@ -219,7 +225,7 @@ fn shares(store: &Store, stage: &Stage) -> Markup {
         @if !shares.is_empty() {
             h2 { "What executors did" }
             @if all > MOST_EXECUTORS { p.faint { "Those " (MOST_EXECUTORS) " that did most, of " (count(all as u64)) "." } }
-            (wide("executors", &html! {
+            (wide(&of("executors", stage), &html! {
                 table {
                     thead {
                         tr {

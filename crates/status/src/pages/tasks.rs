@@ -55,7 +55,7 @@ pub(super) fn tasks(store: &Store, stage: &Stage, wanted: &TaskPage) -> Markup {
             p { "There are none." }
         } @else {
             p.faint { (count(first as u64 + 1)) " to " (count((first + rows.len()) as u64)) " of " (count(all as u64)) }
-            (table(store, &rows))
+            (table(store, "attempts at tasks", &rows))
         }
         nav aria-label="pages" {
             p {
@@ -106,9 +106,9 @@ fn shown(wanted: &TaskPage, state: Option<State>) -> String {
 }
 
 /// These attempts, one a row.
-pub(super) fn table(store: &Store, rows: &[u32]) -> Markup {
+pub(super) fn table(store: &Store, label: &str, rows: &[u32]) -> Markup {
     wide(
-        "attempts at tasks",
+        label,
         &html! {
             table {
                 thead {
