@@ -19,7 +19,7 @@ pub mod job_file;
 pub mod pools_file;
 mod program;
 
-pub use mesquite_base::{backoff, conf, ids, plain};
+pub use mesquite_base::{backoff, conf, ids, plain, variables};
 pub use mesquite_core::backend;
 pub use mesquite_driver as driver;
 pub use mesquite_engine::{executor, rpc, storage, task};

@@ -19,6 +19,7 @@ use sources::{files, outside_tests};
 /// What a declared property is asked for by, beside its name: a function beside the
 /// declaration, or another property that is the same unless it is set.
 const READ_THROUGH: &[(&str, &str)] = &[
+    ("REDACTION", "Redaction"),
     ("SSL", "scheme_of_masters"),
     ("SPARK_SSL", "scheme_of_masters"),
     ("AGENTS", "scheme_of_agents"),

@@ -22,8 +22,10 @@ pub(super) use self::operation::{Derived, Name, OperationSpec, SourceSpec};
 pub use self::operation::{Input, TextInput};
 pub(super) use self::words::words;
 use self::words::{OPERATIONS, Word};
+use super::around;
 use super::fields::{Fields, Node, Problems, wrong_type};
 use super::problem::Problem;
+use crate::plan::surroundings::Surroundings;
 
 /// A dataset as it is written.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct DatasetSpec {
     pub(super) timeout: Option<Duration>,
     /// What becomes of items that cannot be done.
     pub(super) skip: Option<SkipSpec>,
+    /// What its command finds around it.
+    pub(super) around: Surroundings,
 }
 
 impl DatasetSpec {
@@ -57,6 +61,7 @@ impl DatasetSpec {
         let persist = fields.flag("persist", problems);
         let timeout = fields.duration("timeout", problems);
         let skip = failure::read(&mut fields, problems);
+        let around = around::read(&mut fields, problems);
         let all: Vec<_> = words().map(|(name, _)| name).collect();
         let given = fields.present(&all);
         for name in all {
@@ -81,6 +86,9 @@ impl DatasetSpec {
                 None
             }
         };
+        if let Some(operation) = &operation {
+            around::check_use(operation, &fields, problems);
+        }
         fields.done(problems);
         Some(Self {
             span,
@@ -89,6 +97,7 @@ impl DatasetSpec {
             persist,
             timeout,
             skip,
+            around,
         })
     }
 }

@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | `dataset` | one `[dataset.NAME]` table |
 //! | `action` | one `[[action]]` table |
+//! | `around` | what commands find around them |
 //! | `fields` | typed fields and unknown names |
 //! | `include`, `texts` | the files of a run, and places in them |
 //! | `params`, `references`, `expand` | what `${...}` stands for, and where it is looked for |
@@ -22,6 +23,7 @@
 //! | `places` | folders that two actions, or an action and an input, share |
 
 mod action;
+mod around;
 mod assemble;
 mod circles;
 mod dataset;
@@ -210,7 +212,9 @@ impl JobFile {
             self.name = fields.text("name", problems).map(Spanned::into_inner);
             self.conf = conf(text, &mut fields, problems);
         }
+        let of_file = around::read(&mut fields, problems);
         let mut datasets = datasets(&mut fields, problems);
+        around::add_of_file(&of_file, &fields, datasets.values_mut(), problems);
         for spec in datasets.values_mut() {
             if let OperationSpec::Source(SourceSpec::Text(input)) = &mut spec.operation {
                 place_inputs(input, base, problems);

@@ -53,6 +53,15 @@ fn params() -> Value {
     })
 }
 
+/// Any names, with what can be written as text.
+fn env() -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": { "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
+        "additionalProperties": { "type": ["string", "number", "boolean"] },
+    })
+}
+
 fn dataset() -> Value {
     // A second operation would be refused as such, and what belongs to the first one
     // is looked at beside it only.
@@ -153,7 +162,13 @@ fn fields(place: &Place, what: &str, others: &[&str]) -> Map<String, Value> {
         .flat_map(|(_, _, known)| known);
     known
         .filter(|name| !others.contains(name))
-        .map(|name| (name.to_owned(), value(&place.field(name))))
+        .map(|name| {
+            let value = match name {
+                "env" => env(),
+                _ => value(&place.field(name)),
+            };
+            (name.to_owned(), value)
+        })
         .collect()
 }
 

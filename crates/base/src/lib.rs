@@ -11,3 +11,4 @@ pub mod conf;
 pub mod hex;
 pub mod ids;
 pub mod plain;
+pub mod variables;

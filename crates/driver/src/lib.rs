@@ -23,6 +23,7 @@
 //! | `report` | what a run tells |
 
 mod agent_tls;
+pub mod around;
 mod binary;
 mod delivery;
 mod error;

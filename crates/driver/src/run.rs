@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 pub use super::error::RunError;
 
+use super::around::add_settings;
 use super::core::input::Input;
 use super::core::replay::{Replay, replay};
 use super::core::{Driver, Over, record};
@@ -150,7 +151,8 @@ async fn run_by(
     listener: &mut dyn Listener,
     mut interrupts: mpsc::UnboundedReceiver<()>,
 ) -> Result<Finished, RunError> {
-    let (application, functions) = work.into_parts();
+    let (mut application, functions) = work.into_parts();
+    add_settings(&mut application, conf);
     event_log::check(conf)?;
     let tells_all = tells_all(conf, listener);
     let (mut identity, settled) = settle(application, pools, conf, tells_all)?;

@@ -4,6 +4,7 @@
 //! inputs, jobs, stages and tasks. How it looks is the business of
 //! `text`; nothing runs.
 
+mod around;
 mod text;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,10 +12,12 @@ use std::io::Write;
 
 use serde::Serialize;
 
+use self::around::{AroundPlan, around};
 use super::Environment;
 use super::args::PlanArgs;
 use super::exit_code::Failure;
 use super::prepare::{Prepared, prepare};
+use crate::driver::around::add_settings;
 use crate::ids::DatasetId;
 use crate::job_file::JobFile;
 use crate::plan::application::{ActionKind, Application};
@@ -28,6 +31,8 @@ struct Planned {
     name: Option<String>,
     datasets: Vec<DatasetPlan>,
     jobs: Vec<JobPlan>,
+    /// What commands find around them.
+    around: Vec<AroundPlan>,
 }
 
 #[derive(Serialize)]
@@ -101,7 +106,8 @@ pub fn run(
     environment: &Environment,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
-    let prepared = prepare(&args.job, &args.settings, environment)?;
+    let mut prepared = prepare(&args.job, &args.settings, environment)?;
+    add_settings(&mut prepared.application, &prepared.conf);
     if args.check {
         return Ok(());
     }
@@ -119,13 +125,16 @@ pub fn run(
 
 fn planned(prepared: &Prepared) -> Planned {
     let Prepared {
-        application, file, ..
+        application,
+        conf,
+        file,
     } = prepared;
     let outline = Outline::of(application);
     let datasets = application.plan.datasets();
     let only_in_rounds = file.only_in_rounds();
     let jobs = application.actions.iter().zip(&outline.jobs);
     Planned {
+        around: around(application, conf),
         name: file.name().map(str::to_owned),
         datasets: datasets
             .filter_map(|(id, _)| dataset(id, application, file, &outline, &only_in_rounds))

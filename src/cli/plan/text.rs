@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::around::AroundPlan;
 use super::{DatasetPlan, InputPlan, JobPlan, Planned, StagePlan};
 use crate::cli::run::summary::bytes;
-use crate::plain::{counted, times};
+use crate::plain::{counted, plain, times};
 
 /// A plan as people read it.
 pub(super) fn text(planned: &Planned) -> String {
@@ -26,6 +27,9 @@ pub(super) fn text(planned: &Planned) -> String {
     let width = widest.max().unwrap_or(0).min(30);
     for dataset in &planned.datasets {
         let _ = writeln!(text, "  {:width$}  {}", dataset.name, about(dataset));
+    }
+    for around in &planned.around {
+        let _ = write!(text, "\n{}", around_text(around));
     }
     let mut number = 0;
     for job in &planned.jobs {
@@ -50,6 +54,22 @@ pub(super) fn text(planned: &Planned) -> String {
     let unused: Vec<_> = unused.map(|it| format!("  {}\n", it.name)).collect();
     if !unused.is_empty() {
         let _ = write!(text, "\nnever used\n{}", unused.concat());
+    }
+    text
+}
+
+fn around_text(around: &AroundPlan) -> String {
+    let commands = match around.datasets.len() {
+        1 => "the command",
+        _ => "the commands",
+    };
+    let mut text = format!("{commands} of {} find", around.datasets.join(", "));
+    if around.datasets.len() == 1 {
+        text.push('s');
+    }
+    text.push('\n');
+    for (name, value) in &around.env {
+        let _ = writeln!(text, "  {name}={}", plain(value));
     }
     text
 }

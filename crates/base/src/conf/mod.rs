@@ -26,6 +26,7 @@ pub mod problem;
 pub mod properties;
 pub mod properties_file;
 pub mod property;
+pub mod redaction;
 pub mod registry;
 pub mod resolve;
 pub mod source;

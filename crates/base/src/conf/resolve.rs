@@ -9,7 +9,9 @@ use std::fmt;
 use super::foreign::{self, Fate};
 use super::problem::{ConfError, Problem, Remark, Warning};
 use super::properties;
+use super::properties::application::REDACTION;
 use super::property::{Declaration, DefaultValue, Family, Property};
+use super::redaction::Redaction;
 use super::registry::{Known, Registry};
 use super::source::Source;
 use super::value::{Setting, Value};
@@ -63,9 +65,15 @@ impl Conf {
 
     /// What was set, by name: the value as it may be shown, and where.
     pub fn settings(&self) -> impl Iterator<Item = (&str, String, &Source)> {
-        self.settings
-            .iter()
-            .map(|(name, assigned)| (name.as_str(), assigned.value.to_string(), &assigned.source))
+        let redaction = Redaction::of(self);
+        self.settings.iter().map(move |(name, assigned)| {
+            let mut shown = assigned.value.to_string();
+            // Whoever looks for what is hidden finds by what.
+            if name != REDACTION.name() {
+                shown = redaction.shown(name, &shown).to_owned();
+            }
+            (name.as_str(), shown, &assigned.source)
+        })
     }
 
     /// The settings that were accepted and do nothing, in the order of names.

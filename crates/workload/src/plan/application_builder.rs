@@ -34,6 +34,7 @@ use super::native::Native;
 use super::operation::{Combine, SortOrder};
 use super::program::{Exchange, Skip};
 use super::rounds::Loop;
+use super::surroundings::Surroundings;
 use super::views::{Asked, Doing, Views};
 use super::{Dataset, Partitioner, PlanError};
 use crate::ids::{DatasetId, ShuffleId};
@@ -95,6 +96,12 @@ impl ApplicationBuilder {
     /// items, within their stage.
     pub fn skip(&mut self, skip: Skip) -> &mut Self {
         self.asked.skip = Some(skip);
+        self
+    }
+
+    /// The command of the next dataset that is added finds this around it.
+    pub fn around(&mut self, around: Surroundings) -> &mut Self {
+        self.asked.around = around;
         self
     }
 

@@ -30,6 +30,7 @@ pub mod program;
 pub mod rounds;
 pub mod split;
 pub mod splits;
+pub mod surroundings;
 mod views;
 
 pub use application_builder::{ApplicationBuilder, Turn};

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::native::Native;
 use super::operation::{Combine, Operation, SortOrder, Source};
+use super::surroundings::Surroundings;
 use crate::ids::{DatasetId, Partition, ShuffleId};
 use crate::plan::Partitioning;
 
@@ -22,6 +23,9 @@ pub struct Program {
     pub(super) shuffles: Vec<Exchange>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) native: Option<Native>,
+    /// What all commands find around them.
+    #[serde(default, skip_serializing_if = "Surroundings::is_empty")]
+    pub(super) around: Surroundings,
 }
 
 /// How a dataset is made.
@@ -39,6 +43,9 @@ pub struct Recipe {
     /// What becomes of items that cannot be done; `None` if they fail their job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<Skip>,
+    /// What its command finds around it, beside what all of them do.
+    #[serde(default, skip_serializing_if = "Surroundings::is_empty")]
+    pub around: Surroundings,
 }
 
 /// Items that cannot be done are left out.
@@ -69,6 +76,18 @@ impl Program {
     /// By what executors find the functions of the user's program, if it has any.
     pub const fn native(&self) -> Option<&Native> {
         self.native.as_ref()
+    }
+
+    /// What the command of a dataset finds around it.
+    pub fn around(&self, recipe: &Recipe) -> Surroundings {
+        let mut around = recipe.around.clone();
+        around.add_of_all(&self.around);
+        around
+    }
+
+    /// What all commands find around them, whatever else those of a dataset do.
+    pub const fn around_all(&mut self) -> &mut Surroundings {
+        &mut self.around
     }
 
     /// All datasets, in the order of their ids.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::native::Native;
 use super::operation::{Change, Nature, Operation, Source};
 use super::program::{Exchange, Program, Recipe, Skip};
+use super::surroundings::Surroundings;
 use super::{Dataset, NewDataset, Partitioner, Plan, PlanBuilder, PlanError};
 use crate::ids::{DatasetId, Host, ShuffleId};
 
@@ -23,6 +24,8 @@ pub(super) struct Asked {
     pub(super) timeout: Option<Duration>,
     /// Items that it cannot do are left out.
     pub(super) skip: Option<Skip>,
+    /// What its command finds around it.
+    pub(super) around: Surroundings,
 }
 
 /// What a new dataset does; where it takes partitions of others as they are, these are
@@ -82,6 +85,7 @@ impl Views {
             persisted: asked.persisted,
             timeout: asked.timeout,
             skip: asked.skip,
+            around: asked.around,
         });
         Ok(id)
     }

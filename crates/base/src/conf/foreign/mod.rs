@@ -153,7 +153,6 @@ mod tests {
             ("spark.mesos.network.name", "net", ""),
             ("spark.files", "a.txt", ""),
             ("spark.archives", "a.zip", ""),
-            ("spark.executorEnv.LANG", "C", ""),
             ("spark.dynamicAllocation.enabled", "true", "false"),
             ("spark.submit.deployMode", "cluster", "client"),
             ("spark.driver.port", "7000", "0"),

@@ -113,11 +113,6 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.archives", "spark.files", "spark.mesos.uris"],
     },
     Foreign {
-        reason: "executors are given no variables in this version: set them in the command of \
-                 the `pipe`",
-        names: &["spark.executorEnv.*"],
-    },
-    Foreign {
         reason: "in coarse mode executors are kept until the run ends; spark.cores.max limits \
                  them, and in fine mode (spark.mesos.coarse=false) those without work are ended",
         names: &["spark.dynamicAllocation.enabled"],

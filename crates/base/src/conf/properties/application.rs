@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::conf::master_url::MasterUrl;
 use crate::conf::property::{Property, boolean, master, path, properties, text};
+use crate::conf::redaction::is_pattern;
 
 properties! {
     title: "Application";
@@ -28,4 +29,11 @@ properties! {
     /// Whether what passes between driver and executors is encrypted (TLS 1.3).
     /// Without it they still prove to each other who they are.
     pub CRYPTO: Property<bool> = boolean("spark.network.crypto.enabled").default("true");
+
+    /// A regular expression. Settings, and variables that commands are given, are shown
+    /// without their values - on pages, in event logs, by `mesquite conf` and
+    /// `mesquite plan` - where it is found in the name or in the value.
+    pub REDACTION: Property<String> = text("spark.redaction.regex")
+        .following(is_pattern)
+        .default("(?i)secret|password|token|access[.]?key");
 }

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::conf::property::{Property, decimal, duration, integer, properties, size};
+use crate::conf::Conf;
+use crate::conf::property::{Family, Property, decimal, duration, integer, properties, size, text};
 use crate::conf::units::{SizeUnit, TimeUnit};
 use crate::conf::value::ByteSize;
+use crate::variables::{check_name, check_value};
 
 properties! {
     title: "Executors";
@@ -39,4 +41,20 @@ properties! {
     /// holds no map outputs or persisted partitions.
     pub EXECUTOR_IDLE_TIMEOUT: Property<Duration> =
         duration("spark.dynamicAllocation.executorIdleTimeout", TimeUnit::Seconds).default("60s");
+
+    /// A variable of the environment of all commands (`pipe`, and that of
+    /// `reduce_by_key`), wherever they run. `env` of a job file goes before it. It
+    /// comes to executors on their way to the driver, and so Mesos does not show it.
+    pub EXECUTOR_ENV: Family<String> = text("spark.executorEnv.NAME").family();
+}
+
+/// Variables that commands cannot be given.
+pub(super) fn bad_variables(conf: &Conf) -> impl Iterator<Item = String> {
+    conf.family(&EXECUTOR_ENV)
+        .into_iter()
+        .filter_map(|(name, value)| {
+            let checked = check_name(&name).and_then(|()| check_value(&value));
+            let why = checked.err()?;
+            Some(format!("the variable of spark.executorEnv.{name} {why}"))
+        })
 }

@@ -47,6 +47,7 @@ pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
     ]
     .into_iter()
     .flatten()
+    .chain(executor::bad_variables(conf))
     .collect()
 }
 

@@ -254,7 +254,6 @@ fn what_would_be_missed_is_refused_with_its_reason_unless_it_asks_for_nothing() 
         ("spark.authenticate", "true"),
         ("spark.authenticate.secret", "hunter2"),
         ("spark.authenticate.secretBitLength", "256"),
-        ("spark.executorEnv.LANG", "C"),
         ("spark.mesos.gpus.max", "2"),
     ]);
     let names: Vec<_> = messages
@@ -265,7 +264,6 @@ fn what_would_be_missed_is_refused_with_its_reason_unless_it_asks_for_nothing() 
         names,
         [
             "spark.authenticate.secret (command line, --conf)",
-            "spark.executorEnv.LANG (command line, --conf)",
             "spark.mesos.gpus.max (command line, --conf)"
         ]
     );
@@ -362,7 +360,7 @@ fn made_up() -> ConfBuilder {
 #[test]
 fn a_family_answers_with_the_members_that_are_set() {
     let conf = made_up()
-        .set(Source::ConfOption, "spark.executorEnv.B.C", "2")
+        .set(Source::ConfOption, "spark.executorEnv.B_C", "2")
         .set(Source::ConfOption, "spark.executorEnv.A", "1")
         .set(Source::ConfOption, "spark.executorEnv.PARTICULAR", "3")
         .set(Source::ConfOption, "spark.task.resource.gpu.amount", "4")
@@ -375,7 +373,7 @@ fn a_family_answers_with_the_members_that_are_set() {
         .iter()
         .map(|(k, v)| (k.as_str(), v.as_str()))
         .collect();
-    assert_eq!(variables, [("A", "1"), ("B.C", "2")]);
+    assert_eq!(variables, [("A", "1"), ("B_C", "2")]);
     assert_eq!(conf.get(&made_up::PARTICULAR), "3");
 }
 

@@ -12,7 +12,7 @@ use crate::executor::operators::generate::{Item, Numbers};
 use crate::executor::operators::jsonl::jsonl;
 use crate::executor::operators::limit::Limited;
 use crate::executor::operators::parts::Parts;
-use crate::executor::operators::pipe::Pipe;
+use crate::executor::operators::pipe::{Pipe, Place};
 use crate::executor::operators::rewrite::{replace, split_by};
 use crate::executor::operators::select::{filter, sample};
 use crate::executor::operators::top::top;
@@ -57,7 +57,7 @@ impl Running {
                 self.timeouts.watch(&recipe.name, most)?;
             }
             if let Operation::Source(source) = &recipe.operation {
-                let records = self.source(source, &recipe.name, partition)?;
+                let records = self.source(source, recipe, partition)?;
                 break self.keep(records, recipe, at);
             }
             above.push(at);
@@ -77,7 +77,7 @@ impl Running {
         while let Some((dataset, partition)) = above.pop() {
             let recipe = program.recipe(dataset);
             if let Operation::Change(_, change) = &recipe.operation {
-                records = self.change(records, change, &recipe.name, partition)?;
+                records = self.change(records, change, recipe, partition)?;
             }
             records = self.keep(records, recipe, (dataset, partition));
         }
@@ -114,9 +114,10 @@ impl Running {
     fn source(
         &self,
         source: &Source,
-        name: &str,
+        recipe: &Recipe,
         partition: Partition,
     ) -> Result<Box<dyn Records>, TaskError> {
+        let name = &*recipe.name;
         let missing = || TaskError::Permanent(format!("there is no partition {partition}"));
         Ok(match source {
             Source::Text(splits) => {
@@ -150,9 +151,7 @@ impl Running {
                 let arriving = self.read(*shuffle, partition)?;
                 let records = merged(arriving, merge, &self.beginning())?;
                 match merge {
-                    Merge::ReduceByPipe(command) => {
-                        Box::new(Pipe::start(records, command, name, &self.context)?)
-                    }
+                    Merge::ReduceByPipe(command) => Box::new(self.pipe(records, command, recipe)?),
                     Merge::Concatenate | Merge::Combine(_) | Merge::Sort(_) => records,
                 }
             }
@@ -168,11 +167,12 @@ impl Running {
         &self,
         records: Box<dyn Records>,
         change: &Change,
-        name: &str,
+        recipe: &Recipe,
         partition: Partition,
     ) -> Result<Box<dyn Records>, TaskError> {
+        let name = &*recipe.name;
         Ok(match change {
-            Change::Pipe(command) => Box::new(Pipe::start(records, command, name, &self.context)?),
+            Change::Pipe(command) => Box::new(self.pipe(records, command, recipe)?),
             Change::Filter { pattern, not } => Box::new(filter(records, pattern, *not)?),
             Change::Sample { fraction, seed } => {
                 Box::new(sample(records, *fraction, *seed, partition))
@@ -205,6 +205,19 @@ impl Running {
                 self.native(*function, Input::Records(records), name)?
             }
         })
+    }
+
+    /// What a command makes of records.
+    fn pipe(
+        &self,
+        records: Box<dyn Records>,
+        command: &str,
+        recipe: &Recipe,
+    ) -> Result<Pipe, TaskError> {
+        let place = Place {
+            env: self.engine.program.around(recipe).env,
+        };
+        Pipe::start_at(place, records, (command, &recipe.name), &self.context)
     }
 
     /// What a function of the user's program makes.

@@ -15,6 +15,7 @@
 //! | `pipeline` | what the text of a command tells |
 //! | `shell` | which shell runs it |
 //! | `stderr` | what it says |
+//! | `place` | where it starts, and with which variables |
 //! | `holders` | who holds its output open |
 //! | `ending` | what its end means |
 //! | `measured` | what it takes of memory and processors |
@@ -23,6 +24,7 @@ mod ending;
 mod holders;
 mod measured;
 mod pipeline;
+mod place;
 mod shell;
 mod stderr;
 
@@ -44,6 +46,7 @@ use nix::unistd::Pid;
 
 use self::ending::{End, failure};
 use self::measured::{Measured, reap};
+pub use self::place::Place;
 use self::shell::Shell;
 use self::stderr::Stderr;
 use super::limit::too_long;
@@ -87,6 +90,8 @@ pub struct Pipe {
     measured: Measured,
     context: TaskContext,
     wake: Option<WakerGuard>,
+    /// Goes when the group has gone.
+    _place: Place,
 }
 
 /// What is known of processes that a command left running, and that hold its output.
@@ -105,10 +110,10 @@ impl Pipe {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(
+    pub fn start_at(
+        place: Place,
         parent: Box<dyn Records>,
-        command: &str,
-        dataset: &str,
+        (command, dataset): (&str, &str),
         context: &TaskContext,
     ) -> Result<Self, TaskError> {
         context.cancel.check()?;
@@ -132,6 +137,7 @@ impl Pipe {
         for (name, _) in ALLOCATOR {
             started.env_remove(name);
         }
+        place.give(&mut started);
         let mut child = started.spawn().map_err(|e| failed(&e))?;
         let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"));
         let stdin = child.stdin.take().expect("stdin is piped");
@@ -164,6 +170,7 @@ impl Pipe {
             measured: Measured::new(group, clock.now(), &context.metrics),
             context: context.clone(),
             wake: Some(context.cancel.on_cancel(move || kill(group))),
+            _place: place,
         };
         // From here on dropping the pipe ends the group.
         if let Some(warning) = shell.warning {

@@ -4,8 +4,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::plan::surroundings::Variables;
 use crate::rpc::message::from_executor::Said;
 use crate::task::{Cancel, Heard, Metrics, Voice, all_lines, test_context, test_records};
+
+impl Pipe {
+    fn start(
+        parent: Box<dyn Records>,
+        command: &str,
+        dataset: &str,
+        context: &TaskContext,
+    ) -> Result<Self, TaskError> {
+        Self::start_at(Place::default(), parent, (command, dataset), context)
+    }
+}
 
 fn pipe(parent: impl Records + 'static, command: &str) -> Result<Vec<String>, TaskError> {
     let context = test_context(Path::new("/"));
@@ -43,6 +55,20 @@ fn a_command_knows_what_it_works_on() {
     )
     .expect("said");
     assert_eq!(said, ["app 0"]);
+}
+
+#[test]
+fn a_command_is_given_the_variables_of_its_dataset() {
+    let env = [("SUFFIX", "a b'$x"), ("MALLOC_TRIM_THRESHOLD_", "1")];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let place = Place {
+        env: Variables(env.into()),
+    };
+    let command = "echo \"$SUFFIX\" $MALLOC_TRIM_THRESHOLD_ $MESQUITE_PARTITION";
+    let context = test_context(Path::new("/"));
+    let parent = Box::new(test_records(&[]));
+    let pipe = Pipe::start_at(place, parent, (command, "d"), &context).expect("started");
+    assert_eq!(all_lines(pipe).expect("said"), ["a b'$x 1 0"]);
 }
 
 #[test]

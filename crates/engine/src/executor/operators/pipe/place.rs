@@ -1,0 +1,19 @@
+//! Where a command starts, and with which variables.
+
+use std::process::Command;
+
+use crate::plan::surroundings::Variables;
+
+/// See the module. By default as this process.
+#[derive(Debug, Default)]
+pub struct Place {
+    /// Variables beside those of this process.
+    pub env: Variables,
+}
+
+impl Place {
+    /// Has a command start here.
+    pub(super) fn give(&self, command: &mut Command) {
+        command.envs(&self.env.0);
+    }
+}

@@ -1,0 +1,51 @@
+//! What commands find around them, as a plan tells of it.
+//!
+//! Responsible for saying it once for all datasets that find the same, without secrets.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::name;
+use crate::conf::Conf;
+use crate::conf::redaction::Redaction;
+use crate::plan::application::Application;
+use crate::plan::surroundings::Surroundings;
+
+/// What the commands of some datasets find.
+#[derive(Serialize)]
+pub(super) struct AroundPlan {
+    pub(super) datasets: Vec<String>,
+    /// Variables, with what may be shown of them.
+    pub(super) env: BTreeMap<String, String>,
+}
+
+/// What the commands of an application find, by the first dataset of each kind.
+pub(super) fn around(application: &Application, conf: &Conf) -> Vec<AroundPlan> {
+    let redaction = Redaction::of(conf);
+    let mut kinds: Vec<(Surroundings, Vec<String>)> = Vec::new();
+    for (id, _) in application.plan.datasets() {
+        let recipe = application.program.recipe(id);
+        let found = application.program.around(recipe);
+        if !recipe.operation.runs_command() || found.is_empty() {
+            continue;
+        }
+        let dataset = name(application, id);
+        match kinds.iter_mut().find(|(it, _)| *it == found) {
+            Some((_, datasets)) if datasets.contains(&dataset) => {}
+            Some((_, datasets)) => datasets.push(dataset),
+            None => kinds.push((found, vec![dataset])),
+        }
+    }
+    let kinds = kinds.into_iter().map(|(found, datasets)| AroundPlan {
+        datasets,
+        env: shown(&found, &redaction),
+    });
+    kinds.collect()
+}
+
+fn shown(found: &Surroundings, redaction: &Redaction) -> BTreeMap<String, String> {
+    let env = found.env.0.iter();
+    env.map(|(name, value)| (name.clone(), redaction.shown(name, value).to_owned()))
+        .collect()
+}
