@@ -26,6 +26,7 @@ use mesquite::clock::Timestamp;
 use mesquite::conf::Conf;
 use mesquite::conf::properties::application::MASTER;
 use mesquite::conf::source::Source;
+use mesquite::driver::facts::cluster::NoHope;
 use mesquite::driver::listener::Listener;
 use mesquite::driver::report::{Progress, Status};
 use mesquite::driver::run::run_with;
@@ -56,7 +57,8 @@ impl Growing {
             // That many deaths are no accident: without this, a program that cannot start
             // is started for ever.
             if number >= 10 * self.most {
-                actions.push(Action::Hopeless(format!("{number} executors have died")));
+                let deaths = number;
+                actions.push(Action::Hopeless(NoHope::ExecutorsDied { deaths }));
                 break;
             }
             let executor = ExecutorId::from(format!("grown-{number}"));

@@ -187,7 +187,7 @@ impl EventLog {
             | Fact::Subscribed { .. }
             | Fact::MasterLost { .. }
             | Fact::MasterUnreachable { .. }
-            | Fact::Managed { .. } => {}
+            | Fact::Cluster(_) => {}
         }
     }
 

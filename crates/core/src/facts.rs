@@ -3,12 +3,15 @@
 //! Responsible for the words. The driver's core makes facts where things happen and hands
 //! them over with each step; readers make of them what people and programs see: what is
 //! [told](crate::telling) while a run lasts, and the [event log](crate::event_log). Facts
-//! are data: texts for people are their readers' business. What the cluster manager says
-//! is the exception, which has many ways to say it.
+//! are data: texts for people are their readers' business. What cluster managers tell has
+//! words of its own: [`cluster`].
+
+pub mod cluster;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::cluster::{ClusterFact, NothingRuns};
 use crate::ids::{
     DatasetId, ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex,
 };
@@ -290,8 +293,8 @@ pub enum Fact {
         waiting: u64,
         /// For how long nothing has run.
         since: Duration,
-        /// Why there is none, for people.
-        why: String,
+        /// Why there is none.
+        why: NothingRuns,
     },
     /// An attempt has run far longer than those of its stage that ended.
     TaskSlow {
@@ -343,11 +346,6 @@ pub enum Fact {
         /// Why, for people.
         why: String,
     },
-    /// The cluster manager wants something known.
-    Managed {
-        /// What, for people.
-        text: String,
-        /// Whether something is wrong.
-        is_wrong: bool,
-    },
+    /// What the cluster manager tells.
+    Cluster(ClusterFact),
 }

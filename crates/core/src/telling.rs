@@ -4,6 +4,7 @@
 //! stages, which failures and losses are worth a line, and the texts of all lines. It
 //! decides nothing about a run; who shows what it says is `report`'s `Listener`.
 
+pub mod cluster;
 mod slow;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,6 +26,8 @@ pub struct Teller {
     ended: BTreeMap<StageId, (u32, u32)>,
     /// The causes of failures that were told.
     failures: BTreeMap<StageId, BTreeSet<String>>,
+    /// Refusals of launches that were told.
+    refusals: BTreeSet<String>,
     /// What stages are called that run.
     names: BTreeMap<StageId, Arc<str>>,
 }
@@ -80,6 +83,7 @@ impl Teller {
                 told.extend(self.failure(fact));
             }
             Fact::CommandSaid(said) => told.push(Progress::Said(said.clone())),
+            Fact::Cluster(fact) => told.extend(self.cluster(fact)),
             Fact::TaskSlow { .. } | Fact::MoreTasksSlow { .. } | Fact::StageQuiet { .. } => {
                 told.extend(self.slow(fact).map(Progress::Note));
             }
@@ -193,17 +197,16 @@ fn line(fact: &Fact) -> Option<Progress> {
             since,
             why,
         } => warning(format!(
-            "{} waited {} s and none runs: {why}",
+            "{} waited {} s and none runs: {}",
             have(*waiting),
-            since.as_secs()
+            since.as_secs(),
+            cluster::nothing_runs(why)
         )),
         Fact::Subscribed { endpoint } => {
             note(format!("subscribed again with the master at {endpoint}"))
         }
         Fact::MasterLost { why } => warning(format!("lost the master; what runs goes on: {why}")),
         Fact::MasterUnreachable { why } => note(format!("cannot reach the master: {why}")),
-        Fact::Managed { text, is_wrong } if *is_wrong => warning(text.clone()),
-        Fact::Managed { text, .. } => note(text.clone()),
         // Told otherwise, or of no interest while it lasts.
         Fact::ExecutorAdded { .. }
         | Fact::ExecutorRemoved { .. }
@@ -216,6 +219,7 @@ fn line(fact: &Fact) -> Option<Progress> {
         | Fact::TaskSlow { .. }
         | Fact::MoreTasksSlow { .. }
         | Fact::StageQuiet { .. }
+        | Fact::Cluster(_)
         | Fact::CommandSaid(_) => None,
     }
 }

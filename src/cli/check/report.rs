@@ -9,6 +9,8 @@ use std::time::Duration;
 use super::visit::Found;
 use crate::backend::executor_size::{Capacity, ExecutorSize};
 use crate::clock::SystemClock;
+use crate::driver::facts::cluster::Asked;
+use crate::driver::telling::cluster::asked;
 use crate::mesos::operator::Agent;
 use crate::offers::{DeclineReason, Offer, Requirement};
 
@@ -110,15 +112,11 @@ impl fmt::Display for Report<'_> {
             }
             Err(why) => writeln!(f, "agents     not told by the master: {why}")?,
         }
-        let cores = match self.size.cores {
-            Some(cores) => format!("{cores} cores"),
-            None => "all cores of an offer".to_owned(),
-        };
-        writeln!(
-            f,
-            "executor   {cores}, {} MiB of memory\n",
-            self.size.memory_mib
-        )?;
+        let asked = asked(&Asked::Executors {
+            cores: self.size.cores,
+            memory_mib: self.size.memory_mib,
+        });
+        writeln!(f, "executor   {asked}\n")?;
         for judged in &self.offers {
             write!(f, "{judged}")?;
         }

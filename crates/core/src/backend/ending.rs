@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::executor_size::ExecutorSize;
 use crate::clock::Timestamp;
+use crate::facts::cluster::ClusterFact;
 use crate::ids::ExecutorId;
 use mesquite_mesos::event::ExitStatus;
 use mesquite_mesos::task::TaskStatus;
@@ -245,7 +246,7 @@ impl Endings {
 
     /// What an agent says late of an executor that was given up already, if that is
     /// more than that it has ended.
-    pub fn told_late(&self, executor: &ExecutorId, status: &TaskStatus) -> Option<String> {
+    pub fn told_late(&self, executor: &ExecutorId, status: &TaskStatus) -> Option<ClusterFact> {
         let reason = status.reason.as_deref()?;
         if !tells_of_executor(status) || BY_ITSELF.contains(&reason) {
             return None;
@@ -255,8 +256,10 @@ impl Endings {
             status: Some(status.clone()),
             until: Timestamp::ZERO,
         };
-        let text = open.cause(&self.asked).text;
-        Some(format!("executor {executor}, which was given up: {text}"))
+        Some(ClusterFact::EndedAfterAll {
+            executor: executor.clone(),
+            how: open.cause(&self.asked).text,
+        })
     }
 
     /// The executor is gone, by this or in another way.

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use super::ending::Cause;
 use super::mesos::fine::MesosFine;
 use crate::clock::Timestamp;
+use crate::facts::cluster::{ClusterFact, NoHope, NothingRuns};
 use crate::ids::{ExecutorId, Host, TaskId};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::Event;
@@ -90,8 +91,8 @@ pub enum Action {
         /// What is known, for people.
         message: String,
     },
-    /// An attempt never began, since the master refused its launch. People are
-    /// told of refusals by notes.
+    /// An attempt never began, since the master refused its launch, which is told by
+    /// [`ClusterFact::LaunchRefused`].
     NotLaunched {
         /// The attempt.
         task: TaskId,
@@ -112,11 +113,9 @@ pub enum Action {
     /// ends when it has nothing to do any more. May be repeated.
     Drain(ExecutorId),
     /// There will be no executor any more, for this reason.
-    Hopeless(String),
-    /// People are to know.
-    Note(String),
-    /// People are to know, and something is wrong.
-    Warn(String),
+    Hopeless(NoHope),
+    /// Somebody wants to know this.
+    Told(ClusterFact),
 }
 
 /// What an executor was launched with.
@@ -179,7 +178,7 @@ pub trait ClusterManager: Send {
     }
 
     /// Why nothing runs, if it knows.
-    fn why_nothing_runs(&self) -> Option<String> {
+    fn why_nothing_runs(&self) -> Option<NothingRuns> {
         None
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::manager::{Action, ClusterManager, Input, Launched};
 use super::threads::THIS_HOST;
 use crate::clock::Timestamp;
+use crate::facts::cluster::{ClusterFact, NoHope};
 use crate::ids::{ExecutorId, Host};
 
 /// So many deaths in a row before any task began have a cause that a new process
@@ -68,9 +69,12 @@ impl Processes {
             actions.push(self.next());
             return actions;
         }
-        actions.push(Action::Warn(too_many_deaths()));
+        let no_hope = NoHope::ExecutorsDied {
+            deaths: MOST_FRUITLESS,
+        };
+        actions.push(Action::Told(ClusterFact::NoMoreExecutors(no_hope.clone())));
         if self.running.is_empty() {
-            actions.push(Action::Hopeless(too_many_deaths()));
+            actions.push(Action::Hopeless(no_hope));
         }
         actions
     }
@@ -120,14 +124,6 @@ impl ClusterManager for Processes {
     }
 }
 
-/// Why no more processes are started.
-fn too_many_deaths() -> String {
-    format!(
-        "{MOST_FRUITLESS} executors one after the other have died before they began a task; no \
-         more are started"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,9 +155,12 @@ mod tests {
             let (dead, next) = (number.to_string(), (number + 1).to_string());
             assert_eq!(dies(&mut processes, &dead), [kill(&dead), start(&next)]);
         }
-        let warn = || Action::Warn(too_many_deaths());
+        let no_hope = || NoHope::ExecutorsDied {
+            deaths: MOST_FRUITLESS,
+        };
+        let warn = || Action::Told(ClusterFact::NoMoreExecutors(no_hope()));
         assert_eq!(dies(&mut processes, "10"), [kill("10"), warn()]);
-        let hopeless = Action::Hopeless(too_many_deaths());
+        let hopeless = Action::Hopeless(no_hope());
         assert_eq!(dies(&mut processes, "1"), [kill("1"), warn(), hopeless]);
     }
 

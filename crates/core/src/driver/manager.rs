@@ -11,6 +11,7 @@ use super::{Driver, Over};
 use crate::backend::manager::{Action, Input};
 use crate::facts::Fact;
 use crate::ids::{ExecutorId, TaskId};
+use crate::telling::cluster::no_hope;
 use crate::wire::outcome_of;
 use mesquite_mesos::subscription::Notice;
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
@@ -57,16 +58,12 @@ impl Driver {
             }
             Action::Drain(executor) => self.fleet.drain(executor, queue),
             Action::Hopeless(why) => {
-                self.over.get_or_insert(Over::Dying(why));
+                self.over.get_or_insert(Over::Dying(no_hope(&why)));
             }
-            Action::Note(text) => {
-                let is_wrong = false;
-                queue.fact(Fact::Managed { text, is_wrong });
+            Action::Told(fact) if fact.is_detail() => {
+                queue.detail(|| Some(Fact::Cluster(fact)));
             }
-            Action::Warn(text) => {
-                let is_wrong = true;
-                queue.fact(Fact::Managed { text, is_wrong });
-            }
+            Action::Told(fact) => queue.fact(Fact::Cluster(fact)),
         }
     }
 

@@ -277,12 +277,13 @@ mod tests {
 
     #[test]
     fn what_the_manager_says_waits_until_all_else_is_done_and_keeps_its_order() {
+        let note = |it: &str| Action::Idle(ExecutorId::from(it));
         let mut queue = Queue::default();
-        queue.managed(vec![Action::Note("a".into()), Action::Note("b".into())]);
+        queue.managed(vec![note("a"), note("b")]);
         queue.then(Next::Forget(TaskId(1)));
         assert_eq!(order(&mut queue, |_| vec![]), [1]);
-        assert_eq!(queue.take_managed(), Some(Action::Note("a".into())));
-        assert_eq!(queue.take_managed(), Some(Action::Note("b".into())));
+        assert_eq!(queue.take_managed(), Some(note("a")));
+        assert_eq!(queue.take_managed(), Some(note("b")));
         assert_eq!(queue.take_managed(), None);
     }
 

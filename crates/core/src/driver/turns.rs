@@ -13,6 +13,7 @@ use super::heard::Outcome;
 use super::queue::Next;
 use super::stores;
 use crate::backend::manager::Input;
+use crate::facts::cluster::NothingRuns;
 use crate::facts::{AttemptFacts, Fact};
 use crate::ids::{ExecutorId, TaskId};
 use crate::telling::has_failed;
@@ -277,7 +278,7 @@ impl Driver {
                 queue.fact(Fact::NoExecutors {
                     waiting,
                     since,
-                    why: why.unwrap_or_else(|| "no executor has registered".to_owned()),
+                    why: why.unwrap_or(NothingRuns::NoneRegistered),
                 });
             }
             Notice::TaskLeftOut {

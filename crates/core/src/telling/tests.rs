@@ -204,3 +204,67 @@ fn slow_attempts_are_told_with_whose_they_are_and_what_may_help() {
     let notes = notes.map(|it| Progress::Note(it.into()));
     assert_eq!(told[1..], notes);
 }
+
+#[test]
+fn why_nothing_runs_is_told_by_host_in_the_words_of_a_check() {
+    use crate::facts::cluster::{AgentsDeclined, NothingRuns, OffersSoFar};
+    use crate::offers::DeclineReason;
+    let most = |max_cores| DeclineReason::ReachedMaxCores { max_cores };
+    let of = |reasons, hosts: &[&str], agents| AgentsDeclined {
+        reasons,
+        hosts: hosts.iter().map(|it| (*it).into()).collect(),
+        agents,
+    };
+    let told = |so_far| {
+        let fact = Fact::NoExecutors {
+            waiting: 2,
+            since: Duration::from_secs(15),
+            why: NothingRuns::Offers(so_far),
+        };
+        match &read(&mut Teller::default(), vec![fact])[..] {
+            [Progress::Warning(text)] => text.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let so_far = OffersSoFar {
+        came: 9,
+        declined: vec![
+            of(
+                vec![most(4), DeclineReason::NothingWanted],
+                &["h1", "h2"],
+                5,
+            ),
+            of(vec![most(5)], &["h3"], 1),
+        ],
+        more: 1,
+    };
+    assert_eq!(
+        told(so_far),
+        "2 tasks have waited 15 s and none runs: 9 offers came; no use on h1, h2 and 3 more: all 4 \
+         cores of spark.cores.max are in use, there is nothing to run; no use on h3: all 5 cores \
+         of spark.cores.max are in use; no use on 1 agent for other reasons"
+    );
+    assert!(told(OffersSoFar::default()).contains("has offered nothing"));
+}
+
+#[test]
+fn a_refusal_of_launches_is_told_once() {
+    use crate::facts::cluster::{ClusterFact, Launches};
+    use mesquite_mesos::refused::CallRefusal;
+    let mut teller = Teller::default();
+    let mut told = |code| {
+        let refused = ClusterFact::LaunchRefused {
+            what: Launches::Tasks,
+            count: 2,
+            refusal: CallRefusal {
+                code,
+                why: format!("status {code}"),
+            },
+        };
+        read(&mut teller, vec![Fact::Cluster(refused)])
+    };
+    let text = "the master refused to launch 2 tasks, which is tried again: status 413";
+    assert_eq!(told(413), [Progress::Note(text.into())]);
+    assert_eq!(told(413), []);
+    assert_eq!(told(429).len(), 1);
+}

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use mesquite_base::ids::{DatasetId, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
 use mesquite_core::event_log::AboutRun;
+use mesquite_core::facts::cluster::{ClusterFact, NothingRuns};
 use mesquite_core::facts::{AttemptFacts, Fact, StageFacts};
 use mesquite_core::report::Status;
 use mesquite_scheduler::locality::LocalityLevel;
@@ -286,14 +287,17 @@ fn why_tasks_wait_and_what_happened_when_is_answered() {
     let no_executors = Fact::NoExecutors {
         waiting: 1,
         since: Duration::from_secs(15),
-        why: "<i>no offers</i>".into(),
+        why: NothingRuns::MasterAway,
     };
-    happen(&run, vec![no_executors]);
+    let said = ClusterFact::MasterSaid("<i>no offers</i>".into());
+    happen(&run, vec![no_executors, Fact::Cluster(said)]);
     let waiting = own("waiting");
     assert_eq!(waiting["stages"][0]["waiting"], 1, "{waiting}");
     assert_eq!(waiting["stages"][0]["running"], 1, "{waiting}");
     let told = waiting["told"][0]["text"].as_str().expect("a text");
     assert!(told.contains("<i>no offers</i>"), "{waiting}");
+    let why = waiting["told"][1]["text"].as_str().expect("a text");
+    assert!(why.contains("the master cannot be reached"), "{waiting}");
     let (_, page) = ask(&live, "/");
     assert!(page.contains("&lt;i&gt;no offers&lt;/i&gt;"), "{page}");
     end(&run);

@@ -30,14 +30,16 @@ struct Failures {
 pub struct AgentFailures(BTreeMap<AgentId, Failures>);
 
 impl AgentFailures {
-    /// An executor failed on an agent.
-    pub fn failed(&mut self, now: Timestamp, agent: AgentId) {
+    /// An executor failed on an agent. How many have, and for how long it is left alone,
+    /// if that is so.
+    pub fn failed(&mut self, now: Timestamp, agent: AgentId) -> Option<(u32, Duration)> {
         let failures = self.0.entry(agent).or_default();
         failures.count += 1;
-        if let Some(times) = failures.count.checked_sub(FAILURES) {
-            let pause = EXCLUDED_FOR.saturating_mul(2_u32.saturating_pow(times));
-            failures.until = Some(now + pause.min(EXCLUDED_FOR_MOST));
-        }
+        let times = failures.count.checked_sub(FAILURES)?;
+        let pause = EXCLUDED_FOR.saturating_mul(2_u32.saturating_pow(times));
+        let pause = pause.min(EXCLUDED_FOR_MOST);
+        failures.until = Some(now + pause);
+        Some((failures.count, pause))
     }
 
     /// An executor works on an agent: its past is forgotten.
@@ -78,11 +80,12 @@ mod tests {
         let mut failures = AgentFailures::default();
         let agent = AgentId::from("a");
         let mut now = Timestamp::ZERO;
-        failures.failed(now, agent.clone());
+        assert_eq!(failures.failed(now, agent.clone()), None);
         assert_eq!(failures.excluded_for(now, &agent), None);
         let mut pauses = Vec::new();
         for _ in 0..9 {
-            failures.failed(now, agent.clone());
+            let (_, pause) = failures.failed(now, agent.clone()).expect("it is excluded");
+            assert_eq!(failures.excluded_for(now, &agent), Some(pause));
             pauses.push(failures.excluded_for(now, &agent).map(|it| it.as_secs()));
             now = failures.next_deadline().expect("it is excluded");
             assert!(failures.expire(now));
@@ -91,7 +94,7 @@ mod tests {
         let expected = [10, 20, 40, 80, 160, 320, 600, 600, 600].map(Some);
         assert_eq!(pauses, expected);
         failures.works(&agent);
-        failures.failed(now, agent.clone());
+        assert_eq!(failures.failed(now, agent.clone()), None);
         assert_eq!(failures.excluded_for(now, &agent), None);
     }
 }

@@ -24,6 +24,7 @@ use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
 use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
+use crate::facts::cluster::{Asked, NothingRuns};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId};
 use crate::offers::OfferGroup;
 use crate::resources::Resources;
@@ -80,8 +81,12 @@ impl MesosCoarse {
     /// Has nothing yet, and wants nothing. With `pack` agents are filled one after the
     /// other, instead of evenly.
     pub fn new(config: MesosConfig, pack: bool) -> Self {
+        let asked = Asked::Executors {
+            cores: config.size.cores,
+            memory_mib: config.size.memory_mib,
+        };
         Self {
-            desk: Desk::new(config, "spark.executor.cores lower"),
+            desk: Desk::new(config, asked, "spark.executor.cores lower"),
             pack,
             executors: BTreeMap::new(),
             remnants: BTreeMap::new(),
@@ -102,9 +107,9 @@ impl MesosCoarse {
             .collect()
     }
 
-    fn subscribed(&mut self, now: Timestamp) {
+    fn subscribed(&mut self, actions: &mut Vec<Action>) {
         let ours = Self::ours(&self.executors);
-        self.desk.subscribed(now, ours.into_keys());
+        self.desk.subscribed(ours.into_keys(), actions);
     }
 
     fn event(
@@ -151,7 +156,7 @@ impl MesosCoarse {
         if let Some(found) = self.executors.get_mut(executor) {
             found.registered = true;
             self.desk.failures.works(&found.agent);
-            self.desk.tally.accepted();
+            self.desk.answers.forget();
             self.desk.refusals.launched();
         }
     }
@@ -159,7 +164,7 @@ impl MesosCoarse {
     /// Asks for offers, if more is wanted.
     fn revive_if_wanted(&mut self, actions: &mut Vec<Action>) {
         if self.wants_more() {
-            actions.extend(self.desk.revive());
+            self.desk.revive(actions);
         }
     }
 }
@@ -167,9 +172,10 @@ impl MesosCoarse {
 impl ClusterManager for MesosCoarse {
     fn handle(&mut self, now: Timestamp, unix_time: Duration, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.desk.begin(now);
         match input {
-            Input::Started | Input::Subscribed => self.subscribed(now),
-            Input::Disconnected => self.desk.disconnected(),
+            Input::Started | Input::Subscribed => self.subscribed(&mut actions),
+            Input::Disconnected => self.desk.disconnected(&mut actions),
             Input::Event(event) => self.event(now, unix_time, event, &mut actions),
             Input::Wanted { cores, .. } => {
                 self.wanted = cores;
@@ -237,12 +243,11 @@ impl ClusterManager for MesosCoarse {
         true
     }
 
-    fn why_nothing_runs(&self) -> Option<String> {
+    fn why_nothing_runs(&self) -> Option<NothingRuns> {
         let starting = self.executors.values().filter(|it| !it.registered).count();
         if self.desk.subscribed && starting > 0 {
-            return Some(format!(
-                "{starting} executors were launched and have not registered"
-            ));
+            let executors = starting as u64;
+            return Some(NothingRuns::Starting { executors });
         }
         Some(self.desk.why_nothing_runs())
     }

@@ -3,14 +3,15 @@
 //! Responsible for the subscription and what it voids, for taking offers in and giving
 //! them back, for SUPPRESS and REVIVE, for what speaks against an offer, for calls that
 //! were refused, for reconciliation, for agents that fail or are wanted back, and for
-//! what Mesos is told of an executor. Used by both modes, which decide what becomes of
+//! what Mesos is told of an executor, and for telling what becomes of offers. Used by both modes, which decide what becomes of
 //! an offer that nothing speaks against, and what the end of a Mesos task means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::agent_failures::AgentFailures;
-use super::decline_tally::DeclineTally;
+use super::answers::Answers;
 use super::declines::Declines;
 use super::maintenance;
 use super::refusals::Refusals;
@@ -18,9 +19,12 @@ use crate::backend::ending::{Cause, Endings};
 use crate::backend::executor_size::ExecutorSize;
 use crate::backend::manager::Action;
 use crate::clock::Timestamp;
+use crate::facts::cluster::{Answer, Asked, ClusterFact, Launches, NothingRuns, OfferAnswer};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
-use crate::offers::{DeclineReason, Offer, OfferGroup, OfferLedger, RefusePolicy, Requirement};
-use crate::plain::counted;
+use crate::offers::{
+    CannotAccept, DeclineReason, Offer, OfferGroup, OfferLedger, OutstandingOffer, RefusePolicy,
+    Requirement,
+};
 use crate::resources::Resources;
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::{Event, ExitStatus};
@@ -77,31 +81,36 @@ pub(super) struct Desk {
     pub ledger: OfferLedger,
     pub endings: Endings,
     pub failures: AgentFailures,
-    pub tally: DeclineTally,
+    pub answers: Answers,
     pub refusals: Refusals,
     pub reconciliation: Reconciliation,
     pub subscribed: bool,
     /// Whether the master knows that nothing is wanted.
     pub suppressed: bool,
+    asked: Asked,
+    /// When it is, in the step that is taken.
+    now: Timestamp,
     declines: Declines,
     excluded: BTreeSet<Host>,
     next: u32,
 }
 
 impl Desk {
-    /// Without a subscription. `fewer` is the setting that has fewer tasks share an
-    /// executor.
-    pub fn new(config: MesosConfig, fewer: &'static str) -> Self {
+    /// Without a subscription. `asked` is what is asked for; `fewer` the setting that has
+    /// fewer tasks share an executor.
+    pub fn new(config: MesosConfig, asked: Asked, fewer: &'static str) -> Self {
         Self {
             endings: Endings::new(config.size, fewer),
             config,
             ledger: OfferLedger::new(),
             failures: AgentFailures::default(),
-            tally: DeclineTally::default(),
+            answers: Answers::default(),
             refusals: Refusals::default(),
             reconciliation: Reconciliation::default(),
             subscribed: false,
             suppressed: false,
+            asked,
+            now: Timestamp::ZERO,
             declines: Declines::default(),
             excluded: BTreeSet::new(),
             next: 0,
@@ -119,22 +128,40 @@ impl Desk {
             .min()
     }
 
+    /// A step is taken.
+    pub const fn begin(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// The master granted a subscription: earlier offers are void, and it is asked how
     /// our tasks are.
-    pub fn subscribed(&mut self, now: Timestamp, ours: impl IntoIterator<Item = MesosTaskId>) {
-        self.ledger.expire_all();
+    pub fn subscribed(
+        &mut self,
+        ours: impl IntoIterator<Item = MesosTaskId>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.expire(actions);
         self.refusals.begin_afresh();
         self.subscribed = true;
         self.suppressed = false;
-        self.reconciliation.begin(now, ours);
+        self.reconciliation.begin(self.now, ours);
+        actions.push(Action::Told(ClusterFact::Asks(self.asked)));
     }
 
     /// There is no subscription any more.
-    pub fn disconnected(&mut self) {
+    pub fn disconnected(&mut self, actions: &mut Vec<Action>) {
         self.subscribed = false;
         self.refusals.begin_afresh();
         self.reconciliation.pause();
+        self.expire(actions);
+    }
+
+    fn expire(&mut self, actions: &mut Vec<Action>) {
+        let offers = self.ledger.offers().count() as u64;
         self.ledger.expire_all();
+        if offers > 0 {
+            actions.push(Action::Told(ClusterFact::Expired { offers }));
+        }
     }
 
     /// Takes in what the master said. `busy` knows whether an agent has something of
@@ -149,17 +176,23 @@ impl Desk {
         match event {
             Event::Offers(offers) => {
                 let groups = self.ledger.receive(now, offers);
-                self.tally.came(groups.len());
+                let came: usize = groups.iter().map(|it| it.ids.len()).sum();
+                self.answers.came(came as u64);
                 Some(News::Offers(groups))
             }
             Event::Rescind(offer) => {
-                self.ledger.rescind(&offer);
+                let agent = self.ledger.rescind(&offer).map(|it| it.agent_id);
+                actions.push(Action::Told(ClusterFact::Rescinded { agent }));
                 Some(News::TakenBack(offer))
             }
             Event::InverseOffers(offers) => {
-                let (calls, agents) = maintenance::answer(&mut self.ledger, now, offers, busy);
+                let (calls, wanted) = maintenance::answer(&mut self.ledger, now, offers, busy);
                 actions.extend(calls.into_iter().map(Action::Call));
-                Some(News::WantedBack(agents))
+                actions.push(Action::Told(ClusterFact::WantedBack {
+                    free: wanted.free,
+                    busy: wanted.to_drain.clone(),
+                }));
+                Some(News::WantedBack(wanted.to_drain))
             }
             Event::RescindInverseOffer(offer) => {
                 self.ledger.rescind_inverse(&offer);
@@ -169,12 +202,16 @@ impl Desk {
                 self.reconciliation.heard(&status.task);
                 Some(News::Status(status))
             }
-            Event::AgentFailure(agent) => Some(News::AgentLost(agent)),
+            Event::AgentFailure(agent) => {
+                let told = agent.clone();
+                actions.push(Action::Told(ClusterFact::AgentLost { agent: told }));
+                Some(News::AgentLost(agent))
+            }
             Event::ExecutorFailure { executor, exit, .. } => {
                 Some(News::ExecutorEnded(executor, exit))
             }
             Event::Error(message) => {
-                actions.push(Action::Note(format!("the master said: {message}")));
+                actions.push(Action::Told(ClusterFact::MasterSaid(message)));
                 None
             }
             Event::Subscribed(_)
@@ -203,36 +240,79 @@ impl Desk {
         reasons
     }
 
-    /// Gives offers back. The calls for it are [`declined`](Self::declined)'s.
-    pub fn decline(&mut self, group: &OfferGroup, reasons: &[DeclineReason]) {
-        self.tally.declined(reasons);
-        let refuse = self.config.refuse.duration_for(reasons);
+    /// Gives offers back. The calls for it are those of [`settled`](Self::settled).
+    pub fn decline(&mut self, group: &OfferGroup, reasons: Vec<DeclineReason>) {
+        let refuse = self.config.refuse.duration_for(&reasons);
         let left = self.ledger.decline(&group.ids).left;
+        self.answered(&group.combined, &left, Answer::Declined(reasons));
         self.declines.add(refuse, left.into_iter().map(|it| it.id));
     }
 
-    /// The calls for all that was declined in this cycle.
-    pub fn declined(&mut self) -> impl Iterator<Item = Action> + use<> {
-        self.declines.calls().into_iter().map(Action::Call)
+    /// Takes offers, for so many tasks or executors. The call for it is the caller's.
+    ///
+    /// # Errors
+    /// They are gone; then nothing is to be launched there.
+    pub fn accept(&mut self, group: &OfferGroup, launched: usize) -> Result<(), CannotAccept> {
+        let left = self.ledger.accept(&group.ids)?;
+        let launched = launched as u64;
+        self.answered(&group.combined, &left, Answer::Accepted { launched });
+        Ok(())
+    }
+
+    /// Remembers what was answered to offers that have left the ledger by it.
+    fn answered(&mut self, offer: &Offer, left: &[OutstandingOffer], answer: Answer) {
+        let Some(oldest) = left.iter().map(|it| it.received).min() else {
+            return;
+        };
+        self.answers.answered(OfferAnswer {
+            agent: offer.agent_id.clone(),
+            host: Host::new(Arc::clone(&offer.hostname)),
+            cpus: offer.resources.cpus(),
+            mem: offer.resources.mem(),
+            offers: left.len() as u64,
+            held: self.now.saturating_since(oldest),
+            answer,
+        });
+    }
+
+    /// All offers of this cycle are answered: the calls for those that were declined, and
+    /// what is told of all.
+    pub fn settled(&mut self) -> impl Iterator<Item = Action> + use<> {
+        let calls = self.declines.calls().into_iter().map(Action::Call);
+        calls.chain(self.answers.told().map(Action::Told))
     }
 
     /// Tells the master that nothing is wanted, unless it knows.
-    pub fn suppress(&mut self) -> Option<Action> {
+    pub fn suppress(&mut self, actions: &mut Vec<Action>) {
         if !self.subscribed || self.suppressed {
-            return None;
+            return;
         }
         self.suppressed = true;
         let roles = self.roles();
-        Some(Action::Call(Call::Suppress { roles }))
+        actions.push(Action::Call(Call::Suppress { roles }));
+        actions.push(Action::Told(ClusterFact::Suppressed));
     }
 
     /// Asks for all offers again, those that were declined included.
-    pub fn revive(&mut self) -> Option<Action> {
+    pub fn revive(&mut self, actions: &mut Vec<Action>) {
         if !self.subscribed {
-            return None;
+            return;
         }
         self.suppressed = false;
-        Some(Action::Call(self.revival()))
+        actions.push(Action::Call(self.revival()));
+        actions.push(Action::Told(ClusterFact::Revived));
+    }
+
+    /// An executor failed on an agent.
+    pub fn failed_on(&mut self, agent: AgentId, host: Host, actions: &mut Vec<Action>) {
+        if let Some((failures, pause)) = self.failures.failed(self.now, agent.clone()) {
+            actions.push(Action::Told(ClusterFact::AgentExcluded {
+                agent,
+                host,
+                failures,
+                pause,
+            }));
+        }
     }
 
     /// The call that asks for all offers again.
@@ -268,24 +348,27 @@ impl Desk {
         }
     }
 
-    /// A launch on these offers was refused, of so many executors or tasks, as `what` has
-    /// them: they go back, and launches pause. `alone` if nothing of ours lives, so that
-    /// the run may be without hope.
+    /// A launch on these offers was refused, of so many executors or tasks: they go back,
+    /// and launches pause. `alone` if nothing of ours lives, so that the run may be without
+    /// hope.
     pub fn launch_refused(
         &mut self,
         now: Timestamp,
         offers: &[OfferId],
-        (dropped, what): (u64, &str),
+        (count, what): (u64, Launches),
         refusal: &CallRefusal,
         alone: bool,
     ) -> Vec<Action> {
-        if dropped == 0 {
+        if count == 0 {
             return Vec::new();
         }
-        let what = counted(dropped, what);
-        let (decline, told) = self.refusals.launch(now, offers, &what, refusal);
-        let mut actions = vec![Action::Call(decline)];
-        actions.extend(told.map(Action::Note));
+        let refused = ClusterFact::LaunchRefused {
+            what,
+            count,
+            refusal: refusal.clone(),
+        };
+        let decline = self.refusals.launch(now, offers, refusal);
+        let mut actions = vec![Action::Call(decline), Action::Told(refused)];
         if alone {
             actions.extend(self.refusals.hopeless(refusal).map(Action::Hopeless));
         }
@@ -361,11 +444,11 @@ impl Desk {
     }
 
     /// Why nothing runs, as far as offers tell.
-    pub fn why_nothing_runs(&self) -> String {
+    pub fn why_nothing_runs(&self) -> NothingRuns {
         if self.subscribed {
-            self.tally.text()
+            NothingRuns::Offers(self.answers.so_far())
         } else {
-            "the master cannot be reached".into()
+            NothingRuns::MasterAway
         }
     }
 }

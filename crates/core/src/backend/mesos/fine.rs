@@ -21,6 +21,7 @@ use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
 use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
+use crate::facts::cluster::{Asked, NothingRuns};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, TaskId};
 use crate::offers::{DeclineReason, OfferGroup};
 use crate::resources::{Resources, Scalar};
@@ -132,8 +133,13 @@ pub struct MesosFine {
 impl MesosFine {
     /// Has nothing yet, and wants nothing.
     pub fn new(config: MesosFineConfig) -> Self {
+        let asked = Asked::Tasks {
+            cores: config.shared.size.least_cores,
+            executor_cores: config.executor_cores,
+            memory_mib: config.shared.size.memory_mib,
+        };
         Self {
-            desk: Desk::new(config.shared, "spark.task.cpus higher"),
+            desk: Desk::new(config.shared, asked, "spark.task.cpus higher"),
             executor_cores: config.executor_cores,
             idle_timeout: config.idle_timeout,
             executors: BTreeMap::new(),
@@ -165,13 +171,13 @@ impl MesosFine {
         self.live(task).map(|it| &it.executor)
     }
 
-    fn subscribed(&mut self, now: Timestamp) {
+    fn subscribed(&mut self, actions: &mut Vec<Action>) {
         self.rooms.clear();
         self.asked = false;
         self.revive_at = None;
         let ours = Self::ours(&self.desk.config.prefix, &self.tasks);
         let ours: Vec<_> = ours.into_keys().collect();
-        self.desk.subscribed(now, ours);
+        self.desk.subscribed(ours, actions);
     }
 
     fn registered(&mut self, executor: &ExecutorId) {
@@ -244,7 +250,7 @@ impl MesosFine {
         self.asked = true;
         self.freed = false;
         self.revive_at = Some(now + REVIVE_AGAIN);
-        actions.extend(self.desk.revive());
+        self.desk.revive(actions);
     }
 
     /// Resources came free.
@@ -314,10 +320,11 @@ impl MesosFine {
 impl ClusterManager for MesosFine {
     fn handle(&mut self, now: Timestamp, unix_time: Duration, input: Input) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.desk.begin(now);
         match input {
-            Input::Started | Input::Subscribed => self.subscribed(now),
+            Input::Started | Input::Subscribed => self.subscribed(&mut actions),
             Input::Disconnected => {
-                self.desk.disconnected();
+                self.desk.disconnected(&mut actions);
                 self.rooms.clear();
             }
             Input::Event(event) => self.event(now, unix_time, event, &mut actions),
@@ -399,7 +406,7 @@ impl ClusterManager for MesosFine {
         self.desk.last_words(executor)
     }
 
-    fn why_nothing_runs(&self) -> Option<String> {
+    fn why_nothing_runs(&self) -> Option<NothingRuns> {
         Some(self.desk.why_nothing_runs())
     }
 

@@ -17,19 +17,32 @@ use mesquite_mesos::call::Call;
 /// An agent that is not free yet is asked for again after so long.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// The calls that answer inverse offers, and the agents that are to be drained.
+/// Agents that are wanted back.
+#[derive(Debug, Default)]
+pub struct WantedBack {
+    /// Those that are given up.
+    pub free: Vec<AgentId>,
+    /// Those that are to be drained.
+    pub to_drain: Vec<AgentId>,
+}
+
+/// The calls that answer inverse offers, and the agents that these are for.
 pub fn answer(
     ledger: &mut OfferLedger,
     now: Timestamp,
     offers: Vec<InverseOffer>,
     busy: impl Fn(&AgentId) -> bool,
-) -> (Vec<Call>, Vec<AgentId>) {
-    let (mut free, mut occupied, mut to_drain) = (Vec::new(), Vec::new(), Vec::new());
+) -> (Vec<Call>, WantedBack) {
+    let (mut free, mut occupied) = (Vec::new(), Vec::new());
+    let mut wanted = WantedBack::default();
     for offer in offers {
         let is_free = offer.agent_id.as_ref().is_some_and(|agent| !busy(agent));
-        if !is_free {
-            to_drain.extend(offer.agent_id.clone());
-        }
+        let agents = if is_free {
+            &mut wanted.free
+        } else {
+            &mut wanted.to_drain
+        };
+        agents.extend(offer.agent_id.clone());
         let ids = if is_free { &mut free } else { &mut occupied };
         ids.push(offer.id.clone());
         ledger.receive_inverse(now, offer);
@@ -46,7 +59,7 @@ pub fn answer(
         let refuse = ASK_AGAIN;
         calls.push(Call::DeclineInverseOffers { offers, refuse });
     }
-    (calls, to_drain)
+    (calls, wanted)
 }
 
 #[cfg(test)]
@@ -71,8 +84,9 @@ mod tests {
         ];
         let mut ledger = OfferLedger::new();
         let busy = |agent: &AgentId| agent.as_str() == "busy";
-        let (calls, to_drain) = answer(&mut ledger, Timestamp::ZERO, offers, busy);
-        assert_eq!(to_drain, [AgentId::from("busy")]);
+        let (calls, wanted) = answer(&mut ledger, Timestamp::ZERO, offers, busy);
+        assert_eq!(wanted.to_drain, [AgentId::from("busy")]);
+        assert_eq!(wanted.free, [AgentId::from("idle")]);
         assert_eq!(
             calls,
             [

@@ -7,14 +7,15 @@
 //! | file | what |
 //! | --- | --- |
 //! | `desk` | the subscription, offers and calls, agents, what is shared of launches |
-//! | `declines`, `decline_tally` | offers that go back, and why |
+//! | `declines` | offers that go back |
+//! | `answers` | what became of offers, for readers |
 //! | `refusals` | calls that the master refused |
 //! | `maintenance` | agents that are wanted back |
 //! | `agent_failures` | agents on which executors fail |
 
 pub mod agent_failures;
+pub mod answers;
 pub mod coarse;
-pub mod decline_tally;
 pub mod declines;
 pub mod desk;
 pub mod fine;

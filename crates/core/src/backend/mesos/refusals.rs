@@ -8,10 +8,10 @@
 //! means for them. KILL, RECONCILE and ACKNOWLEDGE are not its business: each is
 //! repeated until what it is for has happened.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::facts::cluster::NoHope;
 use crate::ids::OfferId;
 use crate::offers::DeclineReason;
 use mesquite_mesos::call::Call;
@@ -27,9 +27,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// none will be taken.
 const ENOUGH: u32 = 10;
 
-/// So many different refusals are told.
-const MOST_TOLD: usize = 16;
-
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Refusals {
@@ -40,7 +37,6 @@ pub struct Refusals {
     launches: u32,
     launch_at: Option<Timestamp>,
     why: String,
-    told: BTreeSet<String>,
 }
 
 impl Refusals {
@@ -88,14 +84,8 @@ impl Refusals {
     }
 
     /// A launch on these offers was refused: none is tried for a while, and the
-    /// offers go back. What to tell people, if it is news.
-    pub fn launch(
-        &mut self,
-        now: Timestamp,
-        offers: &[OfferId],
-        what: &str,
-        refusal: &CallRefusal,
-    ) -> (Call, Option<String>) {
+    /// offers go back.
+    pub fn launch(&mut self, now: Timestamp, offers: &[OfferId], refusal: &CallRefusal) -> Call {
         // Several that were sent together are refused together.
         if self.launch_at.is_none_or(|at| at <= now) {
             self.launches += 1;
@@ -105,16 +95,10 @@ impl Refusals {
         let refuse = self
             .launch_at
             .map_or(FIRST_PAUSE, |at| at.saturating_since(now));
-        let decline = Call::Decline {
+        Call::Decline {
             offers: offers.to_vec(),
             refuse,
-        };
-        let news = self.told.len() < MOST_TOLD && self.told.insert(self.why.clone());
-        let told = news.then(|| {
-            let why = &self.why;
-            format!("the master refused to launch {what}, which is tried again: {why}")
-        });
-        (decline, told)
+        }
     }
 
     /// Why nothing is launched at the moment, if so.
@@ -128,13 +112,10 @@ impl Refusals {
 
     /// Why no launch will ever be taken, if that is known: too many in a row were
     /// refused for what they are, and not for the moment.
-    pub fn hopeless(&self, last: &CallRefusal) -> Option<String> {
-        (self.launches >= ENOUGH && last.is_lasting()).then(|| {
-            format!(
-                "the master refused {} launches in a row, the last one with {last}; is a proxy \
-                 before it that limits requests?",
-                self.launches
-            )
+    pub fn hopeless(&self, last: &CallRefusal) -> Option<NoHope> {
+        (self.launches >= ENOUGH && last.is_lasting()).then(|| NoHope::LaunchesRefused {
+            launches: self.launches,
+            last: last.clone(),
         })
     }
 
@@ -146,10 +127,7 @@ impl Refusals {
     /// The subscription is another one, or none: offers are void, and refusals
     /// were of an earlier master.
     pub fn begin_afresh(&mut self) {
-        *self = Self {
-            told: std::mem::take(&mut self.told),
-            ..Self::default()
-        };
+        *self = Self::default();
     }
 
     /// When [`calls`](Self::calls) or [`resumes`](Self::resumes) has something to
@@ -235,9 +213,9 @@ mod tests {
         let mut pauses = Vec::new();
         for _ in 0..ENOUGH {
             assert_eq!(refusals.hopeless(&refusal(413)), None);
-            let (decline, _) = refusals.launch(now, &["o".into()], "task 1", &refusal(413));
+            let decline = refusals.launch(now, &["o".into()], &refusal(413));
             // Of the same moment.
-            let _ = refusals.launch(now, &["p".into()], "task 2", &refusal(413));
+            let _ = refusals.launch(now, &["p".into()], &refusal(413));
             assert_eq!(offers(&decline), 1);
             assert!(refusals.pausing(now).is_some());
             let at = refusals.next_deadline().expect("a deadline");
@@ -256,19 +234,5 @@ mod tests {
         refusals.launched();
         assert_eq!(refusals.hopeless(&refusal(413)), None);
         assert_eq!(refusals.next_deadline(), None);
-    }
-
-    #[test]
-    fn a_refusal_is_told_once() {
-        let mut refusals = Refusals::default();
-        let mut told = |code| {
-            let now = Timestamp::ZERO;
-            let (_, told) = refusals.launch(now, &["o".into()], "2 tasks", &refusal(code));
-            told
-        };
-        let text = "the master refused to launch 2 tasks, which is tried again: status 413";
-        assert_eq!(told(413).as_deref(), Some(text));
-        assert_eq!(told(413), None);
-        assert!(told(429).is_some());
     }
 }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{Action, Executor, MesosCoarse, Site};
 use crate::backend::executor_size::ExecutorSize;
 use crate::clock::Timestamp;
+use crate::facts::cluster::ClusterFact;
 use crate::ids::{ExecutorId, Host, MesosTaskId};
 use crate::offers::{DeclineReason, OfferGroup};
 use crate::resources::Resources;
@@ -93,16 +94,16 @@ impl MesosCoarse {
                     launch: Vec::new(),
                 });
             } else {
-                self.desk.decline(&group, &reasons);
+                self.desk.decline(&group, reasons);
             }
         }
         self.place(now, &mut rooms, &mut taken);
         for room in rooms {
             self.answer(room, &mut taken, actions);
         }
-        actions.extend(self.desk.declined());
+        actions.extend(self.desk.settled());
         if !self.wants_beyond(taken) {
-            actions.extend(self.desk.suppress());
+            self.desk.suppress(actions);
         }
     }
 
@@ -190,11 +191,10 @@ impl MesosCoarse {
             } else {
                 vec![self.enough(*taken)]
             };
-            return self.desk.decline(&room.group, &reasons);
+            return self.desk.decline(&room.group, reasons);
         }
-        match self.desk.ledger.accept(&room.group.ids) {
-            Ok(_) => {
-                self.desk.tally.accepted();
+        match self.desk.accept(&room.group, room.launch.len()) {
+            Ok(()) => {
                 let more = self.wants_beyond(*taken);
                 let rest = if more {
                     self.desk.config.refuse.momentary
@@ -212,7 +212,7 @@ impl MesosCoarse {
                     self.executors.remove(&ExecutorId::new(task.task.as_str()));
                 }
                 *taken = self.taken();
-                actions.push(Action::Note(format!("offers were not accepted: {error}")));
+                actions.push(Action::Told(ClusterFact::NotAccepted(error)));
             }
         }
     }

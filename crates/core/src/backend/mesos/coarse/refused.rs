@@ -2,6 +2,7 @@
 
 use super::{Action, MesosCoarse};
 use crate::clock::Timestamp;
+use crate::facts::cluster::Launches;
 use crate::ids::{ExecutorId, MesosTaskId, OfferId};
 use mesquite_mesos::refused::{CallRefusal, Refused};
 use mesquite_scheduler::task::ExecutorLossReason;
@@ -59,7 +60,7 @@ impl MesosCoarse {
         actions.extend(self.desk.launch_refused(
             now,
             offers,
-            (dropped, "executor"),
+            (dropped, Launches::Executors),
             refusal,
             alone,
         ));

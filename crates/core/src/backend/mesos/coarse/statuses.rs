@@ -6,6 +6,7 @@ use super::{Action, Executor, KILL_AGAIN, MesosCoarse, REGISTRATION, Remnant};
 use crate::backend::ending;
 use crate::backend::mesos::desk::kill;
 use crate::clock::Timestamp;
+use crate::facts::cluster::ClusterFact;
 use crate::ids::{AgentId, ExecutorId, MesosTaskId};
 use mesquite_mesos::task::{TaskState, TaskStatus};
 use mesquite_scheduler::task::ExecutorLossReason;
@@ -54,10 +55,10 @@ impl MesosCoarse {
             TaskState::Failed | TaskState::Error => {
                 if !known {
                     let late = self.desk.endings.told_late(&executor, status);
-                    actions.extend(late.map(Action::Note));
+                    actions.extend(late.map(Action::Told));
                 }
                 let reason = process_lost(text, true);
-                self.ended(now, &executor, reason, Holds::Nothing, actions);
+                self.ended(&executor, reason, Holds::Nothing, actions);
             }
             TaskState::GoneByOperator => {
                 self.lost_with_agent(&executor, text.into(), Holds::Nothing, actions);
@@ -83,14 +84,13 @@ impl MesosCoarse {
             } else {
                 Holds::UntilTold(now)
             };
-            self.ended(now, &executor, cause.loss(), holds, actions);
+            self.ended(&executor, cause.loss(), holds, actions);
         }
     }
 
     /// An executor ended for a reason that may be the agent's, or its tasks'.
     fn ended(
         &mut self,
-        now: Timestamp,
         executor: &ExecutorId,
         reason: ExecutorLossReason,
         holds: Holds,
@@ -99,8 +99,8 @@ impl MesosCoarse {
         if let Some(found) = self.executors.get(executor)
             && found.killed.is_none()
         {
-            let agent = found.agent.clone();
-            self.desk.failures.failed(now, agent);
+            let (agent, host) = (found.agent.clone(), found.host.clone());
+            self.desk.failed_on(agent, host, actions);
         }
         self.lost(executor, reason, holds, actions);
     }
@@ -150,10 +150,11 @@ impl MesosCoarse {
             .heard(&MesosTaskId::new(executor.as_str()));
         if !found.registered && found.killed.is_none() {
             // Nobody else knows of it.
-            let agent = &found.agent;
-            actions.push(Action::Note(format!(
-                "executor {executor} is gone before it registered, on agent {agent}: {reason}"
-            )));
+            actions.push(Action::Told(ClusterFact::NeverCame {
+                executor: executor.clone(),
+                agent: found.agent,
+                why: reason.to_string(),
+            }));
         }
         actions.push(Action::ExecutorLost {
             executor: executor.clone(),
@@ -188,10 +189,10 @@ impl MesosCoarse {
             .map(|(id, _)| id.clone())
             .collect();
         for executor in late {
-            actions.push(Action::Note(format!(
-                "executor {executor} has not registered within {} s and is given up",
-                REGISTRATION.as_secs()
-            )));
+            actions.push(Action::Told(ClusterFact::TooLate {
+                executor: executor.clone(),
+                waited: REGISTRATION,
+            }));
             self.kill(now, &executor, actions);
         }
     }

@@ -5,7 +5,9 @@ use uuid::Uuid;
 
 use super::*;
 use crate::backend::executor_size::ExecutorSize;
+use crate::facts::cluster::{Answer, ClusterFact};
 use crate::offers::{Offer, RefusePolicy, Requirement};
+use crate::telling::cluster::{line, no_hope, nothing_runs};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::refused::{CallRefusal, Refused};
 use mesquite_mesos::task::{TaskState, TaskStatus};
@@ -75,8 +77,15 @@ impl Bench {
         bench
     }
 
+    /// What is to be done; what only those hear who want to know all is left out.
     fn handle(&mut self, input: Input) -> Vec<Action> {
-        self.backend.handle(self.now, Duration::ZERO, input)
+        let mut actions = self.backend.handle(self.now, Duration::ZERO, input);
+        actions.retain(|it| !matches!(it, Action::Told(fact) if fact.is_detail()));
+        actions
+    }
+
+    fn why_nothing_runs(&self) -> String {
+        nothing_runs(&self.backend.why_nothing_runs().expect("a reason"))
     }
 
     fn offers(&mut self, offers: Vec<Offer>) -> Vec<String> {
@@ -118,7 +127,8 @@ fn shown(action: &Action) -> String {
             }
             other => format!("lost {executor} {other:?}"),
         },
-        Action::Hopeless(text) | Action::Note(text) => text.clone(),
+        Action::Hopeless(why) => no_hope(why),
+        Action::Told(fact) => line(fact).expect("it is told").0,
         other => format!("{other:?}"),
     }
 }
@@ -144,6 +154,48 @@ fn executors_are_spread_over_offers_until_enough_cores_are_there() {
     );
     let more = bench.handle(wanted(7));
     assert_eq!(more.iter().map(shown).collect::<Vec<_>>(), ["revive"]);
+}
+
+#[test]
+fn each_offer_is_told_with_its_answer_and_why_it_is_of_no_use() {
+    let mut bench = Bench::new(config(), 2);
+    let offers = vec![
+        offer("o1", "a", "cpus:1;mem:500"),
+        offer("o2", "a", "cpus:0.5"),
+        offer("o3", "b", "cpus:2;mem:1000"),
+        offer("o4", "c", "cpus:2;mem:1000"),
+    ];
+    let offers = Input::Event(Event::Offers(offers));
+    let actions = bench.backend.handle(bench.now, Duration::ZERO, offers);
+    let mut cycles = actions.iter().filter_map(|it| match it {
+        Action::Told(ClusterFact::Offers(cycle)) => Some(cycle),
+        _ => None,
+    });
+    let cycle = cycles.next().expect("a cycle is told");
+    assert_eq!((cycle.came, cycles.next()), (4, None));
+    let shown = cycle.answers.iter().map(|it| {
+        let answer = match &it.answer {
+            Answer::Accepted { launched } => format!("{launched} launched"),
+            Answer::Declined(reasons) => crate::telling::cluster::reasons(reasons),
+        };
+        format!(
+            "{} {} {} {}: {answer}",
+            it.agent, it.offers, it.cpus, it.mem
+        )
+    });
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "a 2 1.5 500: 2 cpus needed, 1.5 available, 1000 MiB of mem needed, 500 available",
+            "b 1 2 1000: 1 launched",
+            "c 1 2 1000: there is nothing to run",
+        ]
+    );
+    // Of one that was answered nothing is left to take back.
+    let rescinded = Input::Event(Event::Rescind("o1".into()));
+    let actions = bench.backend.handle(bench.now, Duration::ZERO, rescinded);
+    let late = ClusterFact::Rescinded { agent: None };
+    assert_eq!(actions, [Action::Told(late)]);
 }
 
 #[test]
@@ -195,7 +247,7 @@ fn without_a_size_an_executor_takes_all_cores_of_an_offer() {
             "decline [OfferId(o2)] 120s"
         ]
     );
-    let why = bench.backend.why_nothing_runs().expect("a reason");
+    let why = bench.why_nothing_runs();
     assert!(why.contains("have not registered"), "{why}");
     let more = bench.offers(vec![offer("o3", "b", "cpus:4;mem:1000")]);
     assert_eq!(
@@ -380,7 +432,7 @@ fn an_executor_whose_launch_is_refused_is_gone_at_once_and_tried_again() {
         // Not as fast as it can be repeated.
         let early = bench.offers(vec![offer("o2", "a", "cpus:2;mem:1000")]);
         assert_eq!(early, ["decline [OfferId(o2)] 250ms"]);
-        let why = bench.backend.why_nothing_runs().expect("a reason");
+        let why = bench.why_nothing_runs();
         assert!(why.contains("the master refused a launch"), "{why}");
         bench.now = bench.backend.next_deadline().expect("a deadline");
         let again = bench.handle(Input::Tick);

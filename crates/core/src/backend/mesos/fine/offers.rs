@@ -9,6 +9,7 @@ use super::statuses::Loss;
 use super::{Action, Executor, MesosFine, NoRoom, Proposed, State, Task};
 use crate::backend::executor_size::ExecutorSize;
 use crate::clock::Timestamp;
+use crate::facts::cluster::ClusterFact;
 use crate::ids::{AgentId, Host};
 use crate::offers::{DeclineReason, Offer, OfferGroup};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
@@ -49,14 +50,14 @@ impl MesosFine {
                     self.rooms.insert(room.executor.executor.clone(), room);
                     offers.push(offer);
                 }
-                Err(refused) => self.desk.decline(&refused.0, &refused.1),
+                Err(refused) => self.desk.decline(&refused.0, refused.1),
             }
         }
         if offers.is_empty() {
-            actions.extend(self.desk.declined());
+            actions.extend(self.desk.settled());
         }
         if self.waiting == 0 {
-            actions.extend(self.desk.suppress());
+            self.desk.suppress(actions);
         }
         if !offers.is_empty() {
             actions.push(Action::Offer(offers));
@@ -250,12 +251,11 @@ impl MesosFine {
         actions: &mut Vec<Action>,
     ) {
         if launch.is_empty() {
-            return self
-                .desk
-                .decline(&room.group, &[DeclineReason::AwaitsLocality]);
+            let reasons = vec![DeclineReason::AwaitsLocality];
+            return self.desk.decline(&room.group, reasons);
         }
-        if let Err(error) = self.desk.ledger.accept(&room.group.ids) {
-            actions.push(Action::Note(format!("offers were not accepted: {error}")));
+        if let Err(error) = self.desk.accept(&room.group, launch.len()) {
+            actions.push(Action::Told(ClusterFact::NotAccepted(error)));
             for task in launch {
                 if let Some(task) = self.task_id(&task.task) {
                     self.tasks.remove(&task);
@@ -265,7 +265,6 @@ impl MesosFine {
             }
             return;
         }
-        self.desk.tally.accepted();
         let agent = room.group.combined.agent_id.clone();
         self.names.remove(&agent);
         let executor = self.executors.entry(agent).or_insert(room.executor);
@@ -288,8 +287,8 @@ impl MesosFine {
             } else {
                 DeclineReason::NothingWanted
             };
-            self.desk.decline(&room.group, &[reason]);
+            self.desk.decline(&room.group, vec![reason]);
         }
-        self.desk.declined().collect()
+        self.desk.settled().collect()
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, MesosFine};
 use crate::clock::Timestamp;
+use crate::facts::cluster::Launches;
 use crate::ids::{MesosTaskId, OfferId};
 use mesquite_mesos::refused::{CallRefusal, Refused};
 
@@ -57,9 +58,12 @@ impl MesosFine {
             }
         }
         let alone = !self.tasks.keys().any(|it| self.live(*it).is_some());
-        actions.extend(
-            self.desk
-                .launch_refused(now, offers, (dropped, "task"), refusal, alone),
-        );
+        actions.extend(self.desk.launch_refused(
+            now,
+            offers,
+            (dropped, Launches::Tasks),
+            refusal,
+            alone,
+        ));
     }
 }

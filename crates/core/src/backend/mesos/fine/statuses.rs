@@ -4,6 +4,7 @@ use super::{Action, Cause, KILL_AGAIN, MesosFine, State, Task};
 use crate::backend::ending;
 use crate::backend::mesos::desk::kill;
 use crate::clock::Timestamp;
+use crate::facts::cluster::ClusterFact;
 use crate::ids::{ExecutorId, MesosTaskId, TaskId};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::task::{TaskState, TaskStatus};
@@ -148,7 +149,7 @@ impl MesosFine {
                     |executor: &ExecutorId| self.tasks.values().all(|it| it.executor != *executor);
                 let late = executor.filter(last);
                 let late = late.and_then(|it| self.desk.endings.told_late(&it, status));
-                actions.extend(late.map(Action::Note));
+                actions.extend(late.map(Action::Told));
             }
             (None, _) => {}
         }
@@ -271,10 +272,12 @@ impl MesosFine {
         let process = matches!(loss, Loss::Process | Loss::Exited);
         if process && !began {
             // Nobody else knows of it.
-            actions.push(Action::Note(format!(
-                "executor {executor} is gone before it registered, on agent {agent}: {message}"
-            )));
-            self.desk.failures.failed(now, agent);
+            actions.push(Action::Told(ClusterFact::NeverCame {
+                executor: executor.clone(),
+                agent: agent.clone(),
+                why: message.clone(),
+            }));
+            self.desk.failed_on(agent, host.clone(), actions);
         }
         let theirs = self.tasks.iter_mut();
         let theirs = theirs.filter(|(_, it)| it.executor == *executor);

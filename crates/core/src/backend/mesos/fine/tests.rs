@@ -8,6 +8,7 @@ use crate::backend::ending::{SHUTTING_DOWN, TOLD_TO_END};
 use crate::backend::executor_size::ExecutorSize;
 use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
 use crate::offers::{Offer, RefusePolicy, Requirement};
+use crate::telling::cluster::nothing_runs;
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::ExitStatus;
 use mesquite_mesos::refused::{CallRefusal, Refused};
@@ -92,8 +93,17 @@ impl Bench {
         bench
     }
 
+    /// What is to be done; what only those hear who want to know all is left out.
     fn handle(&mut self, input: Input) -> Vec<Action> {
-        self.0.handle(self.1, Duration::ZERO, input)
+        quiet(self.0.handle(self.1, Duration::ZERO, input))
+    }
+
+    fn settle(&mut self) -> Vec<Action> {
+        quiet(self.0.settle())
+    }
+
+    fn why_nothing_runs(&self) -> String {
+        nothing_runs(&self.0.why_nothing_runs().expect("a reason"))
     }
 
     /// Lets time pass until the next deadline.
@@ -126,6 +136,11 @@ impl Bench {
     }
 }
 
+fn quiet(mut actions: Vec<Action>) -> Vec<Action> {
+    actions.retain(|it| !matches!(it, Action::Told(fact) if fact.is_detail()));
+    actions
+}
+
 fn names(actions: &[Action]) -> Vec<&'static str> {
     let name = |action: &Action| match action {
         Action::Call(call) => call.name(),
@@ -137,7 +152,7 @@ fn names(actions: &[Action]) -> Vec<&'static str> {
         Action::ExecutorLost { .. } => "executor lost",
         Action::Idle(_) => "idle",
         Action::Drain(_) => "drain",
-        Action::Note(_) => "note",
+        Action::Told(_) => "told",
         other => panic!("{other:?}"),
     };
     actions.iter().map(name).collect()
@@ -172,7 +187,7 @@ fn offers_of_an_agent_become_one_accept_with_an_executor_beside_its_tasks() {
     let executor = launch[0].executor.as_ref().expect("an executor");
     assert_eq!(executor.resources.cpus(), Scalar::from_milli(100));
     assert_eq!(executor.resources.mem(), Scalar::new(1000));
-    assert_eq!(bench.0.settle(), []);
+    assert_eq!(bench.settle(), []);
 }
 
 #[test]
@@ -180,7 +195,7 @@ fn what_is_not_used_is_declined_in_the_same_cycle() {
     let mut bench = Bench::new(config(), 1);
     let offered = bench.offered(vec![offer("o1", "cpus:2;mem:2000")]);
     assert_eq!(names(&offered), ["offer"]);
-    assert_eq!(names(&bench.0.settle()), ["DECLINE"]);
+    assert_eq!(names(&bench.settle()), ["DECLINE"]);
     assert_eq!(
         names(&bench.offered(vec![offer("o2", "cpus:1;mem:2000")])),
         ["DECLINE"]
@@ -265,7 +280,7 @@ fn an_executor_that_never_begins_is_the_agents_fault_and_not_its_tasks() {
             agent: Some("a".into()),
             exit: Some(ExitStatus::Code(1)),
         }));
-        assert_eq!(names(&ended), ["note", "executor lost"]);
+        assert_eq!(names(&ended), ["told", "executor lost"]);
     }
     let offered = bench.offered(vec![offer("o2", "cpus:3;mem:2000")]);
     assert_eq!(names(&offered), ["DECLINE"]);
@@ -425,7 +440,7 @@ fn offers_that_are_declined_for_equally_long_share_a_call() {
     // Two are too small, two are not needed.
     let all = [offers(0..2, 1), offers(2..4, 4)].concat();
     assert_eq!(names(&bench.offered(all)), ["offer"]);
-    assert_eq!(names(&bench.0.settle()), ["DECLINE", "DECLINE"]);
+    assert_eq!(names(&bench.settle()), ["DECLINE", "DECLINE"]);
 }
 
 #[test]
@@ -448,7 +463,7 @@ fn an_agent_that_is_offered_for_ever_leaves_one_name() {
             panic!("{offered:?}");
         };
         executors.extend(rooms.iter().map(|it| it.executor.clone()));
-        let _ = bench.0.settle();
+        let _ = bench.settle();
     }
     assert_eq!(executors.len(), agents);
     assert_eq!(bench.0.names.len(), agents);
@@ -475,14 +490,14 @@ fn tasks_whose_launch_is_refused_are_dropped_at_once_and_their_offers_given_back
         let dropped = refused(&mut bench, code, &[1, 2]);
         assert_eq!(
             names(&dropped),
-            ["not launched", "not launched", "DECLINE", "note"]
+            ["not launched", "not launched", "DECLINE", "told"]
         );
         assert_eq!(bench.0.cores(), 0);
         // Not as fast as it can be repeated.
         let early = bench.offered(vec![offer("o2", "cpus:4;mem:2000")]);
         assert_eq!(names(&early), ["DECLINE"]);
         assert_eq!(bench.handle(waiting(11)), []);
-        let why = bench.0.why_nothing_runs().expect("a reason");
+        let why = bench.why_nothing_runs();
         assert!(why.contains(&format!("status {code}")), "{why}");
         assert_eq!(names(&bench.wait()), ["REVIVE"]);
         // The executor never was: its id is free.
@@ -546,11 +561,11 @@ fn one_that_may_not_have_started_is_given_its_share_again() {
     let actions = bench.offered(vec![offer("o2", "cpus:2;mem:2000")]);
     let room = room(&actions);
     assert_eq!((room.executor, room.cores), (executor, 1));
-    let _ = bench.0.settle();
+    let _ = bench.settle();
     // Without room for it nothing is launched.
     let actions = bench.offered(vec![offer("o3", "cpus:2;mem:10")]);
     assert_eq!(names(&actions), ["DECLINE"]);
-    let why = bench.0.why_nothing_runs().expect("a reason");
+    let why = bench.why_nothing_runs();
     assert!(why.contains("the executor launched there"), "{why}");
 }
 

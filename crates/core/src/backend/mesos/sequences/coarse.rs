@@ -123,8 +123,8 @@ impl World {
                 Action::ExecutorLost { executor, .. } => {
                     assert!(self.alive.remove(&executor), "{executor} was lost twice");
                 }
-                Action::Hopeless(why) => panic!("{why}"),
-                Action::Drain(_) | Action::Note(_) => {}
+                Action::Hopeless(why) => panic!("{why:?}"),
+                Action::Drain(_) | Action::Told(_) => {}
                 other => panic!("{other:?}"),
             }
         }

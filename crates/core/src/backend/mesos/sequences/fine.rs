@@ -196,8 +196,8 @@ impl World {
                     self.running.retain(|_, it| *it != executor);
                     self.waiting += (before - self.running.len()) as u64;
                 }
-                Action::Hopeless(why) => panic!("{why}"),
-                Action::Idle(_) | Action::Drain(_) | Action::Note(_) => {}
+                Action::Hopeless(why) => panic!("{why:?}"),
+                Action::Idle(_) | Action::Drain(_) | Action::Told(_) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -1,0 +1,186 @@
+//! What is said of cluster managers: offers, agents, executors that do not come. Pure.
+//!
+//! Responsible for the words of [facts](crate::facts::cluster), wherever people read them:
+//! in the terminal, on pages, in the history, and in what `mesquite check` reports. Why an
+//! offer is of no use says [`DeclineReason`] itself, whose words all of them share.
+
+use std::fmt::Write as _;
+
+use super::Teller;
+use crate::facts::cluster::{
+    AgentsDeclined, Asked, ClusterFact, Launches, NoHope, NothingRuns, OffersSoFar,
+};
+use crate::offers::DeclineReason;
+use crate::report::Progress;
+use mesquite_base::plain::{counted, span};
+
+/// So many different refusals are told.
+const MOST_REFUSALS: usize = 16;
+
+impl Teller {
+    /// What is told of this, if it is worth a line.
+    pub(super) fn cluster(&mut self, fact: &ClusterFact) -> Option<Progress> {
+        let (text, is_wrong) = line(fact)?;
+        if let ClusterFact::LaunchRefused { refusal, .. } = fact {
+            let is_news = self.refusals.len() < MOST_REFUSALS;
+            if !(is_news && self.refusals.insert(refusal.to_string())) {
+                return None;
+            }
+        }
+        Some(if is_wrong {
+            Progress::Warning(text)
+        } else {
+            Progress::Note(text)
+        })
+    }
+}
+
+/// What people read of this, and whether something is wrong; none if it is of interest only
+/// together with others of its kind.
+pub fn line(fact: &ClusterFact) -> Option<(String, bool)> {
+    let note = |text| Some((text, false));
+    match fact {
+        ClusterFact::AgentExcluded {
+            host,
+            failures,
+            pause,
+            ..
+        } => note(format!(
+            "nothing is started on {host} for {}: {failures} executors failed there one after \
+             the other",
+            span(*pause)
+        )),
+        ClusterFact::LaunchRefused {
+            what,
+            count,
+            refusal,
+        } => {
+            let what = match what {
+                Launches::Executors => "executor",
+                Launches::Tasks => "task",
+            };
+            note(format!(
+                "the master refused to launch {}, which is tried again: {refusal}",
+                counted(*count, what)
+            ))
+        }
+        ClusterFact::NotAccepted(error) => note(format!("offers were not accepted: {error}")),
+        ClusterFact::MasterSaid(message) => note(format!("the master said: {message}")),
+        ClusterFact::NeverCame {
+            executor,
+            agent,
+            why,
+        } => note(format!(
+            "executor {executor} is gone before it registered, on agent {agent}: {why}"
+        )),
+        ClusterFact::TooLate { executor, waited } => note(format!(
+            "executor {executor} has not registered within {} s and is given up",
+            waited.as_secs()
+        )),
+        ClusterFact::EndedAfterAll { executor, how } => {
+            note(format!("executor {executor}, which was given up: {how}"))
+        }
+        ClusterFact::NoMoreExecutors(why) => Some((no_hope(why), true)),
+        ClusterFact::Asks(_)
+        | ClusterFact::Offers(_)
+        | ClusterFact::Rescinded { .. }
+        | ClusterFact::Expired { .. }
+        | ClusterFact::Suppressed
+        | ClusterFact::Revived
+        | ClusterFact::WantedBack { .. }
+        | ClusterFact::AgentLost { .. } => None,
+    }
+}
+
+/// Why there will be no executor any more.
+pub fn no_hope(why: &NoHope) -> String {
+    match why {
+        NoHope::LaunchesRefused { launches, last } => format!(
+            "the master refused {launches} launches in a row, the last one with {last}; is a \
+             proxy before it that limits requests?"
+        ),
+        NoHope::ExecutorsDied { deaths } => format!(
+            "{deaths} executors one after the other have died before they began a task; no more \
+             are started"
+        ),
+    }
+}
+
+/// Why nothing runs.
+pub fn nothing_runs(why: &NothingRuns) -> String {
+    match why {
+        NothingRuns::NoneRegistered => "no executor has registered".to_owned(),
+        NothingRuns::MasterAway => "the master cannot be reached".to_owned(),
+        NothingRuns::Starting { executors } => {
+            format!("{executors} executors were launched and have not registered")
+        }
+        NothingRuns::Offers(so_far) => offers(so_far),
+    }
+}
+
+fn offers(so_far: &OffersSoFar) -> String {
+    let OffersSoFar {
+        came,
+        declined,
+        more,
+    } = so_far;
+    if *came == 0 {
+        return "the master has offered nothing: other frameworks may hold all, or no agent has \
+                resources of this role"
+            .to_owned();
+    }
+    let came = counted(*came, "offer");
+    if declined.is_empty() {
+        return format!("{came} came and were used");
+    }
+    let mut text = format!("{came} came");
+    for of in declined {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "; no use on {}: {}", hosts(of), reasons(&of.reasons));
+    }
+    if *more > 0 {
+        let _ = write!(
+            text,
+            "; no use on {} for other reasons",
+            counted(*more, "agent")
+        );
+    }
+    text
+}
+
+/// The hosts of some agents, and how many more there are.
+fn hosts(of: &AgentsDeclined) -> String {
+    let names: Vec<_> = of.hosts.iter().map(|it| it.as_str()).collect();
+    match of.agents.saturating_sub(names.len() as u64) {
+        0 => names.join(", "),
+        more => format!("{} and {more} more", names.join(", ")),
+    }
+}
+
+/// All reasons why an offer is of no use.
+pub fn reasons(reasons: &[DeclineReason]) -> String {
+    let texts: Vec<_> = reasons.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+/// What is asked of offers.
+pub fn asked(asked: &Asked) -> String {
+    match asked {
+        Asked::Executors { cores, memory_mib } => {
+            let cores = match cores {
+                Some(cores) => counted((*cores).into(), "core"),
+                None => "all cores of an offer".to_owned(),
+            };
+            format!("{cores}, {memory_mib} MiB of memory")
+        }
+        Asked::Tasks {
+            cores,
+            executor_cores,
+            memory_mib,
+        } => format!(
+            "{} for a task, and {executor_cores} cores and {memory_mib} MiB of memory for an \
+             executor on each agent",
+            counted((*cores).into(), "core")
+        ),
+    }
+}
