@@ -1,9 +1,11 @@
-//! Offers that are gone when they are answered, on a real Mesos, in both modes.
+//! Offers that are gone when they are answered, and those that are of no use, on a real Mesos,
+//! in both modes.
 
+use mesquite::mesos::http::Http;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, get, http_config};
 use crate::framework::eventually;
 use crate::jobs::Job;
 use crate::run::{MODES, nothing_is_left};
@@ -104,5 +106,78 @@ async fn launches_that_a_master_took_along_when_it_was_killed_are_made_good() {
         assert_eq!(ended.results["stdout"], ["60"], "{mode}");
         let summary = ended.summary();
         nothing_is_left(&cluster, summary["app_id"].as_str().expect("an id")).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn why_an_agent_is_of_no_use_is_shown_while_tasks_wait() {
+    let cluster = Cluster::up(1);
+    for (mode, coarse) in MODES {
+        let job = Job::new("[dataset.a]\nitems = [1]\n[[action]]\ncount = 'a'\n");
+        let logs = job.folder().join("logs");
+        std::fs::create_dir(&logs).expect("made");
+        let conf = [
+            "spark.ui.enabled=true".to_owned(),
+            "spark.ui.port=0".to_owned(),
+            format!("spark.mesos.coarse={coarse}"),
+            // No agent is that large, and none has the attribute.
+            "spark.executor.memory=4t".to_owned(),
+            "spark.mesos.constraints=no-such-attribute:x".to_owned(),
+            "spark.starvation.timeout=1s".to_owned(),
+            "spark.eventLog.enabled=true".to_owned(),
+            format!("spark.eventLog.dir={}", logs.display()),
+        ];
+        let mut arguments = vec!["--master", &cluster.master];
+        arguments.extend(conf.iter().flat_map(|it| ["--conf", it]));
+        let child = job.start(&arguments);
+        let page = eventually("the framework is there", async || {
+            let state = cluster.get("/master/state").await;
+            let framework = state["frameworks"].get(0)?.clone();
+            framework["webui_url"].as_str().map(str::to_owned)
+        })
+        .await;
+        let offers = format!("{page}/api/mesquite/v1/offers");
+        let offers = eventually("an offer is declined", async || {
+            get(&offers)
+                .await
+                .filter(|it| it["declined"].as_u64() > Some(0))
+        })
+        .await;
+        let agent = &offers["agents"][0];
+        assert_eq!(agent["last"], "declined", "{mode}: {offers}");
+        assert_eq!(offers["accepted"], 0, "{mode}: {offers}");
+        assert!(agent["cpus"].as_f64() > Some(0.0), "{mode}: {offers}");
+        let reasons = agent["reasons"].to_string();
+        let unmet = "attribute no-such-attribute is missing, must be x";
+        assert!(reasons.contains(unmet), "{mode}: {offers}");
+        assert!(reasons.contains("MiB of mem needed"), "{mode}: {offers}");
+        let http = Http::new(http_config()).expect("good settings");
+        let waiting = http.get(&format!("{page}/waiting/")).await.expect("a page");
+        let waiting = String::from_utf8_lossy(&waiting).into_owned();
+        assert!(
+            waiting.contains(&format!("no use: {unmet}")),
+            "{mode}: {waiting}"
+        );
+        // What people are told in the terminal is on the page too.
+        let host = agent["host"].as_str().expect("a host").to_owned();
+        let told = format!("no use on {host}: {unmet}");
+        eventually("it is told why nothing runs", async || {
+            let waiting = http.get(&format!("{page}/waiting/")).await.ok()?;
+            String::from_utf8_lossy(&waiting)
+                .contains(&told)
+                .then_some(())
+        })
+        .await;
+        let driver = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+        kill(driver, Signal::SIGINT).expect("interrupted");
+        let ended = job.ended(child.wait_with_output().expect("ended"));
+        let stderr = String::from_utf8_lossy(&ended.output.stderr).into_owned();
+        assert!(stderr.contains(&told), "{mode}: {stderr}");
+        let log = std::fs::read_dir(&logs).expect("a folder").next();
+        let log = log.expect("a log").expect("a log").path();
+        let log = std::fs::read_to_string(log).expect("text");
+        let lines = log.lines().filter(|it| it.contains("\"mesquite.Offers\""));
+        assert!(lines.clone().any(|it| it.contains(unmet)), "{mode}: {log}");
     }
 }

@@ -9,6 +9,7 @@
 
 mod json;
 mod lines;
+mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,10 +19,14 @@ use rustc_hash::FxHashMap;
 use serde::Serialize;
 
 use self::json::{Info, JobResult, StageInfo, TaskInfo};
+use self::offers::OfferLog;
 use crate::facts::{AttemptFacts, Fact, Happened, Metrics, StageFacts};
 use crate::ids::{StageId, TaskId};
 use crate::plan::Plan;
 use crate::report::Status;
+use crate::store::records::ClusterNote;
+use crate::telling::cluster::waits;
+use mesquite_scheduler::action::Notice;
 use mesquite_scheduler::task::TaskEndReason;
 
 /// What is known of a run at its start.
@@ -63,6 +68,7 @@ pub struct EventLog {
     /// Those whose outputs others read.
     maps: BTreeSet<StageId>,
     running: FxHashMap<TaskId, Running>,
+    offers: OfferLog,
 }
 
 pub(crate) fn millis(at: Duration) -> u64 {
@@ -93,6 +99,7 @@ impl EventLog {
             stages: BTreeMap::new(),
             maps: BTreeSet::new(),
             running: FxHashMap::default(),
+            offers: OfferLog::default(),
         }
     }
 
@@ -112,6 +119,7 @@ impl EventLog {
             let reason = Self::stopped();
             self.task_ended(millis(at), task, &reason, None, out);
         }
+        self.offers.end(millis(at), out);
         line(out, &lines::application_end(millis(at)));
     }
 
@@ -122,8 +130,18 @@ impl EventLog {
         }
     }
 
+    /// It is so late, and nothing happens.
+    pub fn time_passes(&mut self, at: Duration, out: &mut Vec<u8>) {
+        self.offers.time_passes(millis(at), out);
+    }
+
     /// What happened.
     pub fn add(&mut self, happened: &Happened, out: &mut Vec<u8>) {
+        self.event(happened, out);
+        self.time_passes(happened.at, out);
+    }
+
+    fn event(&mut self, happened: &Happened, out: &mut Vec<u8>) {
         let at = millis(happened.at);
         match &happened.fact {
             Fact::ExecutorAdded {
@@ -169,25 +187,32 @@ impl EventLog {
                 metrics,
                 ..
             } => self.task_ended(at, *task, reason, metrics.as_ref(), out),
+            Fact::Cluster(fact) if fact.is_detail() => self.offers.told(at, fact),
+            // Spark has no event for them; ours tells what they say.
+            Fact::Cluster(_)
+            | Fact::JobWaits { .. }
+            | Fact::Noticed(Notice::Starving { .. })
+            | Fact::NoExecutors { .. }
+            | Fact::Subscribed { .. }
+            | Fact::MasterLost { .. }
+            | Fact::MasterUnreachable { .. } => {
+                if let Some((text, is_wrong)) = waits(&happened.fact) {
+                    line(out, &lines::cluster(ClusterNote { at, is_wrong, text }));
+                }
+            }
             // Spark has no event for them.
             Fact::ExecutorRefused { .. }
             | Fact::ExecutorSentAway { .. }
             | Fact::ExecutorEnding { .. }
             | Fact::ExecutorLost { .. }
-            | Fact::JobWaits { .. }
             | Fact::ResultLost { .. }
             | Fact::AttemptLost { .. }
             | Fact::ItemLeftOut { .. }
             | Fact::CommandSaid(_)
             | Fact::Noticed(_)
-            | Fact::NoExecutors { .. }
             | Fact::TaskSlow { .. }
             | Fact::MoreTasksSlow { .. }
-            | Fact::StageQuiet { .. }
-            | Fact::Subscribed { .. }
-            | Fact::MasterLost { .. }
-            | Fact::MasterUnreachable { .. }
-            | Fact::Cluster(_) => {}
+            | Fact::StageQuiet { .. } => {}
         }
     }
 

@@ -14,11 +14,12 @@ pub mod jobs;
 pub mod lines;
 pub mod measures;
 pub mod of_facts;
+pub mod offers;
 pub mod query;
 pub mod records;
 pub mod stages;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
 
@@ -26,10 +27,15 @@ use self::attempts::{Attempts, Began, Ended, State};
 use self::column::{Known, Name, Names};
 use self::executors::Executors;
 use self::jobs::{Job, JobStatus};
+use self::offers::Offers;
 use self::records::{
-    ApplicationEnd, ApplicationStart, Environment, JobEnd, JobStart, StageEvent, StageInfo,
+    ApplicationEnd, ApplicationStart, ClusterNote, Environment, JobEnd, JobStart, StageEvent,
+    StageInfo,
 };
 use self::stages::{Stage, StageStatus};
+
+/// So much of what was told of the cluster is remembered.
+const NOTES: usize = 100;
 
 /// The application itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +69,10 @@ pub struct Store {
     pub attempts: Attempts,
     /// Executors.
     pub executors: Executors,
+    /// What became of offers.
+    pub offers: Offers,
+    /// What was told of the cluster last, the newest last.
+    pub cluster: VecDeque<ClusterNote>,
     stages: Vec<Stage>,
     places: BTreeMap<(u32, u32), u32>,
     jobs: BTreeMap<u32, Job>,
@@ -139,6 +149,14 @@ impl Store {
     pub(in crate::store) fn application_ended(&mut self, ended: &ApplicationEnd) {
         self.at(ended.at);
         self.application.ended = Some(ended.at);
+    }
+
+    pub(in crate::store) fn cluster_told(&mut self, note: ClusterNote) {
+        self.at(note.at);
+        if self.cluster.len() == NOTES {
+            self.cluster.pop_front();
+        }
+        self.cluster.push_back(note);
     }
 
     /// The place of an attempt at a stage, which is known from now on.

@@ -185,9 +185,13 @@ fn write(
                 sink.write(&lines)?;
                 is_flushed = false;
             }
-            Err(RecvTimeoutError::Timeout) if is_flushed => {}
             Err(RecvTimeoutError::Timeout) => {
-                sink.flush()?;
+                lines.clear();
+                log.time_passes(now(), &mut lines);
+                sink.write(&lines)?;
+                if !(is_flushed && lines.is_empty()) {
+                    sink.flush()?;
+                }
                 is_flushed = true;
             }
             Ok(Entry::End) => break,

@@ -279,6 +279,10 @@ impl Serving {
                 let waiting = self.looked(None, own::waiting)?;
                 (JSON, waiting.to_string().into_bytes())
             }
+            Route::Own(Own::Offers) => {
+                let offers = self.looked(None, |it| own::offers(&it.store.offers))?;
+                (JSON, offers.to_string().into_bytes())
+            }
             Route::Own(Own::Timeline) => {
                 let timeline = self.looked(None, |it| own::timeline(it.store))?;
                 (JSON, timeline.to_string().into_bytes())

@@ -2,9 +2,10 @@
 //!
 //! Responsible for a few numbers in Prometheus's text format. Of a history server: what is
 //! in the folder, what is held in memory, what was asked; asking for them reads no log. Of
-//! a run that lasts: its jobs, stages, attempts at tasks and executors.
+//! a run that lasts: its jobs, stages, attempts at tasks, executors and offers.
 
 mod executors;
+mod offers;
 mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -144,6 +145,7 @@ pub fn of_run(store: &Store, answered: &Answered) -> String {
     let executors = store.executors.all();
     let there = executors.filter(|it| it.removed.is_none()).count() as u64;
     text.one("executors", "Executors that are there.", there);
+    offers::add(&mut text, &store.offers);
     add_answers(&mut text, answered);
     text.into_string()
 }

@@ -57,6 +57,8 @@ pub enum Route {
 pub enum Own {
     /// Why tasks wait.
     Waiting,
+    /// What became of offers.
+    Offers,
     /// What happened when.
     Timeline,
     /// What happens, as a stream, from this number on.
@@ -74,6 +76,8 @@ pub enum Page {
     Tasks(u32, u32, TaskPage),
     /// The executors.
     Executors,
+    /// What waits and why, and what became of offers.
+    Waiting,
     /// What it was set to.
     Settings,
 }
@@ -262,7 +266,7 @@ fn elsewhere(path: &str, parts: &[&str], query: &Query<'_>) -> Result<Route, NoR
 }
 
 /// The words that a page's path goes on with; anything else there names an attempt.
-const PAGES: [&str; 4] = ["jobs", "stages", "executors", "settings"];
+const PAGES: [&str; 5] = ["jobs", "stages", "executors", "waiting", "settings"];
 
 fn page(path: &str, app: &str, rest: &[&str], query: &Query<'_>) -> Result<Route, NoRoute> {
     // Links in pages are relative to the folder that each page is.
@@ -284,6 +288,7 @@ fn page(path: &str, app: &str, rest: &[&str], query: &Query<'_>) -> Result<Route
             Page::Tasks(number(stage)?, number(attempt)?, query.task_page()?)
         }
         ["executors"] => Page::Executors,
+        ["waiting"] => Page::Waiting,
         ["settings"] => Page::Settings,
         _ => return Err(NoRoute::NotFound),
     };
@@ -294,6 +299,7 @@ fn page(path: &str, app: &str, rest: &[&str], query: &Query<'_>) -> Result<Route
 fn own(what: &str, query: &Query<'_>) -> Result<Own, NoRoute> {
     match what {
         "waiting" => Ok(Own::Waiting),
+        "offers" => Ok(Own::Offers),
         "timeline" => Ok(Own::Timeline),
         "events" => Ok(Own::Events(query.number("from")?.unwrap_or(0))),
         _ => Err(NoRoute::NotFound),
@@ -559,6 +565,7 @@ mod tests {
         }
         assert_eq!(page("/stages/3/1/"), Page::Stage(3, 1));
         assert_eq!(page("/executors/"), Page::Executors);
+        assert_eq!(page("/waiting/"), Page::Waiting);
         let moved = |to: &str| Ok(Route::Moved(to.into()));
         assert_eq!(of_run("/stages/3/1", "", "a"), moved("1/"));
         assert_eq!(of_run("/jobs/", "", "a"), moved("../"));

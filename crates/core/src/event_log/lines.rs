@@ -10,6 +10,8 @@ use super::json::{JobResult, StageInfo, TaskInfo};
 use super::{AboutRun, millis, nanos};
 use crate::facts::{AttemptFacts, Metrics};
 use crate::ids::{ExecutorId, Host};
+use crate::store::offers::{OFFERS, OffersEvent};
+use crate::store::records::{CLUSTER, ClusterNote};
 use mesquite_scheduler::task::TaskEndReason;
 
 /// An event: its name comes first, since readers look for some by the beginning of
@@ -141,6 +143,27 @@ pub(super) fn stage_submitted(stage: &StageInfo<'_>) -> Line {
 
 pub(super) fn stage_completed(stage: &StageInfo<'_>) -> Line {
     Line::new("StageCompleted", json!({ "Stage Info": stage }))
+}
+
+/// An event of ours, whose class Spark does not have, so that it is passed over.
+#[derive(Serialize)]
+pub(super) struct Ours<T> {
+    #[serde(rename = "Event")]
+    event: &'static str,
+    #[serde(flatten)]
+    told: T,
+}
+
+/// Something was told of the cluster.
+pub(super) const fn cluster(told: ClusterNote) -> Ours<ClusterNote> {
+    let event = CLUSTER;
+    Ours { event, told }
+}
+
+/// How offers stand.
+pub(super) const fn offers(told: OffersEvent) -> Ours<OffersEvent> {
+    let event = OFFERS;
+    Ours { event, told }
 }
 
 /// Of tasks there are many: their lines are made without a tree of values.

@@ -19,9 +19,11 @@ use super::Store;
 use super::attempts::{Began, Ended, LOCALITIES, State};
 use super::column::Names;
 use super::measures::Measures;
+use super::offers::{OFFERS, OffersEvent};
 use super::records::{
-    ApplicationEnd, ApplicationStart, BlockManagerAdded, Environment, ExecutorAdded,
-    ExecutorRemoved, JobEnd, JobStart, LogStart, Reason, StageEvent, TaskEvent, TaskInfo,
+    ApplicationEnd, ApplicationStart, BlockManagerAdded, CLUSTER, ClusterNote, Environment,
+    ExecutorAdded, ExecutorRemoved, JobEnd, JobStart, LogStart, Reason, StageEvent, TaskEvent,
+    TaskInfo,
 };
 
 /// What a piece of a log says.
@@ -70,6 +72,8 @@ enum Event {
     StageSubmitted(StageEvent),
     StageCompleted(StageEvent),
     ApplicationEnd(ApplicationEnd),
+    Offers(OffersEvent),
+    Cluster(ClusterNote),
 }
 
 /// So many shapes of lines are remembered.
@@ -136,7 +140,9 @@ impl Parser {
                 &read.event
             }
         };
-        let event = match name.strip_prefix("SparkListener").unwrap_or("") {
+        let event = match name.strip_prefix("SparkListener").unwrap_or(name) {
+            OFFERS => Event::Offers(serde_json::from_slice(line)?),
+            CLUSTER => Event::Cluster(serde_json::from_slice(line)?),
             "TaskStart" => {
                 let event: TaskEvent<'_> = serde_json::from_slice(line)?;
                 batch.began(&event);
@@ -315,6 +321,11 @@ impl Store {
             Event::StageSubmitted(submitted) => self.stage_submitted(submitted),
             Event::StageCompleted(completed) => self.stage_completed(completed),
             Event::ApplicationEnd(ended) => self.application_ended(&ended),
+            Event::Offers(told) => {
+                self.at(told.at);
+                self.offers.read(told);
+            }
+            Event::Cluster(note) => self.cluster_told(note),
         }
     }
 }

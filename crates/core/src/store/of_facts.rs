@@ -2,8 +2,10 @@
 //!
 //! Responsible for the store of a live run being the one that its event log gives. This
 //! is the only place of the store that knows facts. What happens a million times, an
-//! attempt that begins or ends, is taken as it is; what happens seldom is put into the
-//! words of the [log](crate::event_log) first, and read as such.
+//! attempt that begins or ends or an offer, is taken as it is; what happens seldom is put
+//! into the words of the [log](crate::event_log) first, and read as such.
+
+pub(crate) mod offers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +64,10 @@ impl OfFacts {
                     metrics,
                     ..
                 } => self.task_ended(at, *task, reason, metrics.as_ref()),
+                Fact::Cluster(fact) if fact.is_detail() => {
+                    self.store.at(at);
+                    self.store.offers.told(at, fact, &mut |_, _| {});
+                }
                 _ => {
                     self.log.add(happened, &mut self.lines);
                     self.read();

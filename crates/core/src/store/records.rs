@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::measures::{Measure, Measures};
 
@@ -35,6 +35,23 @@ pub(super) struct ApplicationStart {
     pub(super) began: u64,
     #[serde(rename = "User", default)]
     pub(super) user: String,
+}
+
+/// The name of the lines of a log that tell of the cluster.
+pub(crate) const CLUSTER: &str = "mesquite.Cluster";
+
+/// Something that was told of the cluster, such as why nothing runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterNote {
+    /// When.
+    #[serde(rename = "Timestamp")]
+    pub at: u64,
+    /// Whether something is wrong.
+    #[serde(rename = "Is Wrong", default)]
+    pub is_wrong: bool,
+    /// For people.
+    #[serde(rename = "Text", default)]
+    pub text: String,
 }
 
 #[derive(Deserialize)]

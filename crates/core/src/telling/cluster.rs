@@ -7,12 +7,15 @@
 use std::fmt::Write as _;
 
 use super::Teller;
+use crate::facts::Fact;
 use crate::facts::cluster::{
     AgentsDeclined, Asked, ClusterFact, Launches, NoHope, NothingRuns, OffersSoFar,
 };
+use crate::ids::Host;
 use crate::offers::DeclineReason;
 use crate::report::Progress;
 use mesquite_base::plain::{counted, span};
+use mesquite_scheduler::action::Notice;
 
 /// So many different refusals are told.
 const MOST_REFUSALS: usize = 16;
@@ -92,6 +95,25 @@ pub fn line(fact: &ClusterFact) -> Option<(String, bool)> {
     }
 }
 
+/// What people read of a fact that says why tasks wait, or what the cluster does, and
+/// whether something is wrong; none of all other facts.
+pub fn waits(fact: &Fact) -> Option<(String, bool)> {
+    match fact {
+        Fact::Cluster(fact) => line(fact),
+        Fact::JobWaits { .. }
+        | Fact::Noticed(Notice::Starving { .. })
+        | Fact::NoExecutors { .. }
+        | Fact::Subscribed { .. }
+        | Fact::MasterLost { .. }
+        | Fact::MasterUnreachable { .. } => match super::line(fact)? {
+            Progress::Note(text) => Some((text, false)),
+            Progress::Warning(text) => Some((text, true)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
 /// Why there will be no executor any more.
 pub fn no_hope(why: &NoHope) -> String {
     match why {
@@ -150,7 +172,7 @@ fn offers(so_far: &OffersSoFar) -> String {
 
 /// The hosts of some agents, and how many more there are.
 fn hosts(of: &AgentsDeclined) -> String {
-    let names: Vec<_> = of.hosts.iter().map(|it| it.as_str()).collect();
+    let names: Vec<_> = of.hosts.iter().map(Host::as_str).collect();
     match of.agents.saturating_sub(names.len() as u64) {
         0 => names.join(", "),
         more => format!("{} and {more} more", names.join(", ")),

@@ -1,6 +1,6 @@
 //! What is told of a run that lasts beside Spark's API, below `/api/mesquite/v1`.
 //!
-//! Responsible for what Spark's lacks: why tasks wait, what happened when, and a stream of
+//! Responsible for what Spark's lacks: why tasks wait, what became of offers, what happened when, and a stream of
 //! what happens, of which each client takes as much as it reads.
 
 use std::io;
@@ -12,6 +12,7 @@ use futures_util::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Frame;
 use mesquite_core::store::Store;
+use mesquite_core::store::offers::Offers;
 use mesquite_core::store::stages::StageStatus;
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -54,6 +55,50 @@ pub(super) fn waiting(shown: Shown<'_>) -> Value {
         "executors": there,
         "stages": stages,
         "told": told.collect::<Value>(),
+    })
+}
+
+/// What became of offers.
+pub(super) fn offers(offers: &Offers) -> Value {
+    let totals = &offers.totals;
+    let agents = offers.agents();
+    let agents = agents.iter().map(|it| {
+        let reasons = it.reasons.iter();
+        let reasons = reasons.map(|it| json!({ "reason": it.reason, "text": it.text }));
+        json!({
+            "agentId": it.agent,
+            "host": it.host,
+            "cpus": it.cpus.to_f64(),
+            "memoryMiB": it.mem.to_f64(),
+            "answered": it.answered,
+            "accepted": it.accepted,
+            "launched": it.launched,
+            "at": it.at,
+            "last": it.last.word(),
+            "reasons": reasons.collect::<Value>(),
+        })
+    });
+    json!({
+        "asked": totals.asked,
+        "isSuppressed": totals.is_suppressed,
+        "cycles": totals.cycles,
+        "received": totals.received,
+        "accepted": totals.accepted,
+        "launched": totals.launched,
+        "declined": totals.declined,
+        "declinedByReason": totals.by_reason,
+        "rescinded": totals.rescinded,
+        "rescindedLate": totals.rescinded_late,
+        "expired": totals.expired,
+        "outstanding": totals.outstanding(),
+        "heldMilliseconds": totals.held,
+        "longestHeldMilliseconds": totals.longest_held,
+        "suppressed": totals.suppressed,
+        "revived": totals.revived,
+        "wantedBack": totals.wanted_back,
+        "agentsLost": totals.agents_lost,
+        "agents": agents.collect::<Value>(),
+        "moreAgents": totals.left_out,
     })
 }
 

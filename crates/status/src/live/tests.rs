@@ -5,9 +5,11 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use mesquite_base::ids::{DatasetId, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
 use mesquite_core::event_log::AboutRun;
-use mesquite_core::facts::cluster::{ClusterFact, NothingRuns};
+use mesquite_core::facts::cluster::{Answer, ClusterFact, NothingRuns, OfferAnswer, OfferCycle};
 use mesquite_core::facts::{AttemptFacts, Fact, StageFacts};
 use mesquite_core::report::Status;
+use mesquite_mesos::offers::DeclineReason;
+use mesquite_mesos::resources::{ResourceName, Scalar, Shortage};
 use mesquite_scheduler::locality::LocalityLevel;
 use mesquite_scheduler::task::{TaskEndReason, TaskOutput};
 use mesquite_workload::plan::ApplicationBuilder;
@@ -308,6 +310,78 @@ fn why_tasks_wait_and_what_happened_when_is_answered() {
     assert_eq!(timeline["jobs"][0]["until"], 1_000_000, "{timeline}");
     let at_once = timeline["runningAtOnce"]["tasks"].as_array();
     assert_eq!(at_once.map(Vec::len), Some(600), "{timeline}");
+}
+
+/// Offers of two agents: a large one that is taken, and a small one.
+fn offers() -> ClusterFact {
+    let answer = |host: &str, cpus, answer| OfferAnswer {
+        agent: format!("agent-{host}").into(),
+        host: host.into(),
+        cpus: Scalar::new(cpus),
+        mem: Scalar::new(512),
+        offers: 1,
+        held: Duration::ZERO,
+        answer,
+    };
+    let shortage = DeclineReason::Shortage(Shortage::Amount {
+        name: ResourceName::CPUS,
+        needed: Scalar::new(2),
+        available: Scalar::new(1),
+    });
+    let cycle = OfferCycle {
+        came: 2,
+        answers: vec![
+            answer("h2", 4, Answer::Accepted { launched: 1 }),
+            answer("<h1>", 1, Answer::Declined(vec![shortage])),
+        ],
+    };
+    ClusterFact::Offers(Arc::new(cycle))
+}
+
+#[test]
+fn what_became_of_offers_is_shown_by_agent() {
+    let (run, live) = begun();
+    let (_, page) = ask(&live, "/history/app/waiting/");
+    assert!(page.contains("only masters of Mesos make offers"), "{page}");
+    begin(&run);
+    let excluded = ClusterFact::AgentExcluded {
+        agent: "agent-h2".into(),
+        host: "h2".into(),
+        failures: 2,
+        pause: Duration::from_secs(10),
+    };
+    let facts = [offers(), excluded, ClusterFact::Suppressed];
+    happen(&run, facts.map(Fact::Cluster).into());
+    let (_, page) = ask(&live, "/waiting/");
+    for text in [
+        "1 task waits and 1 runs; 0 executors are there.",
+        "no use: 2 cpus needed, 1 available",
+        "&lt;h1&gt;",
+        "nothing is started on h2 for 10 s",
+        "The master knows that nothing is wanted now",
+    ] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    let offers = json(&live, "/api/mesquite/v1/offers");
+    assert_eq!(offers["received"], 2, "{offers}");
+    assert_eq!(offers["declinedByReason"]["shortage"], 1, "{offers}");
+    let agents = &offers["agents"];
+    assert_eq!(agents[0]["host"], "<h1>", "{offers}");
+    assert_eq!(agents[0]["reasons"][0]["reason"], "shortage", "{offers}");
+    assert_eq!(agents[1]["last"], "accepted", "{offers}");
+    assert_eq!(
+        (&offers["isSuppressed"], &offers["outstanding"]),
+        (&true.into(), &0.into())
+    );
+    let (_, metrics) = ask(&live, "/metrics");
+    for line in [
+        "mesquite_run_offers_received_total 2",
+        "mesquite_run_offers_ended_total{end=\"declined\"} 1",
+        "mesquite_run_offers_declined_total{reason=\"shortage\"} 1",
+        "mesquite_run_offers 0",
+    ] {
+        assert!(metrics.lines().any(|it| it == line), "{line}: {metrics}");
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod list;
 mod settings;
 mod stage;
 mod tasks;
+mod waiting;
 pub mod words;
 
 use std::fmt::Write as _;
@@ -83,6 +84,10 @@ pub fn page(shown: Shown<'_>, served: Served, page: &Page) -> Option<String> {
             let content = executors::executors(store);
             framed(&format!("Executors of {name}"), "../", &content)
         }
+        Page::Waiting => {
+            let content = waiting::waiting(store);
+            framed(&format!("What {name} waits for"), "../", &content)
+        }
         Page::Settings => {
             let content = settings::settings(store);
             framed(&format!("Settings of {name}"), "../", &content)
@@ -108,6 +113,7 @@ pub fn alone(shown: Shown<'_>) -> String {
             p.faint { "The first " (MOST_STAGES) " of " (all) " stages are shown one by one." }
         }
         section { (executors::executors(store)) }
+        @if !store.offers.is_empty() { section { (waiting::waiting(store)) } }
         section { (settings::settings(store)) }
     };
     let policy = "default-src 'none'; style-src 'unsafe-inline'";
@@ -149,6 +155,7 @@ fn framed(title: &str, served: Served, up: Option<&str>, content: &Markup) -> St
                 nav aria-label="application" {
                     a href=(or_here(up)) { "Overview" }
                     a href=(format!("{up}executors/")) { "Executors" }
+                    a href=(format!("{up}waiting/")) { "Waiting" }
                     a href=(format!("{up}settings/")) { "Settings" }
                 }
             }
