@@ -12,6 +12,7 @@ mod offers;
 
 use std::io;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use master::{Master, Request, Stream};
@@ -21,6 +22,8 @@ use mesquite::conf::properties::application::{MASTER, RECOVERY_DIR};
 use mesquite::conf::properties::mesos::{COARSE, REGISTRATION_TIMEOUT, ROLE};
 use mesquite::conf::properties::ui::UI;
 use mesquite::conf::source::Source;
+use mesquite::driver::facts::cluster::{Answer, ClusterFact};
+use mesquite::driver::facts::{Fact, Happened};
 use mesquite::driver::listener::Listener;
 use mesquite::driver::report::{Progress, Report, Status};
 use mesquite::driver::run::{RunError, run};
@@ -33,8 +36,11 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+/// What was told of the cluster.
+type OfCluster = Arc<Mutex<Vec<ClusterFact>>>;
+
 #[derive(Default)]
-struct Counted(Option<u64>);
+struct Counted(Option<u64>, OfCluster);
 
 impl Listener for Counted {
     fn progress(&mut self, _: Progress) {}
@@ -47,6 +53,18 @@ impl Listener for Counted {
     fn collected(&mut self, _: usize, _: &[Bytes]) -> io::Result<()> {
         Ok(())
     }
+
+    fn wants_facts(&self) -> bool {
+        true
+    }
+
+    fn happened(&mut self, facts: &[Happened]) {
+        let told = facts.iter().filter_map(|it| match &it.fact {
+            Fact::Cluster(fact) => Some(fact.clone()),
+            _ => None,
+        });
+        self.1.lock().expect("no panic").extend(told);
+    }
 }
 
 type Ended = (Result<Report, RunError>, Option<u64>);
@@ -56,13 +74,19 @@ struct Script {
     master: Master,
     stream: Stream,
     driver: JoinHandle<Ended>,
+    told: OfCluster,
     offers: u32,
     acknowledged: u32,
     updates: u32,
 }
 
 /// Starts a driver with a job of one task; with a folder, its run is kept there.
-fn drive(master: &Master, coarse: &'static str, recovery: Option<&Path>) -> JoinHandle<Ended> {
+fn drive(
+    master: &Master,
+    coarse: &'static str,
+    recovery: Option<&Path>,
+    told: OfCluster,
+) -> JoinHandle<Ended> {
     let url = format!("http://{}", master.authority());
     let recovery = recovery.map(|folder| folder.display().to_string());
     tokio::spawn(async move {
@@ -84,7 +108,7 @@ fn drive(master: &Master, coarse: &'static str, recovery: Option<&Path>) -> Join
         let numbers = builder.range("numbers", 0, 7, 1).expect("a dataset");
         builder.action(numbers, ActionKind::Count, None);
         let mesos = lasting_client_config(&conf).expect("a client");
-        let mut counted = Counted::default();
+        let mut counted = Counted(None, told);
         let (_interrupt, interrupts) = mpsc::unbounded_channel();
         let ran = run(
             builder.build(),
@@ -112,13 +136,15 @@ impl Script {
     /// In that mode; with a folder, the run is kept there.
     async fn begin_with(coarse: &'static str, recovery: Option<&Path>) -> Self {
         let mut master = Master::start().await;
-        let driver = drive(&master, coarse, recovery);
+        let told = OfCluster::default();
+        let driver = drive(&master, coarse, recovery, Arc::clone(&told));
         let subscribe = master.subscribe().await;
         let stream = subscribe.grant(subscribe.framework_id().unwrap_or("framework-1"));
         Self {
             master,
             stream,
             driver,
+            told,
             offers: 0,
             acknowledged: 0,
             updates: 0,
@@ -304,9 +330,22 @@ async fn an_offer_that_is_taken_back_is_not_used_later() {
     script.stream.send(&events::rescind("offer-1"));
     script.update(&first, TaskState::TaskDropped, Vec::new());
     let second = script.launch().await;
+    let told = Arc::clone(&script.told);
     let (ran, counted) = script.finish(&second).await;
     assert_eq!(ran.expect("it ran").status, Status::Succeeded);
     assert_eq!(counted, Some(7));
+    let told = told.lock().expect("no panic");
+    let cycles = told.iter().filter_map(|it| match it {
+        ClusterFact::Offers(cycle) => Some(cycle),
+        _ => None,
+    });
+    let answers = cycles.flat_map(|it| &it.answers);
+    let answers: Vec<_> = answers.map(|it| (it.offers, &it.answer)).collect();
+    let accepted = Answer::Accepted { launched: 1 };
+    assert_eq!(answers, [(1, &accepted), (1, &accepted)]);
+    // The one was never seen, and the other one had its answer.
+    let late = ClusterFact::Rescinded { agent: None };
+    assert_eq!(told.iter().filter(|it| **it == late).count(), 2);
 }
 
 #[tokio::test]
@@ -497,7 +536,7 @@ async fn a_driver_that_died_saying_goodbye_leaves_a_run_that_is_told_again() {
                 .is_cancelled()
         );
 
-        let second = drive(&script.master, "false", Some(&folder));
+        let second = drive(&script.master, "false", Some(&folder), OfCluster::default());
         // What the first one had sent may still be on its way.
         let subscribe = loop {
             let request = script.master.next().await;
