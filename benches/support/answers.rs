@@ -17,6 +17,7 @@ use mesquite::backend::mesos::fine::{MesosFine, MesosFineConfig};
 use mesquite::clock::{SystemClock, Timestamp};
 use mesquite::driver::core::effect::Effect;
 use mesquite::driver::core::input::{Input, Step};
+use mesquite::driver::core::order::Welcome;
 use mesquite::driver::core::{Driver, DriverParts};
 use mesquite::executor::worker::variable;
 use mesquite::ids::FrameworkId;
@@ -28,7 +29,6 @@ use mesquite::offers::{Constraints, RefusePolicy, Requirement};
 use mesquite::plan::ApplicationBuilder;
 use mesquite::plan::application::ActionKind;
 use mesquite::resources::{Demand, Scalar};
-use mesquite::rpc::message::from_driver;
 use mesquite::scheduler::config::TaskSchedulerConfig;
 use mesquite::scheduler::core::Core;
 use mesquite::scheduler::dag_scheduler::DagSchedulerConfig;
@@ -98,7 +98,7 @@ fn driver(case: Case, tasks: u32) -> Driver {
         application,
         manager,
         tells_all: false,
-        welcome: from_driver::Registered::default(),
+        welcome: Welcome::default(),
         task_cpus: 1,
         keeps: false,
         longest_message: 1 << 20,

@@ -16,6 +16,7 @@ use mesquite::conf::{Conf, Source};
 use mesquite::driver::core::effect::{Delivery, Effect};
 use mesquite::driver::core::heard::Heard;
 use mesquite::driver::core::input::{ConnectionId, Input, Step};
+use mesquite::driver::core::order::Welcome;
 use mesquite::driver::core::record::{Record, line, read};
 use mesquite::driver::core::replay::replay;
 use mesquite::driver::core::{Driver, DriverParts};
@@ -157,7 +158,7 @@ impl World {
             application: Arc::clone(&self.application),
             manager,
             tells_all: true,
-            welcome: from_driver::Registered::default(),
+            welcome: Welcome::default(),
             task_cpus: 1,
             keeps: true,
             longest_message: 1 << 20,

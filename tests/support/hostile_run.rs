@@ -9,6 +9,7 @@ use mesquite::backend::threads::Threads;
 use mesquite::clock::Timestamp;
 use mesquite::driver::core::effect::Effect;
 use mesquite::driver::core::input::{ConnectionId, Input, Step};
+use mesquite::driver::core::order::Welcome;
 use mesquite::driver::core::record::{self, Ended, Record};
 use mesquite::driver::core::{Driver, DriverParts};
 use mesquite::driver::wire::heard;
@@ -65,7 +66,7 @@ impl Bench {
             application,
             manager: Box::new(Threads),
             tells_all: false,
-            welcome: from_driver::Registered::default(),
+            welcome: Welcome::default(),
             task_cpus: 1,
             keeps: false,
             longest_message: 1 << 20,

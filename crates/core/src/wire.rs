@@ -1,18 +1,21 @@
-//! Where the words of executors become the driver's. Pure.
+//! Where the words of executors become the driver's, and its words theirs. Pure.
 //!
 //! Responsible for reading messages once, where they come in, and for how a journal has
-//! them: as they travelled, so that journals of earlier versions are read. What goes out
-//! is made in the wire's own words, and no machine reads it.
+//! them: as they travelled, so that journals of earlier versions are read; and for what
+//! goes out, made once of what the driver's machines say. No machine reads it.
 
 use std::time::Duration;
 
 use mesquite_workload::message::from_executor::{self, Message};
 use mesquite_workload::message::outcome::{Denied, End as WireEnd, Kept};
 use mesquite_workload::message::success::{MapOutput, Output};
-use mesquite_workload::message::{self, Failure, FetchFailure, FromExecutor, Success};
+use mesquite_workload::message::{
+    self, Failure, FetchFailure, FromDriver, FromExecutor, Success, from_driver,
+};
 use prost::Message as _;
 
 use crate::driver::heard::{End, Far, Heard, Outcome, Registration};
+use crate::driver::order::{Order, Released};
 use crate::event_log::nanos;
 use crate::facts::Metrics;
 use crate::ids::{DatasetId, Partition, ShuffleId, StageId, TaskId};
@@ -65,6 +68,50 @@ pub fn heard(message: FromExecutor) -> Option<Heard> {
         Message::Locate(it) => Heard::Locate(it.executor.into()),
         Message::Said(it) => Heard::Said(words(it)),
     })
+}
+
+/// What an executor is told, as it travels.
+pub fn message(order: Order) -> FromDriver {
+    use from_driver::Message;
+    let message = match order {
+        Order::Welcome(it) => Message::Registered(from_driver::Registered {
+            program: it.program,
+            app_id: it.app_id,
+            conf: it.conf,
+            released: Some(released(&it.released)),
+        }),
+        Order::Launch(tasks) => Message::Launch(from_driver::Launch { tasks }),
+        Order::Kill { task, reason } => {
+            let task = task.0;
+            Message::Kill(from_driver::Kill { task, reason })
+        }
+        Order::Commit { task, granted } => {
+            let task = task.0;
+            Message::Commit(from_driver::CommitDecision { task, granted })
+        }
+        Order::Stop { reason } => Message::Stop(from_driver::Stop { reason }),
+        Order::Released(it) => Message::Released(released(&it)),
+        Order::Acknowledge { number } => Message::Acknowledge(from_driver::Acknowledge { number }),
+        Order::TakeOver { executor, folder } => {
+            let executor = executor.to_string();
+            Message::TakeOver(from_driver::TakeOver { executor, folder })
+        }
+        Order::Located { executor, address } => Message::Located(from_driver::Located {
+            executor: executor.to_string(),
+            address: address.unwrap_or_default(),
+        }),
+    };
+    FromDriver {
+        message: Some(message),
+    }
+}
+
+fn released(it: &Released) -> from_driver::Released {
+    from_driver::Released {
+        shuffles: it.shuffles.iter().map(|it| it.0).collect(),
+        datasets: it.datasets.iter().map(|it| it.0).collect(),
+        freed: it.freed.iter().map(|it| it.0).collect(),
+    }
 }
 
 /// What a command says.

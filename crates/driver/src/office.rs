@@ -27,6 +27,7 @@ use crate::conf::properties::storage::{
 };
 use crate::conf::property::Property;
 use crate::conf::{ByteSize, Conf};
+use crate::core::order::{Released, Welcome};
 use crate::ids::ExecutorId;
 use crate::plan::application::Application;
 use crate::timer::AbortOnDrop;
@@ -36,7 +37,7 @@ use mesquite_engine::rpc::guard::Guard;
 use mesquite_engine::storage::blocks::BlockClient;
 use mesquite_engine::task::memory::size::Asked;
 use mesquite_mesos_client::call::Call;
-use mesquite_workload::message::{Launch, from_driver};
+use mesquite_workload::message::Launch;
 
 /// Where executors find the driver, and by what they know each other.
 pub(super) struct Office {
@@ -235,7 +236,7 @@ pub(super) fn welcome(
     memory: Asked,
     conf: &Conf,
     mode: Mode,
-) -> from_driver::Registered {
+) -> Welcome {
     let bytes = |property: &Property<ByteSize>| conf.get(property).whole_bytes().to_string();
     let settings = [
         (setting::MEMORY, memory.bytes.to_string()),
@@ -250,13 +251,13 @@ pub(super) fn welcome(
             longest_message(conf, mode).to_string(),
         ),
     ];
-    from_driver::Registered {
+    Welcome {
         program,
         app_id: app_id.to_owned(),
         conf: settings
             .map(|(name, value)| (name.to_owned(), value))
             .into(),
-        released: None,
+        released: Released::default(),
     }
 }
 

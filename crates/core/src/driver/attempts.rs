@@ -14,6 +14,7 @@ use super::answer::{Asked, IsSaved};
 use super::effect::Effect;
 use super::fleet::COME_BACK;
 use super::heard::Outcome;
+use super::order::Order;
 use super::outcome::status_of;
 use super::queue::{Next, Queue};
 use super::work::Works;
@@ -24,7 +25,7 @@ use mesquite_scheduler::dag_scheduler::{DagEvent, DagScheduler};
 use mesquite_scheduler::event::TaskStatus;
 use mesquite_scheduler::map_outputs::MissingOutput;
 use mesquite_scheduler::task::{TaskDescription, TaskEndReason, TaskOutput};
-use mesquite_workload::message::{Task, from_driver, from_driver::Message};
+use mesquite_workload::message::Task;
 
 /// So many bytes of tasks go into one message, but for a single task that has
 /// more.
@@ -365,9 +366,8 @@ impl Attempts {
     }
 }
 
-fn decided(task: TaskId, granted: bool) -> Message {
-    let task = task.0;
-    Message::Commit(from_driver::CommitDecision { task, granted })
+const fn decided(task: TaskId, granted: bool) -> Order {
+    Order::Commit { task, granted }
 }
 
 /// The task, if there is one and it can be sent; else why not.
@@ -402,7 +402,7 @@ fn sendable(
 }
 
 /// Tasks in messages of a sensible length.
-pub(super) fn in_messages(tasks: Vec<Task>) -> Vec<Message> {
+pub(super) fn in_messages(tasks: Vec<Task>) -> Vec<Order> {
     let mut messages: Vec<Vec<Task>> = Vec::new();
     let mut bytes = 0;
     for task in tasks {
@@ -416,8 +416,7 @@ pub(super) fn in_messages(tasks: Vec<Task>) -> Vec<Message> {
         }
         bytes += length;
     }
-    let launch = |tasks| Message::Launch(from_driver::Launch { tasks });
-    messages.into_iter().map(launch).collect()
+    messages.into_iter().map(Order::Launch).collect()
 }
 
 #[cfg(test)]
@@ -440,8 +439,8 @@ mod tests {
         let tasks: Vec<_> = [1, 2, LAUNCH + 1, 3, LAUNCH / 2, LAUNCH / 2]
             .map(task)
             .into();
-        let count = |message: &Message| match message {
-            Message::Launch(launch) => launch.tasks.len(),
+        let count = |order: &Order| match order {
+            Order::Launch(tasks) => tasks.len(),
             _ => 0,
         };
         let counts: Vec<_> = in_messages(tasks).iter().map(count).collect();

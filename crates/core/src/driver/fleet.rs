@@ -21,6 +21,7 @@ use self::draining::Drain;
 use self::links::Links;
 use super::effect::Effect;
 use super::input::ConnectionId;
+use super::order::{Order, Released, Welcome};
 use super::queue::{Next, Queue};
 use crate::backend::ending::Cause;
 use crate::backend::executors::{Action, Executors};
@@ -28,10 +29,10 @@ use crate::backend::manager::{ClusterManager, Input};
 use crate::clock::Timestamp;
 use crate::facts::Fact;
 use crate::ids::{ExecutorId, Host, TaskId};
+use crate::wire::message;
 use mesquite_scheduler::action::{BackendRequest, ExecutorEnd};
 use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription};
 use mesquite_scheduler::worker_offer::WorkerOffer;
-use mesquite_workload::message::{FromDriver, from_driver, from_driver::Message};
 
 /// An executor that lives comes back at once when its connection breaks: this
 /// is many times a connection's round trip, and little to wait for the dead.
@@ -63,12 +64,12 @@ pub(super) struct Fleet {
     /// In fine mode, the hosts of all executors there were: a status may come late.
     hosts: BTreeMap<ExecutorId, Host>,
     /// What each executor is told first.
-    welcome: from_driver::Registered,
+    welcome: Welcome,
 }
 
 impl Fleet {
     /// No executor yet; each is told `welcome` first.
-    pub(super) fn new(is_fine: bool, welcome: from_driver::Registered) -> Self {
+    pub(super) fn new(is_fine: bool, welcome: Welcome) -> Self {
         Self {
             is_fine,
             links: Links::default(),
@@ -138,30 +139,29 @@ impl Fleet {
     }
 
     /// Says something to an executor, if it is connected.
-    pub(super) fn say(&self, executor: &ExecutorId, message: Message, queue: &mut Queue) {
+    pub(super) fn say(&self, executor: &ExecutorId, order: Order, queue: &mut Queue) {
         if let Some(connection) = self.links.connection(executor) {
-            queue.effect(say_on(connection, message));
+            queue.effect(say_on(connection, order));
         }
     }
 
     /// Executors may let go of this, those that come later too: they may take over what
     /// another one has left.
-    pub(super) fn released(&mut self, released: &from_driver::Released, queue: &mut Queue) {
-        let all = self.welcome.released.get_or_insert_default();
+    pub(super) fn released(&mut self, released: &Released, queue: &mut Queue) {
+        let all = &mut self.welcome.released;
         all.shuffles.extend(&released.shuffles);
         all.datasets.extend(&released.datasets);
         for connection in self.links.connections() {
-            let message = Message::Released(released.clone());
-            queue.effect(say_on(connection, message));
+            let order = Order::Released(released.clone());
+            queue.effect(say_on(connection, order));
         }
     }
 
     /// An attempt is to be stopped.
     fn kill(&mut self, executor: &ExecutorId, task: TaskId, reason: &str, queue: &mut Queue) {
         self.links.kill(executor, task, reason);
-        let (task, reason) = (task.0, reason.into());
-        let kill = from_driver::Kill { task, reason };
-        self.say(executor, Message::Kill(kill), queue);
+        let reason = reason.into();
+        self.say(executor, Order::Kill { task, reason }, queue);
     }
 
     /// Closes the connection of an executor that is to end.
@@ -300,8 +300,7 @@ impl Fleet {
                 if !self.is_fine {
                     let reason = "the driver wants it ended".into();
                     // Its loss is told when its connection ends.
-                    let stop = Message::Stop(from_driver::Stop { reason });
-                    self.say(&executor, stop, queue);
+                    self.say(&executor, Order::Stop { reason }, queue);
                 }
                 queue.manage(Input::End(executor));
             }
@@ -412,7 +411,6 @@ pub(super) fn give_up(
     queue.manage(Input::GivenUp(executor.clone()));
 }
 
-fn say_on(connection: ConnectionId, message: Message) -> Effect {
-    let message = Some(message);
-    Effect::Send(connection, FromDriver { message })
+fn say_on(connection: ConnectionId, order: Order) -> Effect {
+    Effect::Send(connection, message(order))
 }

@@ -16,7 +16,7 @@
 //!
 //! They do not know each other. What one of them wants of another it says to the
 //! `queue`, which has the order of all things; `turns` and `manager` hand each thing to
-//! whom it concerns. The words: `input`, `heard` and `effect`; `record` and `replay`, which write
+//! whom it concerns. The words: `input`, `heard`, `order` and `effect`; `record` and `replay`, which write
 //! them down and take them again; `answer` and `outcome`, what an attempt's end means.
 
 pub mod answer;
@@ -29,6 +29,7 @@ pub mod input;
 mod jobs;
 mod left_out;
 mod manager;
+pub mod order;
 pub mod outcome;
 mod queue;
 mod readers;
@@ -52,6 +53,7 @@ use self::fleet::Fleet;
 use self::heard::{Far, Heard, Outcome};
 use self::input::{Input, Step};
 use self::jobs::Jobs;
+use self::order::{Order, Welcome};
 use self::queue::Queue;
 use self::record::Record;
 use self::stores::Stores;
@@ -66,7 +68,6 @@ use crate::watch::Watch;
 use mesquite_scheduler::dag_scheduler::DagEvent;
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
 use mesquite_scheduler::{Core, Event};
-use mesquite_workload::message::from_driver;
 
 pub use self::attempts::Totals;
 
@@ -105,7 +106,7 @@ pub struct DriverParts {
     /// Where executors come from.
     pub manager: Box<dyn ClusterManager>,
     /// What each executor is told first.
-    pub welcome: from_driver::Registered,
+    pub welcome: Welcome,
     /// Cores of one task.
     pub task_cpus: u32,
     /// Whether another driver may have to go on with the run.
@@ -408,9 +409,8 @@ impl Driver {
             self.settle();
         }
         if number > 0 {
-            let acknowledge = from_driver::Acknowledge { number };
-            let message = from_driver::Message::Acknowledge(acknowledge);
-            self.fleet.say(executor, message, &mut self.queue);
+            let order = Order::Acknowledge { number };
+            self.fleet.say(executor, order, &mut self.queue);
         }
     }
 

@@ -22,6 +22,7 @@ use bytes::Bytes;
 
 use super::effect::Effect;
 use super::heard::Outcome;
+use super::order::Order;
 use super::rounds::AfterRound;
 use super::stores;
 use super::work::BlockPlace;
@@ -33,7 +34,6 @@ use crate::tally::Tally;
 use mesquite_scheduler::Event;
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
 use mesquite_scheduler::task::ExecutorLossReason;
-use mesquite_workload::message::from_driver;
 
 /// One thing to do.
 pub(super) enum Next {
@@ -97,7 +97,7 @@ pub(super) enum Next {
     /// The bounds of a shuffle by ranges are known.
     Bounded(ShuffleId, Vec<Bytes>),
     /// An executor is to hear this, if it is connected.
-    Say(ExecutorId, from_driver::Message),
+    Say(ExecutorId, Order),
     /// The shell is to do this.
     Effect(Effect),
     /// Somebody wants to know this.
@@ -203,8 +203,8 @@ impl Queue {
     }
 
     /// An executor is to hear this, if it is connected.
-    pub(super) fn say(&mut self, executor: &ExecutorId, message: from_driver::Message) {
-        self.then(Next::Say(executor.clone(), message));
+    pub(super) fn say(&mut self, executor: &ExecutorId, order: Order) {
+        self.then(Next::Say(executor.clone(), order));
     }
 
     /// The shell is to do this.

@@ -11,13 +11,13 @@ use std::sync::Arc;
 
 use super::Driver;
 use super::board::Purpose;
+use super::order::Released;
 use crate::backend::manager::Input;
 use crate::ids::{DatasetId, ShuffleId};
 use crate::plan::application::Application;
 use crate::plan::rounds::{Loop, Round, Until};
 use crate::plan::{Dependency, Plan};
 use mesquite_scheduler::dag_scheduler::DagEvent;
-use mesquite_workload::message::from_driver;
 
 /// A round of a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -184,9 +184,9 @@ impl Driver {
         for shuffle in &after.free {
             self.queue.schedule(DagEvent::ShuffleReleased(*shuffle));
         }
-        let freed = from_driver::Released {
-            freed: after.free.iter().map(|it| it.0).collect(),
-            ..from_driver::Released::default()
+        let freed = Released {
+            freed: after.free.clone(),
+            ..Released::default()
         };
         self.fleet.released(&freed, &mut self.queue);
         self.queue.manage(Input::Released);

@@ -9,6 +9,7 @@ use super::effect::{Delivery, Effect};
 use super::fleet::COME_BACK;
 use super::heard::Heard;
 use super::input::{ConnectionId, Input, Step};
+use super::order::Welcome;
 use super::{Driver, DriverParts};
 use crate::backend::executor_size::ExecutorSize;
 use crate::backend::manager::ClusterManager;
@@ -104,7 +105,7 @@ impl Bench {
                 application,
                 manager: Box::new(manager),
                 tells_all: false,
-                welcome: from_driver::Registered::default(),
+                welcome: Welcome::default(),
                 task_cpus: 1,
                 keeps: false,
                 longest_message: usize::MAX,

@@ -10,6 +10,7 @@ use super::Driver;
 use super::attempts::{Known, in_messages};
 use super::fleet;
 use super::heard::Outcome;
+use super::order::{Order, Released};
 use super::queue::Next;
 use super::stores;
 use crate::backend::manager::Input;
@@ -22,7 +23,6 @@ use mesquite_scheduler::dag_scheduler::{DagEvent, DagNotice};
 use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
 use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription, TaskEndReason, TaskReport};
 use mesquite_scheduler::{CoreActions, Event};
-use mesquite_workload::message::{from_driver, from_driver::Message};
 
 impl Driver {
     /// Does all that is to be done, but for what the manager said.
@@ -106,7 +106,7 @@ impl Driver {
             Next::Forget(task) => self.attempts.forget(task),
             Next::Round(after) => self.go_round(&after),
             Next::Bounded(shuffle, bounds) => self.works.set_bounds(shuffle, bounds),
-            Next::Say(executor, message) => self.fleet.say(&executor, message, queue),
+            Next::Say(executor, order) => self.fleet.say(&executor, order, queue),
             Next::Effect(effect) => queue.effect(effect),
             Next::Fact(fact) => queue.fact(fact),
         }
@@ -328,8 +328,8 @@ impl Driver {
         } else {
             for (executor, placed) in fleet.placed(launches) {
                 let tasks = placed.iter().filter_map(&mut task_of).collect();
-                for message in in_messages(tasks) {
-                    fleet.say(&executor, message, queue);
+                for launch in in_messages(tasks) {
+                    fleet.say(&executor, launch, queue);
                 }
             }
         }
@@ -399,19 +399,15 @@ impl Driver {
     fn store_says(&mut self, action: stores::Action) {
         match action {
             stores::Action::TakeOver { by, store, folder } => {
-                let executor = store.as_str().to_owned();
-                let take_over = from_driver::TakeOver { executor, folder };
-                let message = Message::TakeOver(take_over);
-                self.fleet.say(&by, message, &mut self.queue);
+                let executor = store;
+                let order = Order::TakeOver { executor, folder };
+                self.fleet.say(&by, order, &mut self.queue);
             }
             stores::Action::Moved { store, place } => self.works.set_place(store, place),
             stores::Action::Located { to, store, address } => {
-                let located = from_driver::Located {
-                    executor: store.as_str().to_owned(),
-                    address: address.unwrap_or_default(),
-                };
-                let message = Message::Located(located);
-                self.fleet.say(&to, message, &mut self.queue);
+                let executor = store;
+                let order = Order::Located { executor, address };
+                self.fleet.say(&to, order, &mut self.queue);
             }
             stores::Action::Lost(executor) => {
                 self.queue.schedule(DagEvent::OutputsLost { executor });
@@ -430,9 +426,9 @@ impl Driver {
         for dataset in &unread.datasets {
             self.queue.schedule(DagEvent::DatasetReleased(*dataset));
         }
-        let released = from_driver::Released {
-            shuffles: unread.shuffles.iter().map(|it| it.0).collect(),
-            datasets: unread.datasets.iter().map(|it| it.0).collect(),
+        let released = Released {
+            shuffles: unread.shuffles,
+            datasets: unread.datasets,
             freed: Vec::new(),
         };
         self.fleet.released(&released, &mut self.queue);

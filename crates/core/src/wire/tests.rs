@@ -1,6 +1,7 @@
 //! What executors say, read and written again.
 
 use super::*;
+use crate::driver::order::Welcome;
 
 /// One end of each kind.
 fn ends() -> [Option<WireEnd>; 9] {
@@ -147,4 +148,47 @@ fn an_end_that_says_nothing_is_a_failure_with_what_mesos_said() {
     assert_eq!(outcome_of(&[0xff], "TASK_FAILED".into()), said);
     let none = Success { output: None };
     assert_eq!(end(WireEnd::Success(none)), End::Unknown);
+}
+
+#[test]
+fn what_is_said_to_executors_travels_as_it_was_meant() {
+    use mesquite_workload::message::from_driver::{self, Message};
+    let sent = |order| message(order).message.expect("a message");
+    let released = Released {
+        shuffles: vec![ShuffleId(1)],
+        datasets: vec![DatasetId(2)],
+        freed: vec![ShuffleId(3)],
+    };
+    let travels = from_driver::Released {
+        shuffles: vec![1],
+        datasets: vec![2],
+        freed: vec![3],
+    };
+    let welcome = Welcome {
+        app_id: "app".into(),
+        released: released.clone(),
+        ..Welcome::default()
+    };
+    let Message::Registered(welcome) = sent(Order::Welcome(welcome)) else {
+        panic!("a welcome");
+    };
+    assert_eq!(
+        (&*welcome.app_id, welcome.released),
+        ("app", Some(travels.clone()))
+    );
+    assert_eq!(sent(Order::Released(released)), Message::Released(travels));
+    // An output that is lost has no address.
+    let lost = Order::Located {
+        executor: "e".into(),
+        address: None,
+    };
+    let located = from_driver::Located {
+        executor: "e".into(),
+        address: String::new(),
+    };
+    assert_eq!(sent(lost), Message::Located(located));
+    let (task, granted) = (7, true);
+    let commit = Message::Commit(from_driver::CommitDecision { task, granted });
+    let task = TaskId(task);
+    assert_eq!(sent(Order::Commit { task, granted }), commit);
 }

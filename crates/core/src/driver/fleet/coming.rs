@@ -12,11 +12,11 @@ use crate::backend::manager::{ClusterManager, Input, Launched};
 use crate::driver::effect::Effect;
 use crate::driver::heard::{End, Outcome, Registration};
 use crate::driver::input::ConnectionId;
+use crate::driver::order::Order;
 use crate::driver::queue::{Next, Queue};
 use crate::driver::work::BlockPlace;
 use crate::facts::Fact;
 use crate::ids::{ExecutorId, TaskId};
-use mesquite_workload::message::{from_driver, from_driver::Message};
 
 /// No executor comes with more attempts: each that is not known is answered.
 const MOST_TASKS: usize = 1 << 20;
@@ -89,7 +89,7 @@ impl Fleet {
         let instance = register.instance;
         self.links
             .came(executor, connection, instance, host.clone());
-        let welcome = Message::Registered(self.welcome.clone());
+        let welcome = Order::Welcome(self.welcome.clone());
         queue.effect(say_on(connection, welcome));
         // Of an earlier driver process, if this one did not get to know of it.
         kill_unknown(connection, register.tasks, queue);
@@ -127,14 +127,12 @@ impl Fleet {
         if let Some(before) = before {
             queue.effect(Effect::Close(before));
         }
-        let welcome = Message::Registered(self.welcome.clone());
+        let welcome = Order::Welcome(self.welcome.clone());
         queue.effect(say_on(connection, welcome));
         self.executors.set_away(executor, false);
         let has: BTreeSet<TaskId> = register.tasks.iter().copied().collect();
         for (task, reason) in killing.into_iter().filter(|(task, _)| has.contains(task)) {
-            let task = task.0;
-            let kill = from_driver::Kill { task, reason };
-            queue.effect(say_on(connection, Message::Kill(kill)));
+            queue.effect(say_on(connection, Order::Kill { task, reason }));
         }
         if !self.is_fine {
             let known: BTreeSet<TaskId> = self.executors.attempts_on(executor).collect();
@@ -161,9 +159,8 @@ fn kill_unknown(
     queue: &mut Queue,
 ) {
     for task in tasks {
-        let (task, reason) = (task.0, "the driver does not know it".into());
-        let kill = from_driver::Kill { task, reason };
-        queue.effect(say_on(connection, Message::Kill(kill)));
+        let reason = "the driver does not know it".into();
+        queue.effect(say_on(connection, Order::Kill { task, reason }));
     }
 }
 
@@ -178,8 +175,7 @@ fn refuse(connection: ConnectionId, executor: &ExecutorId, why: &str, queue: &mu
 
 pub(super) fn send_away(connection: ConnectionId, reason: &str, queue: &mut Queue) {
     let reason = reason.into();
-    let stop = Message::Stop(from_driver::Stop { reason });
-    queue.effect(say_on(connection, stop));
+    queue.effect(say_on(connection, Order::Stop { reason }));
     queue.effect(Effect::Close(connection));
 }
 
