@@ -1,8 +1,10 @@
-//! What commands find around them, by the binary: variables.
+//! What commands find around them, by the binary: variables and files.
 
 #[allow(dead_code, reason = "only a part of it is needed here")]
 #[path = "support/jobs.rs"]
 mod jobs;
+
+use std::fs;
 
 use jobs::Job;
 
@@ -42,7 +44,7 @@ fn secrets_are_not_shown() {
          [[action]]\ncount = 'piped'\n",
     );
     let log = job.folder().join("log");
-    std::fs::create_dir(&log).expect("made");
+    fs::create_dir(&log).expect("made");
     let log_folder = format!("spark.eventLog.dir={}", log.display());
     let settings = [
         "--conf",
@@ -57,8 +59,8 @@ fn secrets_are_not_shown() {
     let mut plan = job.command_in(job.folder(), &settings);
     let told = job.run(&settings).succeeded();
     let mut shown = told.stderr();
-    for file in std::fs::read_dir(&log).expect("the log") {
-        let text = std::fs::read_to_string(file.expect("one").path()).expect("text");
+    for file in fs::read_dir(&log).expect("the log") {
+        let text = fs::read_to_string(file.expect("one").path()).expect("text");
         assert!(text.contains("spark.executorEnv.OPEN") && text.contains("MY_PASSWORD"));
         shown.push_str(&text);
     }
@@ -76,4 +78,92 @@ fn secrets_are_not_shown() {
         assert!(plan.contains(part), "{part} is not in {plan}");
     }
     assert!(!(shown + &plan).contains("hunter2"));
+}
+
+/// A job of two stages; only the command of the second one finds files.
+fn two_stages(first: &str, files: &str, second: &str) -> Job {
+    Job::new(&format!(
+        "[dataset.items]\nitems = [1, 2]\n\
+         [dataset.first]\nfrom = 'items'\npipe = '{first}'\n\
+         [dataset.second]\nfrom = 'first'\nfiles = {files}\n\
+         reduce_by_key = {{ pipe = '{second}', partitions = 4 }}\n\
+         [[action]]\ncollect = 'second'\n"
+    ))
+}
+
+/// Whether work folders of runs are left beside the job file.
+fn is_anything_left(job: &Job) -> bool {
+    let mut entries = fs::read_dir(job.folder()).expect("its folder").flatten();
+    entries.any(|it| it.file_name().to_string_lossy().starts_with("mesquite-"))
+}
+
+#[test]
+fn files_lie_where_a_command_starts_and_nothing_of_them_is_left() {
+    let job = two_stages(
+        "pwd",
+        "['mapper.sh', 'stop words.txt#words']",
+        "cat > input; ./mapper.sh; ls; touch left; chmod 500 .",
+    );
+    fs::write(
+        job.folder().join("mapper.sh"),
+        "#!/bin/sh\ncat words setting\n",
+    )
+    .expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(job.folder().join("mapper.sh"), mode).expect("set");
+    fs::write(job.folder().join("stop words.txt"), "a\n").expect("written");
+    fs::write(job.folder().join("of settings"), "b\n").expect("written");
+    let setting = format!("spark.files={}/of settings#setting", job.folder().display());
+    for master in MASTERS {
+        let ended = job.run(&["--master", master, "-q", "--conf", &setting]);
+        let stdout = String::from_utf8(ended.succeeded().output.stdout).expect("text");
+        let each = "a\nb\ninput\nmapper.sh\nsetting\nwords\n";
+        assert_eq!(stdout, each.repeat(4), "{master}");
+        assert!(!is_anything_left(&job), "{master}");
+    }
+}
+
+#[test]
+fn a_file_that_changes_while_a_run_goes_on_ends_it_and_says_so() {
+    let job = two_stages("echo changed >> target/small; cat", "['small']", "cat");
+    fs::write(job.folder().join("small"), "as it was\n").expect("written");
+    for master in MASTERS {
+        let ended = job.run(&["--master", master]);
+        assert_eq!(ended.code(), Some(1), "{master}");
+        let stderr = ended.stderr();
+        for part in [
+            "cannot bring `small` to localhost",
+            "has changed since the run began",
+            "start the run again",
+        ] {
+            assert!(stderr.contains(part), "{master}: {stderr}");
+        }
+        assert!(!stderr.contains("attempt 1"), "no other helps: {stderr}");
+        assert!(!is_anything_left(&job), "{master}");
+    }
+}
+
+#[test]
+fn files_that_are_not_there_or_have_one_name_are_told_before_anything_runs() {
+    let job = two_stages("touch target/small", "['x']", "cat");
+    let told = |settings: &[&str], part: &str| {
+        let ended = job.run(settings);
+        let stderr = ended.stderr();
+        assert_eq!(ended.code(), Some(2), "{stderr}");
+        assert!(stderr.contains(part), "{part} is not in {stderr}");
+        assert!(!job.folder().join("small").exists(), "it has run");
+    };
+    told(&[], "job.toml:8:10: cannot read ");
+    fs::write(job.folder().join("x"), "x").expect("written");
+    let missing = ["--conf", "spark.files=/no/such/file"];
+    told(
+        &missing,
+        "spark.files (command line, --conf): cannot read /no",
+    );
+    let name = ["--conf", "spark.files=/etc/passwd#x"];
+    told(&name, "job.toml:8 both bring a file `x`");
+    told(
+        &["--conf", "spark.files=/etc/passwd#.."],
+        "would lead out of",
+    );
 }

@@ -184,6 +184,9 @@ fn of_run(error: &RunError) -> u8 {
         | RunError::NoMesos
         | RunError::OwnManager(_)
         | RunError::AgentTls(_)
+        | RunError::Bring { .. }
+        | RunError::ManyFiles(_)
+        | RunError::SameName(_)
         | RunError::LongProgram { .. } => 2,
         RunError::NoMaster(_) => 3,
         RunError::Removed(_) => 4,

@@ -16,7 +16,7 @@ use clap::{CommandFactory, FromArgMatches, Parser};
 use super::args::{SettingsArgs, Verbosity};
 use super::console::Console;
 use super::exit_code::{self, Failure};
-use super::prepare::{make_absolute, shared};
+use super::prepare::{around, make_absolute, shared};
 use super::run::{Around, Ready};
 use super::{Environment, executor, paint, settings, telemetry};
 use crate::conf::Source;
@@ -130,6 +130,7 @@ fn driver<R: Outcome>(
             results,
         } = described;
         make_absolute(&mut application)?;
+        around::add(&mut application, &conf, None)?;
         let shared = shared::problems_of(&application).map_err(Failure::Runtime)?;
         if !shared.is_empty() {
             let lines = shared.into_iter().map(|it| format!("{}\n", it.message));

@@ -1,26 +1,55 @@
-//! What commands find around them, as it is written: `env`.
+//! What commands find around them, as it is written: `env` and `files`.
 //!
 //! Responsible for reading it, where it stands for all datasets of a file and where for
-//! one. Pure.
+//! one. Pure: whether files are there is not asked.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
 use super::dataset::{DatasetSpec, Derived, OperationSpec};
-use super::fields::{Fields, Node, Problems, wrong_type};
+use super::fields::{Fields, Node, Problems, texts, wrong_type};
+use super::paths;
 use super::problem::Problem;
+use super::texts::Texts;
 use crate::plan::operation::Change;
-use crate::plan::surroundings::Surroundings;
+use crate::plan::surroundings::{Brought, Origin, Surroundings, named};
 use crate::variables::{check_name, check_value};
 
 /// The fields, as they are written.
-pub(super) const FIELDS: [&str; 1] = ["env"];
+pub(super) const FIELDS: [&str; 2] = ["env", "files"];
+
+/// What commands find, as it is written.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AroundSpec {
+    pub(super) found: Surroundings,
+    /// By its name, where each file stands.
+    pub(super) places: BTreeMap<String, Range<usize>>,
+}
+
+/// A file that is brought to executors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BroughtFile<'f> {
+    /// Its path, as it is written or from the folder of the job file on.
+    pub path: &'f str,
+    /// Its name where commands start.
+    pub name: &'f str,
+    /// Where it stands.
+    pub span: &'f Range<usize>,
+}
 
 /// Reads the fields of a table.
-pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> Surroundings {
-    let mut around = Surroundings::default();
+pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> AroundSpec {
+    let mut around = AroundSpec::default();
     if let Some(node) = fields.get("env") {
         let label = format!("`env` of {}", fields.what());
-        env(node, &label, &mut around, problems);
+        env(node, &label, &mut around.found, problems);
+    }
+    if let Some(node) = fields.get("files") {
+        let label = format!("`files` of {}", fields.what());
+        files(node, &label, &mut around, problems);
     }
     around
 }
@@ -57,6 +86,63 @@ fn env(node: Node<'_>, label: &str, around: &mut Surroundings, problems: &mut Pr
     }
 }
 
+fn files(node: Node<'_>, label: &str, around: &mut AroundSpec, problems: &mut Problems) {
+    for entry in texts(node, label, problems).unwrap_or_default() {
+        let (written, span) = (entry.get_ref(), entry.span());
+        if let Some((message, help)) = paths::home(written) {
+            problems.push(Problem::new(span, message).help(help));
+            continue;
+        }
+        match named(written) {
+            Ok((_, name)) if around.places.contains_key(name) => {
+                let message = format!("a command would find two files `{name}`");
+                let help = "the other one stands before it: `PATH#NAME` gives one another name";
+                problems.push(Problem::new(span, message).help(help));
+            }
+            Ok((path, name)) => {
+                around.places.insert(name.to_owned(), span);
+                around.found.files.push(Brought {
+                    name: name.to_owned(),
+                    from: Origin::Driver {
+                        path: path.to_owned(),
+                        content: None,
+                    },
+                });
+            }
+            Err(why) => {
+                let message = format!("`{written}` of {label} {why}");
+                let help = "a path, or `PATH#NAME` for another name than its own";
+                problems.push(Problem::new(span, message).help(help));
+            }
+        }
+    }
+}
+
+impl AroundSpec {
+    /// Makes paths begin at the folder of the file in which they stand.
+    pub(super) fn place(&mut self, folder: Option<&Path>) {
+        let folder = folder.filter(|it| *it != Path::new(""));
+        for file in &mut self.found.files {
+            let Origin::Driver { path, .. } = &mut file.from;
+            if let Some(placed) = paths::placed(path, folder, false) {
+                *path = placed;
+            }
+        }
+    }
+
+    /// Each file that is brought.
+    pub(super) fn brought(&self) -> impl Iterator<Item = BroughtFile<'_>> {
+        self.found.files.iter().filter_map(|it| {
+            let Origin::Driver { path, .. } = &it.from;
+            Some(BroughtFile {
+                path,
+                name: &it.name,
+                span: self.places.get(&it.name)?,
+            })
+        })
+    }
+}
+
 /// Whether a dataset has a command that could find anything.
 pub(super) const fn runs_command(operation: &OperationSpec) -> bool {
     matches!(
@@ -70,15 +156,26 @@ pub(super) const fn runs_command(operation: &OperationSpec) -> bool {
 
 /// Adds to the datasets of a file what stands in it for all.
 pub(super) fn add_of_file<'d>(
-    of_file: &Surroundings,
+    of_file: &AroundSpec,
     fields: &Fields<'_>,
     datasets: impl Iterator<Item = &'d mut DatasetSpec>,
+    texts: &Texts,
     problems: &mut Problems,
 ) {
     let mut none = true;
     for spec in datasets.filter(|it| runs_command(&it.operation)) {
         none = false;
-        spec.around.add_of_all(of_file);
+        for (name, span) in &spec.around.places {
+            if let Some(other) = of_file.places.get(name) {
+                let message = format!("a command would find two files `{name}`");
+                let place = texts.place(other.start);
+                let help =
+                    format!("the other one is in {place}: `PATH#NAME` gives one another name");
+                problems.push(Problem::new(span.clone(), message).help(help));
+            }
+        }
+        spec.around.found.add_of_all(&of_file.found);
+        spec.around.places.extend(of_file.places.clone());
     }
     // A dataset with a mistake of its own is missing here.
     if none && problems.is_empty() {

@@ -194,7 +194,7 @@ fn ask(builder: &mut ApplicationBuilder, spec: &DatasetSpec) {
     if let Some(spec) = &spec.skip {
         builder.skip(spec.skip.clone());
     }
-    builder.around(spec.around.clone());
+    builder.around(spec.around.found.clone());
 }
 
 /// Adds a dataset that is made round by round, each of which makes the datasets of a body.

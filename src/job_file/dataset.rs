@@ -22,10 +22,9 @@ pub(super) use self::operation::{Derived, Name, OperationSpec, SourceSpec};
 pub use self::operation::{Input, TextInput};
 pub(super) use self::words::words;
 use self::words::{OPERATIONS, Word};
-use super::around;
+use super::around::{self, AroundSpec};
 use super::fields::{Fields, Node, Problems, wrong_type};
 use super::problem::Problem;
-use crate::plan::surroundings::Surroundings;
 
 /// A dataset as it is written.
 #[derive(Debug)]
@@ -41,7 +40,7 @@ pub(super) struct DatasetSpec {
     /// What becomes of items that cannot be done.
     pub(super) skip: Option<SkipSpec>,
     /// What its command finds around it.
-    pub(super) around: Surroundings,
+    pub(super) around: AroundSpec,
 }
 
 impl DatasetSpec {

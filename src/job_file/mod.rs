@@ -60,6 +60,7 @@ use self::problem::Lines;
 use self::rounds::Bodies;
 use crate::plan::PlacedSplit;
 use crate::plan::application::{ActionKind, Application};
+pub use around::BroughtFile;
 pub use dataset::{Input, TextInput};
 pub(crate) use problem::of_toml;
 pub use problem::{Problem, show};
@@ -212,9 +213,14 @@ impl JobFile {
             self.name = fields.text("name", problems).map(Spanned::into_inner);
             self.conf = conf(text, &mut fields, problems);
         }
-        let of_file = around::read(&mut fields, problems);
+        let mut of_file = around::read(&mut fields, problems);
+        of_file.place(folder);
         let mut datasets = datasets(&mut fields, problems);
-        around::add_of_file(&of_file, &fields, datasets.values_mut(), problems);
+        for spec in datasets.values_mut() {
+            spec.around.place(folder);
+        }
+        let specs = datasets.values_mut();
+        around::add_of_file(&of_file, &fields, specs, &self.texts, problems);
         for spec in datasets.values_mut() {
             if let OperationSpec::Source(SourceSpec::Text(input)) = &mut spec.operation {
                 place_inputs(input, base, problems);
@@ -317,6 +323,12 @@ impl JobFile {
                 | OperationSpec::Union(_)
                 | OperationSpec::Derived(..) => None,
             })
+    }
+
+    /// The files that are brought to executors, each once for every dataset whose command
+    /// finds it.
+    pub fn brought(&self) -> impl Iterator<Item = BroughtFile<'_>> {
+        self.datasets.values().flat_map(|it| it.around.brought())
     }
 
     /// The folders that are saved to, as they are written, and where each stands.

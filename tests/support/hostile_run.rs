@@ -394,6 +394,7 @@ pub fn journal_lines() -> Vec<Vec<u8>> {
         seed: 1,
         secret: "s".into(),
         there: std::collections::BTreeMap::new(),
+        files: std::collections::BTreeMap::new(),
     };
     let office = record::Office {
         host: "h".into(),

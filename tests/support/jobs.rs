@@ -9,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The examples, each with whether it saves something.
-pub const EXAMPLES: [&str; 7] = [
+pub const EXAMPLES: [&str; 8] = [
     "wordcount",
     "loganalysis",
     "array",
@@ -17,6 +17,7 @@ pub const EXAMPLES: [&str; 7] = [
     "pools",
     "sweep",
     "pagerank",
+    "shipped",
 ];
 
 /// A job with a folder of its own for what it saves.
@@ -36,7 +37,16 @@ impl Job {
     /// One of the examples.
     pub fn example(name: &str) -> Self {
         let path = root().join("examples").join(format!("{name}.toml"));
-        Self::new(&fs::read_to_string(path).expect("an example"))
+        let job = Self::new(&fs::read_to_string(&path).expect("an example"));
+        // What it brings along.
+        for file in fs::read_dir(path.with_extension("")).into_iter().flatten() {
+            let from = file.expect("a file").path();
+            let folder = job.folder.path().join(name);
+            fs::create_dir_all(&folder).expect("made");
+            let to = folder.join(from.file_name().expect("a name"));
+            fs::copy(from, to).expect("copied");
+        }
+        job
     }
 
     /// The text of a job file; `target/examples` stands for its folder,

@@ -67,6 +67,8 @@ pub fn heard(message: FromExecutor) -> Option<Heard> {
         },
         Message::Locate(it) => Heard::Locate(it.executor.into()),
         Message::Said(it) => Heard::Said(words(it)),
+        // Answered where it comes in: nothing is decided by it.
+        Message::Want(_) => return None,
     })
 }
 

@@ -1,22 +1,74 @@
 //! What commands find around them because a setting says so.
 //!
-//! Responsible for bringing `spark.executorEnv.NAME` into an application, whoever made
-//! it: executors know the program, and no settings.
+//! Responsible for bringing `spark.executorEnv.NAME` and `spark.files` into an application,
+//! whoever made it - executors know the program, and no settings - and for two files of one
+//! name, of which a command could see one only.
 
+use std::io;
+use std::path;
 use std::sync::Arc;
 
 use crate::conf::Conf;
-use crate::conf::properties::executor::EXECUTOR_ENV;
+use crate::conf::properties::executor::{EXECUTOR_ENV, FILES};
+use crate::error::RunError;
 use crate::plan::application::Application;
-use crate::plan::surroundings::{Surroundings, Variables};
+use crate::plan::surroundings::{Brought, Origin, Surroundings, Variables, named};
+use mesquite_engine::storage::path::local;
 
 /// Adds what the settings have for all commands. Done again it changes nothing.
-pub fn add_settings(application: &mut Application, conf: &Conf) {
+///
+/// # Errors
+/// A name that no file can have, or two files of one name.
+pub fn add_settings(application: &mut Application, conf: &Conf) -> Result<(), RunError> {
     let of_settings = Surroundings {
         env: Variables(conf.family(&EXECUTOR_ENV)),
+        files: files(conf)?,
     };
-    if !of_settings.is_empty() {
-        let program = Arc::make_mut(&mut application.program);
-        program.around_all().add_of_all(&of_settings);
+    if of_settings.is_empty() && application.program.all_around().all(Surroundings::is_empty) {
+        return Ok(());
     }
+    let program = Arc::make_mut(&mut application.program);
+    *program.around_all() = of_settings;
+    for recipe in program.datasets() {
+        if let Some(name) = program.around(recipe).clash() {
+            let dataset = &recipe.name;
+            return Err(RunError::SameName(format!(
+                "two files that are brought to the command of dataset `{dataset}` have the name \
+                 `{name}`, one of them by spark.files: `PATH#NAME` gives one another name"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The files of the settings. Their paths begin where mesquite is started.
+fn files(conf: &Conf) -> Result<Vec<Brought>, RunError> {
+    let entries = conf.get(&FILES).into_iter();
+    let files = entries.map(|entry| {
+        let (path, name) = named(&entry)
+            .map_err(|why| RunError::SameName(format!("spark.files: `{entry}` {why}")))?;
+        Ok(Brought {
+            name: name.to_owned(),
+            from: Origin::Driver {
+                path: absolute(path)?,
+                content: None,
+            },
+        })
+    });
+    files.collect()
+}
+
+/// A path that a job file or a setting has, from the root on.
+///
+/// # Errors
+/// It is none of this machine, or the folder in which mesquite was started is gone.
+pub fn absolute(written: &str) -> Result<String, RunError> {
+    let failed = |error| RunError::Bring {
+        path: written.to_owned(),
+        error,
+    };
+    let none = || failed(io::Error::other("it is no file of this machine"));
+    let path = local(written).ok().flatten().ok_or_else(none)?;
+    let absolute = path::absolute(path).map_err(failed)?;
+    absolute.into_os_string().into_string().map_err(|_| none())
 }

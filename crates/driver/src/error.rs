@@ -65,6 +65,23 @@ pub enum RunError {
     /// The user wanted an end before it began.
     #[error("interrupted")]
     Interrupted,
+    /// A file that is to be brought to executors cannot be read.
+    #[error("cannot bring {path} to executors: {error}")]
+    Bring {
+        /// The file.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// There are too many of them.
+    #[error(
+        "more than {0} files are to be brought to executors: put those that belong together into \
+         an archive, and unpack that in a command"
+    )]
+    ManyFiles(usize),
+    /// Two of them have one name, or one has none that a file can have.
+    #[error("{0}")]
+    SameName(String),
     /// What is to be done is more than executors can be told.
     #[error(
         "executors cannot be sent this job file: as a program it has {bytes} bytes, more than \

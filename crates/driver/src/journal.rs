@@ -250,6 +250,11 @@ impl Journal {
                 "`{}` by another build of mesquite ({})",
                 earlier.name, earlier.version
             )
+        } else if let Some(path) = changed(earlier, run) {
+            format!(
+                "`{}`, which brought another {path} to executors",
+                earlier.name
+            )
         } else if earlier.job != run.job {
             format!(
                 "`{}`, with another job file, inputs or settings",
@@ -281,6 +286,17 @@ impl Journal {
     }
 }
 
+/// The first file that both bring to executors, and that is another one now.
+fn changed<'r>(earlier: &Run, run: &'r Run) -> Option<&'r str> {
+    let is_other = |(path, digest): &(&String, &String)| {
+        earlier.files.get(*path).is_some_and(|it| it != *digest)
+    };
+    run.files
+        .iter()
+        .find(is_other)
+        .map(|(path, _)| path.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -299,6 +315,7 @@ mod tests {
             seed: 7,
             secret: "s".into(),
             there: std::collections::BTreeMap::new(),
+            files: std::collections::BTreeMap::new(),
         }
     }
 

@@ -25,6 +25,7 @@
 mod agent_tls;
 pub mod around;
 mod binary;
+mod bringing;
 mod delivery;
 mod error;
 mod event_log;
@@ -32,6 +33,7 @@ mod event_loop;
 mod farewell;
 mod feed;
 mod framework;
+mod given;
 mod journal;
 mod links;
 mod memory;
@@ -44,6 +46,7 @@ mod saves;
 mod served;
 mod server;
 mod settled;
+mod shelf;
 mod spans;
 mod threads;
 

@@ -10,11 +10,11 @@ use std::sync::atomic::AtomicU64;
 use bytes::Bytes;
 use prost::Message as _;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
+use super::bringing::Bringing;
 use super::delivery::Fetcher;
 use super::error::RunError;
-use super::links::Arrival;
+use super::given::Given;
 use super::report::{LINES_SHOWN, Mode};
 use super::server::{Folders, Server, serve};
 use crate::conf::master_url::MasterUrl;
@@ -57,9 +57,9 @@ impl Office {
         (host, port): (&str, u16),
         secret: &str,
         within: Option<&Path>,
-        conf: &Conf,
-        arrivals: &mpsc::UnboundedSender<Arrival>,
+        given: Given<'_>,
     ) -> Result<Self, RunError> {
+        let Given { conf, arrivals, .. } = given;
         let listener = listen(host, port).await?;
         let port = listener.local_addr().map_err(RunError::System)?.port();
         let next = Arc::new(AtomicU64::new(1));
@@ -74,6 +74,7 @@ impl Office {
             },
             patience: conf.get(&NETWORK_TIMEOUT),
             arrivals: arrivals.clone(),
+            bringing: Bringing::new(given.shelf),
             next: Arc::clone(&next),
         };
         let serving = serve(listener, server);

@@ -21,6 +21,7 @@ use crate::conf::properties::mesos::{FAILOVER_TIMEOUT, FRAMEWORK_ID};
 use crate::hex::hex;
 use crate::plan::application::{Action, ActionKind, Application};
 use crate::plan::operation::Operation;
+use crate::plan::surroundings::Origin;
 use mesquite_engine::storage::sink::SinkError;
 
 /// Who a run is, and what is kept of it.
@@ -56,6 +57,7 @@ impl Identity {
             seed: fastrand::u64(..),
             secret: uuid::Uuid::new_v4().simple().to_string(),
             there: there()?,
+            files: files_of(application),
         };
         let mut identity = Self {
             run: run.clone(),
@@ -137,6 +139,16 @@ fn folder(conf: &Conf) -> Result<Option<PathBuf>, RunError> {
         );
     }
     Ok(Some(folder))
+}
+
+/// By its path, the digest of each file that is brought to executors.
+fn files_of(application: &Application) -> BTreeMap<String, String> {
+    let all = application.program.all_around().flat_map(|it| &it.files);
+    let digests = all.filter_map(|it| {
+        let Origin::Driver { path, content } = &it.from;
+        Some((path.clone(), content.as_ref()?.digest.clone()))
+    });
+    digests.collect()
 }
 
 /// What decides whether a command is the same as another one.

@@ -25,6 +25,7 @@ use super::event_log::{self, LogWriter};
 use super::event_loop::{EventLoop, Shell};
 use super::farewell::tell_again;
 use super::feed;
+use super::given::Given;
 use super::journal::{Earlier, Journal};
 use super::links::Arrival;
 use super::listener::Listener;
@@ -35,6 +36,7 @@ use super::recovery::Identity;
 use super::report::{Progress, Report};
 use super::saves::outputs;
 use super::settled::{About, report, settle};
+use super::shelf::Shelf;
 use super::spans;
 use crate::clock::Timestamp;
 use crate::conf::Conf;
@@ -151,9 +153,9 @@ async fn run_by(
     listener: &mut dyn Listener,
     mut interrupts: mpsc::UnboundedReceiver<()>,
 ) -> Result<Finished, RunError> {
-    let (mut application, functions) = work.into_parts();
-    add_settings(&mut application, conf);
+    let (application, functions) = work.into_parts();
     event_log::check(conf)?;
+    let (application, shelf) = shelved(application, conf).await?;
     let tells_all = tells_all(conf, listener);
     let (mut identity, settled) = settle(application, pools, conf, tells_all)?;
     let application = Arc::clone(&settled.application);
@@ -174,27 +176,27 @@ async fn run_by(
     let master = conf.get(&MASTER);
     let program = program_of(&application, conf, &master)?;
     let memory = memory::asked(conf, &master)?;
+    let given = Given::new(conf, &arrivals, &shelf);
     let way = match master {
         MasterUrl::Local { threads, .. } => {
-            local::way(threads, (&application, functions), memory, conf, &arrivals)?
+            local::way(threads, (&application, functions), memory, given)?
         }
         MasterUrl::LocalCluster {
             executors, cores, ..
         } => {
             let (cores, secret) = (cores.get(), &identity.run.secret);
             let manager = processes(executors.get(), cores);
-            local_cluster::way(manager, cores, secret, conf, &arrivals).await?
+            local_cluster::way(manager, cores, secret, given).await?
         }
         MasterUrl::Mesos(_) => {
             let client = mesos.ok_or(RunError::NoMesos)?;
             mesos::way(
                 client,
-                conf,
+                given,
                 &mut identity,
                 (clock, began),
                 &mut interrupts,
                 listener,
-                &arrivals,
             )
             .await?
         }
@@ -229,6 +231,20 @@ async fn run_by(
     watching.abort();
     drop(way.held);
     finished
+}
+
+/// Adds what the settings have for all commands, and reads the files that come along.
+async fn shelved(
+    mut application: Application,
+    conf: &Conf,
+) -> Result<(Application, Shelf), RunError> {
+    add_settings(&mut application, conf)?;
+    let reading = move || {
+        let shelf = Shelf::fill(&mut application)?;
+        Ok((application, shelf))
+    };
+    let read = tokio::task::spawn_blocking(reading).await;
+    read.map_err(|error| RunError::System(std::io::Error::other(error)))?
 }
 
 /// Whether somebody reads all that happens.

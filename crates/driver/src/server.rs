@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use tracing::field::{Empty, display};
 use tracing::{Instrument as _, Span};
 
+use super::bringing::Bringing;
 use super::core::input::{ConnectionId, Input};
 use super::links::{Arrival, LinkTo};
 use super::wire;
@@ -37,6 +38,8 @@ pub(super) struct Server {
     /// A peer that is silent for so long is given up.
     pub(super) patience: Duration,
     pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
+    /// Gives them files.
+    pub(super) bringing: Bringing,
     /// The number of the next connection.
     pub(super) next: Arc<AtomicU64>,
 }
@@ -95,6 +98,7 @@ impl Server {
         let connection = ConnectionId(self.next.fetch_add(1, Ordering::Relaxed));
         Span::current().record("executor", display(&executor));
         tracing::debug!("an executor connected");
+        let to_bring = self.bringing.to(link.aside());
         self.tell(Arrival::Connected(connection, LinkTo::Process(link)));
         let mut next = Some(first);
         let mut registered = false;
@@ -102,6 +106,9 @@ impl Server {
             match next {
                 // That it came is all that it says.
                 Some(message) if is_sign_of_life(&message) => {}
+                Some(FromExecutor {
+                    message: Some(Message::Want(want)),
+                }) => to_bring.want(want),
                 Some(message) if registered && is_register(&message) => {
                     tracing::warn!(%executor, "gave up an executor that registered twice");
                     break "it registered twice on one connection".to_owned();

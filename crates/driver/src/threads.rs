@@ -12,17 +12,18 @@ use tokio::sync::mpsc;
 use super::core::heard::{Heard, Registration};
 use super::core::input::{ConnectionId, Input};
 use super::error::RunError;
+use super::given::Given;
 use super::links::{Arrival, LinkTo};
 use super::office::files_key_bytes;
 use super::report::LINES_SHOWN;
 use super::wire;
 use crate::clock::SystemClock;
-use crate::conf::Conf;
 use crate::conf::master_url::Threads as ThreadCount;
 use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::conf::properties::storage::MAX_RECORD_LENGTH;
 use crate::ids::{DatasetId, ExecutorId, Partition, ShuffleId, StageId, TaskId};
 use crate::plan::application::Application;
+use mesquite_engine::around::Store;
 use mesquite_engine::executor::engine::{Committer, Engine};
 use mesquite_engine::executor::functions::Functions;
 use mesquite_engine::executor::pool::{Hears, RunTask, TaskPool};
@@ -108,10 +109,14 @@ pub(super) fn start(
     app_id: &str,
     (application, functions): (&Application, Arc<dyn Functions>),
     memory: Asked,
-    conf: &Conf,
     folder: &WorkFolder,
-    arrivals: &mpsc::UnboundedSender<Arrival>,
+    given: Given<'_>,
 ) -> Result<(), RunError> {
+    let Given {
+        conf,
+        arrivals,
+        shelf,
+    } = given;
     let cores = match threads {
         ThreadCount::Count(count) => count.get(),
         ThreadCount::All => std::thread::available_parallelism()
@@ -145,6 +150,7 @@ pub(super) fn start(
         },
         outputs: Arc::clone(&outputs),
         persisted: Arc::clone(&persisted),
+        around: Arc::new(Store::new(folder.path(), host, Arc::new(shelf.clone()))),
         committer: Arc::clone(&asking) as Arc<dyn Committer>,
         voice: Arc::new(Words(arrivals.clone())),
         clock: SystemClock::start(),
@@ -192,14 +198,15 @@ impl Threads {
                     .release(released.datasets.into_iter().map(DatasetId));
                 self.outputs.free(released.freed.into_iter().map(ShuffleId));
             }
-            // Its connection cannot break, it has no store of another one, and its loop
-            // ends it.
+            // Its connection cannot break, it has no store of another one, its loop ends it,
+            // and its files are those of the driver.
             Some(
                 from_driver::Message::Registered(_)
                 | from_driver::Message::Stop(_)
                 | from_driver::Message::Acknowledge(_)
                 | from_driver::Message::TakeOver(_)
-                | from_driver::Message::Located(_),
+                | from_driver::Message::Located(_)
+                | from_driver::Message::Piece(_),
             )
             | None => {}
         }

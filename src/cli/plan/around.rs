@@ -10,7 +10,7 @@ use super::name;
 use crate::conf::Conf;
 use crate::conf::redaction::Redaction;
 use crate::plan::application::Application;
-use crate::plan::surroundings::Surroundings;
+use crate::plan::surroundings::{Brought, Origin, Surroundings};
 
 /// What the commands of some datasets find.
 #[derive(Serialize)]
@@ -18,6 +18,16 @@ pub(super) struct AroundPlan {
     pub(super) datasets: Vec<String>,
     /// Variables, with what may be shown of them.
     pub(super) env: BTreeMap<String, String>,
+    pub(super) files: Vec<FilePlan>,
+}
+
+/// A file that is brought to them.
+#[derive(Serialize)]
+pub(super) struct FilePlan {
+    /// Its name where commands start.
+    pub(super) name: String,
+    pub(super) path: String,
+    pub(super) bytes: Option<u64>,
 }
 
 /// What the commands of an application find, by the first dataset of each kind.
@@ -40,8 +50,18 @@ pub(super) fn around(application: &Application, conf: &Conf) -> Vec<AroundPlan> 
     let kinds = kinds.into_iter().map(|(found, datasets)| AroundPlan {
         datasets,
         env: shown(&found, &redaction),
+        files: found.files.iter().map(file).collect(),
     });
     kinds.collect()
+}
+
+fn file(brought: &Brought) -> FilePlan {
+    let Origin::Driver { path, .. } = &brought.from;
+    FilePlan {
+        name: brought.name.clone(),
+        path: path.clone(),
+        bytes: std::fs::metadata(path).ok().map(|it| it.len()),
+    }
 }
 
 fn shown(found: &Surroundings, redaction: &Redaction) -> BTreeMap<String, String> {

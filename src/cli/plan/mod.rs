@@ -17,7 +17,6 @@ use super::Environment;
 use super::args::PlanArgs;
 use super::exit_code::Failure;
 use super::prepare::{Prepared, prepare};
-use crate::driver::around::add_settings;
 use crate::ids::DatasetId;
 use crate::job_file::JobFile;
 use crate::plan::application::{ActionKind, Application};
@@ -106,8 +105,7 @@ pub fn run(
     environment: &Environment,
     output: &mut impl Write,
 ) -> Result<(), Failure> {
-    let mut prepared = prepare(&args.job, &args.settings, environment)?;
-    add_settings(&mut prepared.application, &prepared.conf);
+    let prepared = prepare(&args.job, &args.settings, environment)?;
     if args.check {
         return Ok(());
     }

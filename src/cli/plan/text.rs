@@ -71,6 +71,16 @@ fn around_text(around: &AroundPlan) -> String {
     for (name, value) in &around.env {
         let _ = writeln!(text, "  {name}={}", plain(value));
     }
+    for file in &around.files {
+        let size = file.bytes.map(|it| format!(" ({})", bytes(it)));
+        let _ = writeln!(
+            text,
+            "  {}{} from {}",
+            plain(&file.name),
+            size.unwrap_or_default(),
+            plain(&file.path)
+        );
+    }
     text
 }
 

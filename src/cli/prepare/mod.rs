@@ -4,6 +4,7 @@
 //! with all mistakes in them, and for warnings. It runs nothing and writes nothing.
 
 mod advice;
+pub(super) mod around;
 pub(super) mod shared;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ pub fn prepare(
     let conf = with_job_file(settings, &job.job, environment, &file)?;
     let conf = settings::check(conf).map_err(|error| placed(&file, error))?;
     let mut problems = shared::problems(&file).map_err(Failure::Runtime)?;
+    problems.extend(around::problems(&file));
     let (splits, overlaps) = inputs(&file, &mut problems);
     if !problems.is_empty() {
         return Err(bad(&problems));
@@ -65,6 +67,7 @@ pub fn prepare(
         tracing::warn!("{warning}");
     }
     make_absolute(&mut application)?;
+    around::add(&mut application, &conf, Some(&file))?;
     Ok(Prepared {
         application,
         conf,

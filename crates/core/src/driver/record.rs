@@ -47,6 +47,9 @@ pub struct Run {
     /// there, and that are not made again.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub there: BTreeMap<String, Vec<u32>>,
+    /// By its path, the digest of each file that is brought to executors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, String>,
 }
 
 /// Where executors find the driver.

@@ -2,14 +2,11 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
-
 use super::way::{Held, Way, new_app_id, work_folder};
-use crate::conf::Conf;
 use crate::conf::master_url::Threads;
 use crate::error::RunError;
 use crate::event_loop::Source;
-use crate::links::Arrival;
+use crate::given::Given;
 use crate::plan::application::Application;
 use crate::report::Mode;
 use crate::threads;
@@ -21,12 +18,11 @@ pub(super) fn way(
     count: Threads,
     work: (&Application, Arc<dyn Functions>),
     memory: Asked,
-    conf: &Conf,
-    arrivals: &mpsc::UnboundedSender<Arrival>,
+    given: Given<'_>,
 ) -> Result<Way, RunError> {
-    let folder = work_folder(conf)?;
+    let folder = work_folder(given.conf)?;
     let app_id = new_app_id();
-    threads::start(count, &app_id, work, memory, conf, &folder, arrivals)?;
+    threads::start(count, &app_id, work, memory, &folder, given)?;
     Ok(Way {
         app_id,
         manager: Box::new(backend::threads::Threads),

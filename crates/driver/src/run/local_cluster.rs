@@ -1,12 +1,9 @@
 //! On processes of this machine (`local-cluster[N,cores,MiB]`).
 
-use tokio::sync::mpsc;
-
 use super::way::{Held, Way, new_app_id, work_folder};
-use crate::conf::Conf;
 use crate::error::RunError;
 use crate::event_loop::Source;
-use crate::links::Arrival;
+use crate::given::Given;
 use crate::office::Office;
 use crate::processes::{ProcessRunner, ProcessSettings};
 use crate::report::Mode;
@@ -16,12 +13,11 @@ pub(super) async fn way(
     manager: Box<dyn ClusterManager>,
     cores: u32,
     secret: &str,
-    conf: &Conf,
-    arrivals: &mpsc::UnboundedSender<Arrival>,
+    given: Given<'_>,
 ) -> Result<Way, RunError> {
-    let folder = work_folder(conf)?;
+    let folder = work_folder(given.conf)?;
     let within = Some(folder.path());
-    let office = Office::open(("127.0.0.1", 0), secret, within, conf, arrivals).await?;
+    let office = Office::open(("127.0.0.1", 0), secret, within, given).await?;
     let settings = ProcessSettings {
         cores,
         driver: office.address(),
@@ -31,7 +27,7 @@ pub(super) async fn way(
     Ok(Way {
         app_id: new_app_id(),
         manager,
-        source: Source::Processes(ProcessRunner::new(settings, arrivals.clone())),
+        source: Source::Processes(ProcessRunner::new(settings, given.arrivals.clone())),
         fetcher: office.fetcher(),
         mode: Mode::LocalCluster,
         registered_seconds: 0.0,

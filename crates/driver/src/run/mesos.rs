@@ -7,14 +7,13 @@ use tokio::sync::mpsc;
 use super::way::{Held, Way};
 use crate::binary::Binary;
 use crate::clock::{SystemClock, Timestamp};
-use crate::conf::Conf;
 use crate::conf::properties::storage::LOCAL_DIR;
 use crate::core::input::Input;
 use crate::core::record;
 use crate::error::RunError;
 use crate::event_loop::{Mesos, Source};
 use crate::framework::{forward, host_for, mesos_manager, subscribe};
-use crate::links::Arrival;
+use crate::given::Given;
 use crate::listener::Listener;
 use crate::office::{Office, cannot_listen};
 use crate::recovery::Identity;
@@ -24,13 +23,13 @@ use mesquite_mesos_client::client::ClientConfig;
 /// `interrupts` tell that the user wants an end, `listener` is told whom the run waits for.
 pub(super) async fn way(
     mut config: ClientConfig,
-    conf: &Conf,
+    given: Given<'_>,
     identity: &mut Identity,
     (clock, began): (SystemClock, Timestamp),
     interrupts: &mut mpsc::UnboundedReceiver<()>,
     listener: &mut dyn Listener,
-    arrivals: &mpsc::UnboundedSender<Arrival>,
 ) -> Result<Way, RunError> {
+    let Given { conf, arrivals, .. } = given;
     let binary = Binary::own().map_err(RunError::System)?;
     config.framework.id = Some(identity.run.framework.clone());
     let (client, notices, granted) = subscribe(config, conf, clock, interrupts, listener).await?;
@@ -43,7 +42,7 @@ pub(super) async fn way(
     };
     let within = conf.get(&LOCAL_DIR);
     let (at, secret) = ((host.as_str(), port), &identity.run.secret);
-    let office = Office::open(at, secret, within.as_deref(), conf, arrivals).await?;
+    let office = Office::open(at, secret, within.as_deref(), given).await?;
     let served = Binary::is_fetched(conf).then(|| {
         Served::start(binary.clone(), binary_port)
             .map_err(|error| cannot_listen("0.0.0.0", binary_port, &error))

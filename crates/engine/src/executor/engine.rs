@@ -19,6 +19,7 @@ use prost::Message as _;
 use super::functions::Functions;
 use super::operators::generate::Nothing;
 use super::pool::RunTask;
+use crate::around::Store;
 use crate::clock::{SystemClock, Timestamp};
 use crate::ids::{DatasetId, JobId, Partition, ShuffleId, StageAttempt, StageId, TaskId};
 use crate::plan::program::Program;
@@ -65,6 +66,8 @@ pub struct Engine {
     pub persisted: Arc<Persisted>,
     /// The way to the driver.
     pub committer: Arc<dyn Committer>,
+    /// The files that are brought to its commands.
+    pub around: Arc<Store>,
     /// Where what commands say goes.
     pub voice: Arc<dyn Voice>,
     /// Measures how long tasks run.

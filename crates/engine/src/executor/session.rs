@@ -396,6 +396,8 @@ impl Session {
                 }
             }
             Said::Released(released) => actions.push(Action::Release(released)),
+            // Whoever asked for it has it already: no connection has to outlive that.
+            Said::Piece(_) => {}
             Said::Stop(stop) => {
                 let end = if self.began {
                     End::Stopped(stop.reason)

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use config::{ALLOCATOR, PATIENCE, SECRETS, WorkerConfig, WorkerError, setting, variable};
 pub use works::threads;
 
-use self::asking::FromTask;
+use self::asking::{Answer, FromTask};
 use self::connection::{Connection, FromConnection};
 use self::works::Works;
 use super::session::{Action, End, Input, Session};
@@ -31,8 +31,8 @@ use crate::ids::{DatasetId, ShuffleId};
 use crate::rpc::connection::halves;
 use crate::rpc::guard::{Guard, Whom};
 use crate::rpc::message::{
-    Credential, FromExecutor, Launch, Outcome, Task,
-    from_executor::{self, Heartbeat, Register, TookOver},
+    Credential, FromDriver, FromExecutor, Launch, Outcome, Task, from_driver,
+    from_executor::{self, Heartbeat, Register, TookOver, Want},
 };
 use crate::storage::lock::{RunMark, WorkFolder};
 use crate::task::Seal;
@@ -134,6 +134,7 @@ pub async fn work(
         from_tasks,
         commits: HashMap::new(),
         searches: HashMap::new(),
+        pieces: HashMap::new(),
     };
     worker.run(of_tasks, stop).await
 }
@@ -157,6 +158,8 @@ struct Worker {
     from_tasks: mpsc::UnboundedSender<FromTask>,
     commits: HashMap<u64, std::sync::mpsc::Sender<bool>>,
     searches: HashMap<String, Vec<oneshot::Sender<Option<String>>>>,
+    /// Who waits for a piece of a file, by its digest and the place in it.
+    pieces: HashMap<(String, u64), Answer>,
 }
 
 /// The next wish that comes by the door; never, without one.
@@ -212,9 +215,18 @@ impl Worker {
                 let why = error.to_string();
                 Input::NotConnected { why }
             }
+            FromConnection::Heard(Ok(Some(FromDriver {
+                message: Some(from_driver::Message::Piece(piece)),
+            }))) => {
+                self.came(piece);
+                return Ok(false);
+            }
             FromConnection::Heard(Ok(Some(message))) => Input::Heard(message),
             FromConnection::Heard(gone) => {
                 self.connection = Connection::None;
+                for (_, answer) in self.pieces.drain() {
+                    let _ = answer.send(None);
+                }
                 let why = match gone {
                     Err(error) => error.to_string(),
                     Ok(_) => "it closed the connection".to_owned(),
@@ -259,6 +271,7 @@ impl Worker {
                     }
                 }
                 FromTask::Said(said) => self.tell(from_executor::Message::Said(said)),
+                FromTask::Piece(want, answer) => self.want(want, answer),
                 FromTask::Commit(request, answer) => {
                     self.commits.insert(request.task, answer);
                     is_over |= self.handle(Input::AskCommit(request))?;
@@ -368,6 +381,28 @@ impl Worker {
             link.1.send(&FromExecutor {
                 message: Some(message),
             });
+        }
+    }
+
+    /// Asks the driver for a piece of a file, if it is there.
+    fn want(&mut self, want: Want, answer: Answer) {
+        if matches!(self.connection, Connection::Made(_)) {
+            self.pieces.insert((want.digest.clone(), want.at), answer);
+            self.tell(from_executor::Message::Want(want));
+        } else {
+            let _ = answer.send(None);
+        }
+    }
+
+    /// A piece of a file came, or the word that there is none.
+    fn came(&mut self, piece: from_driver::Piece) {
+        if let Some(answer) = self.pieces.remove(&(piece.digest, piece.at)) {
+            let said = match piece.error.is_empty() {
+                true => Ok(piece.bytes),
+                false => Err(piece.error),
+            };
+            // A task that was stopped meanwhile does not listen.
+            let _ = answer.send(Some(said));
         }
     }
 

@@ -65,12 +65,28 @@ pub struct Outgoing<M> {
 }
 
 /// What waits to be written.
-#[derive(Debug)]
 enum Queued {
     /// The body of a frame.
     Body(Bytes),
-    /// Somebody to tell when all before is written.
-    Waiting(std::sync::mpsc::Sender<()>),
+    /// What is done when all before is written.
+    Waiting(Box<dyn FnOnce() + Send>),
+}
+
+/// A sending half that keeps no connection open.
+#[derive(Clone, Debug)]
+pub struct Aside<M> {
+    queue: mpsc::WeakUnboundedSender<Queued>,
+    message: PhantomData<fn(M)>,
+}
+
+impl<M: Message> Aside<M> {
+    /// The sending half, if whom it belongs to has not dropped it.
+    pub fn outgoing(&self) -> Option<Outgoing<M>> {
+        Some(Outgoing {
+            queue: self.queue.upgrade()?,
+            message: PhantomData,
+        })
+    }
 }
 
 impl<M: Message> Outgoing<M> {
@@ -93,7 +109,24 @@ impl<M: Message> Outgoing<M> {
     /// even if this process ends at once. On a connection that breaks the
     /// receiver is told nothing, and finds its sender gone.
     pub fn tell_when_written(&self, waiting: std::sync::mpsc::Sender<()>) {
-        let _ = self.queue.send(Queued::Waiting(waiting));
+        self.when_written(move || {
+            // Whoever waited may have been stopped.
+            let _ = waiting.send(());
+        });
+    }
+
+    /// Calls `tell` when all that was sent before is in the system's hands; drops it if
+    /// the connection breaks.
+    pub fn when_written(&self, tell: impl FnOnce() + Send + 'static) {
+        let _ = self.queue.send(Queued::Waiting(Box::new(tell)));
+    }
+
+    /// The same, for whoever must not keep the connection open.
+    pub fn aside(&self) -> Aside<M> {
+        Aside {
+            queue: self.queue.downgrade(),
+            message: PhantomData,
+        }
     }
 }
 
@@ -119,7 +152,7 @@ pub fn halves<In, Out>(stream: Stream) -> Halves<In, Out> {
 
 async fn write_all(mut write: WriteHalf<Stream>, mut waiting: mpsc::UnboundedReceiver<Queued>) {
     let mut batch = BytesMut::with_capacity(WRITE_BATCH);
-    let mut to_tell = Vec::new();
+    let mut to_tell: Vec<Box<dyn FnOnce() + Send>> = Vec::new();
     while let Some(first) = waiting.recv().await {
         let mut next = Some(first);
         while let Some(queued) = next {
@@ -145,9 +178,8 @@ async fn write_all(mut write: WriteHalf<Stream>, mut waiting: mpsc::UnboundedRec
             return;
         }
         batch.clear();
-        for waiting in to_tell.drain(..) {
-            // Whoever waited may have been stopped.
-            let _ = waiting.send(());
+        for tell in to_tell.drain(..) {
+            tell();
         }
     }
     // The peer is told that no more comes. It may be gone.

@@ -252,18 +252,7 @@ impl WorkFolder {
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        remove_all(&self.path);
-    }
-}
-
-/// Removes a folder with all it contains. A thread that was given up may still
-/// make a file in it, so once may not be enough.
-fn remove_all(path: &Path) {
-    for _ in 0..10 {
-        match fs::remove_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
-            _ => return,
-        }
+        private::remove_all(&self.path);
     }
 }
 
@@ -303,7 +292,7 @@ fn sweep(parent: &Path, run: Option<&RunMark>) {
             && lock.read().is_ok_and(|mark| is_left(&mark, &about, run))
         {
             tracing::info!(folder = %path.display(), "taking away what a dead run left");
-            remove_all(&path);
+            private::remove_all(&path);
             drop(lock);
         }
     }

@@ -6,9 +6,9 @@
 //! that lies in them, and for journals. What a user asks to be saved is none of its
 //! business: that has the user's own umask.
 
-use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -108,13 +108,42 @@ pub fn only_ours_to_change(about: &Metadata) -> io::Result<()> {
     )))
 }
 
+/// Removes a folder with all it contains, as far as that can be. A thread or a process that
+/// was given up may still make a file in it, so once may not be enough; and what a command
+/// left may have modes that keep it.
+pub fn remove_all(path: &Path) {
+    for _ in 0..10 {
+        match fs::remove_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {}
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => open_up(path),
+            _ => return,
+        }
+    }
+}
+
+/// Lets us remove what is in a folder and those within it.
+fn open_up(path: &Path) {
+    let mut to_visit = vec![path.to_owned()];
+    while let Some(folder) = to_visit.pop() {
+        if check_folder(&folder).is_err() {
+            continue;
+        }
+        let _ = fs::set_permissions(&folder, Permissions::from_mode(0o700));
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                to_visit.push(entry.path());
+            }
+        }
+    }
+}
+
 fn refused(why: &str) -> io::Error {
     io::Error::new(io::ErrorKind::PermissionDenied, why)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use nix::sys::stat::Mode;
 

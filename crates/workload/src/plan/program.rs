@@ -90,6 +90,18 @@ impl Program {
         &mut self.around
     }
 
+    /// All that commands find, that of all of them first.
+    pub fn all_around(&self) -> impl Iterator<Item = &Surroundings> {
+        let own = self.datasets.iter().map(|it| &it.around);
+        std::iter::once(&self.around).chain(own)
+    }
+
+    /// The same, to be changed.
+    pub fn all_around_mut(&mut self) -> impl Iterator<Item = &mut Surroundings> {
+        let own = self.datasets.iter_mut().map(|it| &mut it.around);
+        std::iter::once(&mut self.around).chain(own)
+    }
+
     /// All datasets, in the order of their ids.
     pub fn datasets(&self) -> &[Recipe] {
         &self.datasets

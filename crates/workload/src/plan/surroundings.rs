@@ -1,8 +1,9 @@
-//! What a command finds around it: variables.
+//! What a command finds around it: variables and files.
 //!
-//! Responsible for how it is kept and put together. Executors bring it about. Pure.
+//! Responsible for how it is kept and put together, and for the names that files may have.
+//! Executors bring it about. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -13,12 +14,55 @@ pub struct Surroundings {
     /// Variables of their environment.
     #[serde(default, skip_serializing_if = "Variables::is_empty")]
     pub env: Variables,
+    /// What is in the folder in which they start. Without any they start where the
+    /// executor does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<Brought>,
+}
+
+/// A file that is brought to executors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Brought {
+    /// Its name where commands start.
+    pub name: String,
+    /// Where it is.
+    pub from: Origin,
+}
+
+/// Where something is that is brought to executors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Origin {
+    /// On the driver's machine, which serves it.
+    Driver {
+        /// Its path there.
+        path: String,
+        /// What it has in it, once that is known.
+        content: Option<Content>,
+    },
+}
+
+/// What a file of the driver's machine has in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// Its SHA-256, in hexadecimal digits.
+    pub digest: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Whether it can be executed.
+    pub executable: bool,
 }
 
 impl Surroundings {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.env.is_empty()
+        self.env.is_empty() && self.files.is_empty()
+    }
+
+    /// The name that two files have, if any do.
+    pub fn clash(&self) -> Option<&str> {
+        let mut names = BTreeSet::new();
+        let mut all = self.files.iter().map(|it| it.name.as_str());
+        all.find(|it| !names.insert(*it))
     }
 
     /// Adds what is wanted for more datasets than these; what is here already goes before.
@@ -27,6 +71,7 @@ impl Surroundings {
             let there = self.env.0.entry(name.clone());
             there.or_insert_with(|| value.clone());
         }
+        self.files.extend(of_all.files.iter().cloned());
     }
 }
 
@@ -47,6 +92,47 @@ impl fmt::Debug for Variables {
     }
 }
 
+/// No name of a file is longer, in bytes.
+const LONGEST_NAME: usize = 255;
+
+/// An entry of a list of files, `PATH` or `PATH#NAME` as Spark has it: the path, and the
+/// name that the file has where commands start.
+///
+/// # Errors
+/// The name would lead out of the folder, or is none: what is wrong with it, to follow it.
+pub fn named(entry: &str) -> Result<(&str, &str), String> {
+    let (path, name) = match entry.rsplit_once('#') {
+        // What comes behind a slash is of the path.
+        Some((path, name)) if !name.contains('/') || path.is_empty() => (path, name),
+        Some((path, name)) if name.starts_with(['/', '.']) => (path, name),
+        _ => {
+            let path = entry.trim_end_matches('/');
+            (entry, path.rsplit_once('/').map_or(path, |(_, name)| name))
+        }
+    };
+    if path.is_empty() {
+        return Err("names no file".to_owned());
+    }
+    check_file_name(name).map_err(|why| format!("gives the name `{name}`, which {why}"))?;
+    Ok((path, name))
+}
+
+fn check_file_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        return Err("is empty");
+    }
+    if name.contains('/') || name == "." || name == ".." {
+        return Err("would lead out of the folder in which commands start");
+    }
+    if name.contains(char::is_control) {
+        return Err("has a character in it that is no part of a line");
+    }
+    if name.len() > LONGEST_NAME {
+        return Err("has more than 255 bytes");
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +144,25 @@ mod tests {
         });
         Surroundings {
             env: Variables(env.collect()),
+            files: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_file_has_its_own_name_or_the_one_behind_the_sign() {
+        for (entry, wanted) in [
+            ("mapper.py", ("mapper.py", "mapper.py")),
+            ("a/stop words.txt", ("a/stop words.txt", "stop words.txt")),
+            ("/a/b#c", ("/a/b", "c")),
+            ("a#1/b", ("a#1/b", "b")),
+            ("a#1/b#c", ("a#1/b", "c")),
+        ] {
+            assert_eq!(named(entry), Ok(wanted), "{entry}");
+        }
+        for entry in [
+            "", "#a", "a#", "..", "a/..", "a#..", "a#../b", "a#/b", "/", "a#b\n",
+        ] {
+            assert!(named(entry).is_err(), "{entry}");
         }
     }
 

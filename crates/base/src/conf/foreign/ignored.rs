@@ -280,7 +280,7 @@ pub static IGNORED: &[Foreign] = &[
         ],
     },
     Foreign {
-        reason: "it says how files are brought to executors, and this version brings none",
+        reason: "each executor fetches a file once, from the driver",
         names: &[
             "spark.files.fetchTimeout",
             "spark.files.ignoreCorruptFiles",

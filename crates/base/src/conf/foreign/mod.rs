@@ -151,7 +151,6 @@ mod tests {
             ("spark.mesos.executor.docker.volumes", "/a:/b:ro", ""),
             ("spark.mesos.executor.secret.values", "guessme", ""),
             ("spark.mesos.network.name", "net", ""),
-            ("spark.files", "a.txt", ""),
             ("spark.archives", "a.zip", ""),
             ("spark.dynamicAllocation.enabled", "true", "false"),
             ("spark.submit.deployMode", "cluster", "client"),

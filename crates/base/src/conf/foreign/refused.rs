@@ -108,9 +108,9 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.mesos.task.labels"],
     },
     Foreign {
-        reason: "no files are brought to executors in this version: name them by a path that is \
-                 the same on every agent",
-        names: &["spark.archives", "spark.files", "spark.mesos.uris"],
+        reason: "only files are brought to executors in this version, by spark.files: unpack them \
+                 in a command",
+        names: &["spark.archives", "spark.mesos.uris"],
     },
     Foreign {
         reason: "in coarse mode executors are kept until the run ends; spark.cores.max limits \

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::conf::Conf;
-use crate::conf::property::{Family, Property, decimal, duration, integer, properties, size, text};
+use crate::conf::property::{
+    Family, Property, decimal, duration, integer, list, properties, size, text,
+};
 use crate::conf::units::{SizeUnit, TimeUnit};
 use crate::conf::value::ByteSize;
 use crate::variables::{check_name, check_value};
@@ -46,6 +48,11 @@ properties! {
     /// `reduce_by_key`), wherever they run. `env` of a job file goes before it. It
     /// comes to executors on their way to the driver, and so Mesos does not show it.
     pub EXECUTOR_ENV: Family<String> = text("spark.executorEnv.NAME").family();
+
+    /// Files that are brought to executors: commands start in a folder of their own, with
+    /// these in it. `PATH#NAME` gives one another name than its own. `files` of a job
+    /// file says the same.
+    pub FILES: Property<Vec<String>> = list("spark.files").default("");
 }
 
 /// Variables that commands cannot be given.

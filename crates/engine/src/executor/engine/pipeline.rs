@@ -214,8 +214,16 @@ impl Running {
         command: &str,
         recipe: &Recipe,
     ) -> Result<Pipe, TaskError> {
+        let around = self.engine.program.around(recipe);
+        let folder = if around.files.is_empty() {
+            None
+        } else {
+            let cancel = &self.context.cancel;
+            Some(self.engine.around.folder(&around.files, cancel)?)
+        };
         let place = Place {
-            env: self.engine.program.around(recipe).env,
+            env: around.env,
+            folder,
         };
         Pipe::start_at(place, records, (command, &recipe.name), &self.context)
     }

@@ -1,16 +1,19 @@
 //! What tasks and their readers tell and ask the loop.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::around::Pieces;
 use crate::executor::engine::Committer;
 use crate::executor::pool::Hears;
 use crate::plain::plain;
-use crate::rpc::message::from_executor::{CommitRequest, Said};
+use crate::rpc::message::from_executor::{CommitRequest, Said, Want};
 use crate::rpc::message::{Outcome, Task};
 use crate::storage::blocks::Locate;
-use crate::task::{Cancel, Voice};
+use crate::task::{Cancel, TaskError, Voice};
 
 /// What tasks and their readers tell the loop.
 pub(super) enum FromTask {
@@ -20,7 +23,15 @@ pub(super) enum FromTask {
     Said(Said),
     Commit(CommitRequest, std::sync::mpsc::Sender<bool>),
     Locate(String, oneshot::Sender<Option<String>>),
+    /// A piece of a file: its digest, and from where on.
+    Piece(Want, Answer),
 }
+
+/// Hears a piece, or why there is none; nothing if the driver is gone.
+pub(super) type Answer = std::sync::mpsc::Sender<Option<Result<Bytes, String>>>;
+
+/// What was asked on a connection that broke is asked again after this time.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Where what commands say goes.
 #[derive(Debug)]
@@ -74,6 +85,32 @@ impl Committer for AskDriver {
         };
         let asked = self.0.send(FromTask::Commit(request, answer));
         asked.is_ok() && answered.recv().unwrap_or(false)
+    }
+}
+
+impl Pieces for AskDriver {
+    fn piece(&self, digest: &str, at: u64, cancel: &Cancel) -> Result<Bytes, TaskError> {
+        let (answer, answered) = std::sync::mpsc::channel();
+        let stopped = answer.clone();
+        let _wake = cancel.on_cancel(move || {
+            let _ = stopped.send(None);
+        });
+        loop {
+            cancel.check()?;
+            let digest = digest.to_owned();
+            let wanted = FromTask::Piece(Want { digest, at }, answer.clone());
+            // Without the loop the executor ends.
+            self.0.send(wanted).map_err(|_| TaskError::Killed)?;
+            match answered.recv() {
+                Ok(Some(Ok(bytes))) => return Ok(bytes),
+                Ok(Some(Err(why))) => return Err(TaskError::Permanent(why)),
+                // The loop looks for the driver, and ends all if it stays away.
+                Ok(None) => {
+                    let _ = answered.recv_timeout(AGAIN);
+                }
+                Err(_) => return Err(TaskError::Killed),
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::asking::{AskDriver, TellLoop, Words};
 use super::config::setting;
 use super::{Worker, WorkerError, system};
+use crate::around::Store;
 use crate::clock::SystemClock;
 use crate::executor::engine::Engine;
 use crate::executor::functions::Refused;
@@ -105,6 +106,7 @@ impl Worker {
             },
             outputs: Arc::clone(&outputs),
             persisted: Arc::clone(&persisted),
+            around: Arc::new(Store::new(folder, &config.host, Arc::clone(&asking) as _)),
             committer: asking,
             voice: Arc::new(Words {
                 loop_: self.from_tasks.clone(),

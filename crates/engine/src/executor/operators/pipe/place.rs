@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use crate::around::TaskFolder;
 use crate::plan::surroundings::Variables;
 
 /// See the module. By default as this process.
@@ -9,11 +10,16 @@ use crate::plan::surroundings::Variables;
 pub struct Place {
     /// Variables beside those of this process.
     pub env: Variables,
+    /// A folder of its own, which ends with it.
+    pub folder: Option<TaskFolder>,
 }
 
 impl Place {
     /// Has a command start here.
     pub(super) fn give(&self, command: &mut Command) {
         command.envs(&self.env.0);
+        if let Some(folder) = &self.folder {
+            command.current_dir(folder.path());
+        }
     }
 }

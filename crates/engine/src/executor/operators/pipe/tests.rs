@@ -63,6 +63,7 @@ fn a_command_is_given_the_variables_of_its_dataset() {
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let place = Place {
         env: Variables(env.into()),
+        folder: None,
     };
     let command = "echo \"$SUFFIX\" $MALLOC_TRIM_THRESHOLD_ $MESQUITE_PARTITION";
     let context = test_context(Path::new("/"));

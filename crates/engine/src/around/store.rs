@@ -1,0 +1,241 @@
+//! What an executor has fetched.
+//!
+//! Responsible for each file being fetched once, by the first task that wants it, while
+//! others that want it wait; for a failure being that of all who waited, and of none who
+//! come later; and for noticing that a command has changed what is there for all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use super::fetch::{from_driver, no_room};
+use super::folder::TaskFolder;
+use super::{Pieces, fetch};
+use crate::plan::surroundings::{Brought, Content, Origin};
+use crate::storage::private;
+use crate::task::{Cancel, TaskError};
+
+/// The folder of all of it, within the work folder.
+const FOLDER: &str = "around";
+
+/// Whoever waits looks so often whether its task is to stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// See the module.
+pub struct Store {
+    folder: PathBuf,
+    /// Of the host, for people.
+    host: String,
+    pieces: Arc<dyn Pieces>,
+    things: Mutex<BTreeMap<String, Thing>>,
+    /// Something has come, or will not.
+    settled: Condvar,
+    /// The number of the next folder.
+    next: AtomicU64,
+}
+
+/// What is known of a file, by its name in the folder.
+enum Thing {
+    /// A task fetches it; how that fails.
+    Coming(Arc<OnceLock<Why>>),
+    There(Stamp),
+}
+
+/// Why a file does not come, and whether a later attempt may have it.
+#[derive(Clone)]
+struct Why {
+    text: String,
+    permanent: bool,
+}
+
+/// By what it shows that a file was written to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    bytes: u64,
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let about = fs::symlink_metadata(path)?;
+        Ok(Self {
+            bytes: about.len(),
+            changed: (about.mtime(), about.mtime_nsec()),
+        })
+    }
+}
+
+impl Store {
+    /// That of an executor with this work folder, on a host that people call so.
+    pub fn new(work_folder: &Path, host: &str, pieces: Arc<dyn Pieces>) -> Self {
+        Self {
+            folder: work_folder.join(FOLDER),
+            host: host.to_owned(),
+            pieces,
+            things: Mutex::default(),
+            settled: Condvar::new(),
+            next: AtomicU64::new(0),
+        }
+    }
+
+    /// A folder for a command, with these files in it.
+    ///
+    /// # Errors
+    /// One of them cannot be had, or the task is to stop.
+    pub fn folder(&self, files: &[Brought], cancel: &Cancel) -> Result<TaskFolder, TaskError> {
+        let mut there = Vec::new();
+        for file in files {
+            let path = self.have(file, cancel).map_err(|error| {
+                let what = format!("cannot bring `{}` to {}", file.name, self.host);
+                match error {
+                    TaskError::Failed(why) => TaskError::Failed(format!("{what}: {why}")),
+                    TaskError::Permanent(why) => TaskError::Permanent(format!("{what}: {why}")),
+                    other => other,
+                }
+            })?;
+            there.push((file.name.as_str(), path));
+        }
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        TaskFolder::make(self.folder.join(format!("at-{number}")), there)
+    }
+
+    /// Where a file is, once it is there.
+    fn have(&self, file: &Brought, cancel: &Cancel) -> Result<PathBuf, TaskError> {
+        let Origin::Driver { content, .. } = &file.from;
+        let Some(content) = content else {
+            let what = "the driver has not said what it has in it";
+            return Err(TaskError::Permanent(what.into()));
+        };
+        let name = name_of(content);
+        let path = self.folder.join(&name);
+        let Some(fetching) = self.claim(&name, &path, cancel)? else {
+            return Ok(path);
+        };
+        let fetched = self
+            .make_folder()
+            .and_then(|()| from_driver(&*self.pieces, content, &path, cancel))
+            .and_then(|()| Stamp::of(&path).map_err(|error| no_room(&path, &error)));
+        fetching.settle(fetched)?;
+        Ok(path)
+    }
+
+    /// Made when something is brought.
+    fn make_folder(&self) -> Result<(), TaskError> {
+        match private::make_folder(&self.folder) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(fetch::no_room(&self.folder, &error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn things(&self) -> MutexGuard<'_, BTreeMap<String, Thing>> {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The right to fetch a file; none if it is there.
+    fn claim<'s>(
+        &'s self,
+        name: &'s str,
+        path: &Path,
+        cancel: &Cancel,
+    ) -> Result<Option<Fetching<'s>>, TaskError> {
+        let mut things = self.things();
+        loop {
+            cancel.check()?;
+            let failure = match things.get(name) {
+                None => break,
+                Some(Thing::There(stamp)) => {
+                    if Stamp::of(path).is_ok_and(|now| now == *stamp) {
+                        return Ok(None);
+                    }
+                    tracing::warn!(
+                        "a command has written into a file that is there for all of them, or has \
+                         removed it: it is fetched anew ({})",
+                        path.display()
+                    );
+                    // What links to it has it for as long as it wants.
+                    let _ = fs::remove_file(path);
+                    break;
+                }
+                Some(Thing::Coming(failure)) => Arc::clone(failure),
+            };
+            let waited = self.settled.wait_timeout(things, LOOK);
+            (things, _) = waited.unwrap_or_else(PoisonError::into_inner);
+            if let Some(why) = failure.get() {
+                return Err(why.clone().into());
+            }
+        }
+        let failure = Arc::<OnceLock<Why>>::default();
+        things.insert(name.to_owned(), Thing::Coming(Arc::clone(&failure)));
+        Ok(Some(Fetching {
+            store: self,
+            name,
+            failure,
+            there: None,
+        }))
+    }
+}
+
+/// The name in the folder of a file with this in it.
+fn name_of(content: &Content) -> String {
+    let kind = if content.executable { "-x" } else { "" };
+    format!("{}{kind}", content.digest)
+}
+
+impl From<Why> for TaskError {
+    fn from(why: Why) -> Self {
+        if why.permanent {
+            Self::Permanent(why.text)
+        } else {
+            Self::Failed(why.text)
+        }
+    }
+}
+
+/// The right to fetch a file. Dropped without it being there, it is another task's.
+struct Fetching<'s> {
+    store: &'s Store,
+    name: &'s str,
+    failure: Arc<OnceLock<Why>>,
+    there: Option<Stamp>,
+}
+
+impl Fetching<'_> {
+    /// It is there, or is not.
+    fn settle(mut self, fetched: Result<Stamp, TaskError>) -> Result<(), TaskError> {
+        let error = match fetched {
+            Ok(stamp) => {
+                self.there = Some(stamp);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let permanent = matches!(error, TaskError::Permanent(_));
+        // That this task is to stop says nothing of those that wait.
+        if permanent || matches!(error, TaskError::Failed(_)) {
+            let text = error.to_string();
+            let _ = self.failure.set(Why { text, permanent });
+        }
+        Err(error)
+    }
+}
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        let mut things = self.store.things();
+        match self.there {
+            Some(stamp) => things.insert(self.name.to_owned(), Thing::There(stamp)),
+            None => things.remove(self.name),
+        };
+        self.store.settled.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! The files that are brought to executors, as they are here.
+//!
+//! Responsible for those of a job file being there before anything runs, and for files of
+//! settings that have the name of one of them.
+
+use std::collections::BTreeSet;
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::cli::exit_code::Failure;
+use crate::conf::Conf;
+use crate::conf::properties::executor::FILES;
+use crate::driver::around::{absolute, add_settings};
+use crate::job_file::{JobFile, Problem};
+use crate::plan::application::Application;
+use crate::plan::surroundings::{Origin, named};
+use crate::storage::path::local;
+
+/// Files of a job file that cannot be brought, each once.
+pub(super) fn problems(file: &JobFile) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut seen = BTreeSet::new();
+    for brought in file.brought() {
+        if !seen.insert(brought.span.start) {
+            continue;
+        }
+        if let Err((message, help)) = check(brought.path) {
+            problems.push(Problem::new(brought.span.clone(), message).help(help));
+        }
+    }
+    problems
+}
+
+/// Whether a path leads to a file that can be read; what is wrong, and what helps.
+fn check(path: &str) -> Result<Metadata, (String, String)> {
+    let at = match local(path) {
+        Ok(Some(at)) => at,
+        Ok(None) | Err(_) => {
+            let help = "name a file of this machine, from which the driver brings it";
+            return Err((
+                format!("`{path}` cannot be brought to executors"),
+                help.into(),
+            ));
+        }
+    };
+    let about = File::open(&at).and_then(|it| it.metadata());
+    let about = about.map_err(|error| {
+        let help = match error.kind() {
+            io::ErrorKind::NotFound if !Path::new(path).is_absolute() => {
+                "paths of `files` are relative to the folder of the job file"
+            }
+            _ => "is it there, and readable?",
+        };
+        (format!("cannot read {path}: {error}"), help.to_owned())
+    })?;
+    if about.is_dir() {
+        let help = "name its files one by one, or put them into an archive";
+        return Err((format!("`{path}` is a folder, and no file"), help.into()));
+    }
+    if !about.is_file() {
+        let help = "it is read once for each executor, and so has to be a file";
+        return Err((format!("`{path}` is no file"), help.into()));
+    }
+    Ok(about)
+}
+
+/// Adds what the settings have for all commands, and makes all paths those of this machine.
+///
+/// # Errors
+/// Files that are not there, or that have one name.
+pub(in crate::cli) fn add(
+    application: &mut Application,
+    conf: &Conf,
+    file: Option<&JobFile>,
+) -> Result<(), Failure> {
+    let mut lines = Vec::new();
+    for entry in conf.get(&FILES) {
+        let origin = || {
+            let source = conf.source(FILES.name());
+            source.map_or_else(String::new, |it| format!(" ({it})"))
+        };
+        let Ok((path, name)) = named(&entry) else {
+            continue;
+        };
+        if let Err((message, help)) = check(path) {
+            lines.push(format!("spark.files{}: {message}; {help}\n", origin()));
+        }
+        let same = file.and_then(|file| {
+            let mut all = file.brought();
+            let other = all.find(|it| it.name == name)?;
+            Some(file.place(other.span))
+        });
+        if let Some(place) = same {
+            lines.push(format!(
+                "spark.files{} and {place} both bring a file `{name}`: `PATH#NAME` gives one \
+                 another name\n",
+                origin()
+            ));
+        }
+    }
+    if !lines.is_empty() {
+        return Err(Failure::Mistakes(lines));
+    }
+    from_here(application)?;
+    add_settings(application, conf)?;
+    Ok(())
+}
+
+/// Makes the paths of files those of this machine, from its root on.
+fn from_here(application: &mut Application) -> Result<(), Failure> {
+    if application
+        .program
+        .all_around()
+        .all(|it| it.files.is_empty())
+    {
+        return Ok(());
+    }
+    let program = Arc::make_mut(&mut application.program);
+    for brought in program.all_around_mut().flat_map(|it| &mut it.files) {
+        let Origin::Driver { path, .. } = &mut brought.from;
+        *path = absolute(path)?;
+    }
+    Ok(())
+}
