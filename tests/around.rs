@@ -1,10 +1,12 @@
-//! What commands find around them, by the binary: variables and files.
+//! What commands find around them, by the binary: variables, files and
+//! archives.
 
 #[allow(dead_code, reason = "only a part of it is needed here")]
 #[path = "support/jobs.rs"]
 mod jobs;
 
 use std::fs;
+use std::path::Path;
 
 use jobs::Job;
 
@@ -166,4 +168,69 @@ fn files_that_are_not_there_or_have_one_name_are_told_before_anything_runs() {
         &["--conf", "spark.files=/etc/passwd#.."],
         "would lead out of",
     );
+}
+
+/// Writes an archive with one file, whose name is taken as it is.
+fn write_archive(path: &Path, name: &str, bytes: &[u8]) {
+    let file = fs::File::create(path).expect("made");
+    let packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    let mut builder = tar::Builder::new(packed);
+    let mut header = tar::Header::new_gnu();
+    let place = &mut header.as_gnu_mut().expect("it is").name;
+    place[..name.len()].copy_from_slice(name.as_bytes());
+    header.set_size(bytes.len() as u64);
+    header.set_mode(0o755);
+    header.set_cksum();
+    builder.append(&header, bytes).expect("written");
+    let packed = builder.into_inner().expect("written");
+    packed.finish().expect("written");
+}
+
+#[test]
+fn archives_are_folders_where_a_command_starts() {
+    let job = two_stages(
+        "cat",
+        "[]\narchives = ['tools.tar.gz#tools']",
+        "cat; tools/bin/run; ls",
+    );
+    let at = job.folder().join("tools.tar.gz");
+    write_archive(&at, "bin/run", b"#!/bin/sh\necho ran\n");
+    let setting = format!("spark.archives={}", at.display());
+    for master in MASTERS {
+        let ended = job.run(&["--master", master, "-q", "--conf", &setting]);
+        let stdout = String::from_utf8(ended.succeeded().output.stdout).expect("text");
+        let listed = stdout.matches("ran\ntools\ntools.tar.gz\n").count();
+        assert_eq!(listed, 4, "{master}: {stdout}");
+        assert!(!is_anything_left(&job), "{master}");
+    }
+}
+
+#[test]
+fn an_archive_that_leads_out_or_has_too_much_ends_the_run_and_says_so() {
+    let job = two_stages("cat", "[]\narchives = ['bad.tgz']", "cat");
+    let at = job.folder().join("bad.tgz");
+    for (name, bytes, parts) in [
+        (
+            "../out",
+            &b"x"[..],
+            ["`../out` leads out of the folder", "without `..`"],
+        ),
+        (
+            "zeros",
+            &[0; 5000],
+            ["more than 4k, with `zeros`", "mesquite.archives.maxSize"],
+        ),
+    ] {
+        write_archive(&at, name, bytes);
+        for master in MASTERS {
+            let most = ["--conf", "mesquite.archives.maxSize=4k"];
+            let ended = job.run(&[&["--master", master], &most[..]].concat());
+            assert_eq!(ended.code(), Some(1), "{master}");
+            let stderr = ended.stderr();
+            for part in [&["cannot bring `bad.tgz` to localhost"], &parts[..]].concat() {
+                assert!(stderr.contains(part), "{part} is not in {stderr}");
+            }
+            assert!(!is_anything_left(&job), "{master}");
+        }
+    }
 }

@@ -186,7 +186,7 @@ fn of_run(error: &RunError) -> u8 {
         | RunError::AgentTls(_)
         | RunError::Bring { .. }
         | RunError::ManyFiles(_)
-        | RunError::SameName(_)
+        | RunError::Name(_)
         | RunError::LongProgram { .. } => 2,
         RunError::NoMaster(_) => 3,
         RunError::Removed(_) => 4,

@@ -1,4 +1,4 @@
-//! What commands find around them, as it is written: `env` and `files`.
+//! What commands find around them, as it is written: `env`, `files` and `archives`.
 //!
 //! Responsible for reading it, where it stands for all datasets of a file and where for
 //! one. Pure: whether files are there is not asked.
@@ -15,11 +15,11 @@ use super::paths;
 use super::problem::Problem;
 use super::texts::Texts;
 use crate::plan::operation::Change;
-use crate::plan::surroundings::{Brought, Origin, Surroundings, named};
+use crate::plan::surroundings::{Brought, Origin, Surroundings, check_archive, named};
 use crate::variables::{check_name, check_value};
 
 /// The fields, as they are written.
-pub(super) const FIELDS: [&str; 2] = ["env", "files"];
+pub(super) const FIELDS: [&str; 3] = ["env", "files", "archives"];
 
 /// What commands find, as it is written.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub(super) struct AroundSpec {
     pub(super) found: Surroundings,
     /// By its name, where each file stands.
     pub(super) places: BTreeMap<String, Range<usize>>,
+    /// Names that are there once more, and where.
+    twice: Vec<(String, Range<usize>)>,
 }
 
 /// A file that is brought to executors.
@@ -47,9 +49,11 @@ pub(super) fn read(fields: &mut Fields<'_>, problems: &mut Problems) -> AroundSp
         let label = format!("`env` of {}", fields.what());
         env(node, &label, &mut around.found, problems);
     }
-    if let Some(node) = fields.get("files") {
-        let label = format!("`files` of {}", fields.what());
-        files(node, &label, &mut around, problems);
+    for (field, is_archive) in [("files", false), ("archives", true)] {
+        if let Some(node) = fields.get(field) {
+            let label = format!("`{field}` of {}", fields.what());
+            files(node, (&label, is_archive), &mut around, problems);
+        }
     }
     around
 }
@@ -86,7 +90,12 @@ fn env(node: Node<'_>, label: &str, around: &mut Surroundings, problems: &mut Pr
     }
 }
 
-fn files(node: Node<'_>, label: &str, around: &mut AroundSpec, problems: &mut Problems) {
+fn files(
+    node: Node<'_>,
+    (label, is_archive): (&str, bool),
+    around: &mut AroundSpec,
+    problems: &mut Problems,
+) {
     for entry in texts(node, label, problems).unwrap_or_default() {
         let (written, span) = (entry.get_ref(), entry.span());
         if let Some((message, help)) = paths::home(written) {
@@ -94,10 +103,14 @@ fn files(node: Node<'_>, label: &str, around: &mut AroundSpec, problems: &mut Pr
             continue;
         }
         match named(written) {
-            Ok((_, name)) if around.places.contains_key(name) => {
-                let message = format!("a command would find two files `{name}`");
-                let help = "the other one stands before it: `PATH#NAME` gives one another name";
+            Ok((path, _)) if is_archive && check_archive(path).is_err() => {
+                let why = check_archive(path).err().unwrap_or_default();
+                let message = format!("`{written}` of {label} {why}");
+                let help = "`files` brings it as it is, for a command to unpack";
                 problems.push(Problem::new(span, message).help(help));
+            }
+            Ok((_, name)) if around.places.contains_key(name) => {
+                around.twice.push((name.to_owned(), span));
             }
             Ok((path, name)) => {
                 around.places.insert(name.to_owned(), span);
@@ -107,6 +120,7 @@ fn files(node: Node<'_>, label: &str, around: &mut AroundSpec, problems: &mut Pr
                         path: path.to_owned(),
                         content: None,
                     },
+                    unpacked: is_archive.then_some(0),
                 });
             }
             Err(why) => {
@@ -143,6 +157,24 @@ impl AroundSpec {
     }
 }
 
+impl AroundSpec {
+    /// Tells of two files of one name among these.
+    pub(super) fn check(&self, texts: &Texts, problems: &mut Problems) {
+        for (name, span) in &self.twice {
+            if let Some(other) = self.places.get(name) {
+                problems.push(same_name(name, span, other, texts));
+            }
+        }
+    }
+}
+
+fn same_name(name: &str, span: &Range<usize>, other: &Range<usize>, texts: &Texts) -> Problem {
+    let message = format!("a command would find two files `{name}`");
+    let place = texts.place(other.start);
+    let help = format!("the other one is in {place}: `PATH#NAME` gives one another name");
+    Problem::new(span.clone(), message).help(help)
+}
+
 /// Whether a dataset has a command that could find anything.
 pub(super) const fn runs_command(operation: &OperationSpec) -> bool {
     matches!(
@@ -167,11 +199,7 @@ pub(super) fn add_of_file<'d>(
         none = false;
         for (name, span) in &spec.around.places {
             if let Some(other) = of_file.places.get(name) {
-                let message = format!("a command would find two files `{name}`");
-                let place = texts.place(other.start);
-                let help =
-                    format!("the other one is in {place}: `PATH#NAME` gives one another name");
-                problems.push(Problem::new(span.clone(), message).help(help));
+                problems.push(same_name(name, span, other, texts));
             }
         }
         spec.around.found.add_of_all(&of_file.found);

@@ -215,9 +215,11 @@ impl JobFile {
         }
         let mut of_file = around::read(&mut fields, problems);
         of_file.place(folder);
+        of_file.check(&self.texts, problems);
         let mut datasets = datasets(&mut fields, problems);
         for spec in datasets.values_mut() {
             spec.around.place(folder);
+            spec.around.check(&self.texts, problems);
         }
         let specs = datasets.values_mut();
         around::add_of_file(&of_file, &fields, specs, &self.texts, problems);

@@ -1,6 +1,6 @@
 //! What commands find around them because a setting says so.
 //!
-//! Responsible for bringing `spark.executorEnv.NAME` and `spark.files` into an application,
+//! Responsible for bringing `spark.executorEnv.NAME`, `spark.files` and `spark.archives` into an application,
 //! whoever made it - executors know the program, and no settings - and for two files of one
 //! name, of which a command could see one only.
 
@@ -9,10 +9,11 @@ use std::path;
 use std::sync::Arc;
 
 use crate::conf::Conf;
-use crate::conf::properties::executor::{EXECUTOR_ENV, FILES};
+use crate::conf::properties::executor::{ARCHIVES, ARCHIVES_MAX_SIZE, EXECUTOR_ENV, FILES};
+use crate::conf::property::Property;
 use crate::error::RunError;
 use crate::plan::application::Application;
-use crate::plan::surroundings::{Brought, Origin, Surroundings, Variables, named};
+use crate::plan::surroundings::{Brought, Origin, Surroundings, Variables, check_archive, named};
 use mesquite_engine::storage::path::local;
 
 /// Adds what the settings have for all commands. Done again it changes nothing.
@@ -29,33 +30,46 @@ pub fn add_settings(application: &mut Application, conf: &Conf) -> Result<(), Ru
     }
     let program = Arc::make_mut(&mut application.program);
     *program.around_all() = of_settings;
+    let most = conf.get(&ARCHIVES_MAX_SIZE).0;
+    for brought in program.all_around_mut().flat_map(|it| &mut it.files) {
+        brought.unpacked = brought.unpacked.map(|_| most);
+    }
     for recipe in program.datasets() {
         if let Some(name) = program.around(recipe).clash() {
             let dataset = &recipe.name;
-            return Err(RunError::SameName(format!(
+            return Err(RunError::Name(format!(
                 "two files that are brought to the command of dataset `{dataset}` have the name \
-                 `{name}`, one of them by spark.files: `PATH#NAME` gives one another name"
+                 `{name}`, one of them by a setting: `PATH#NAME` gives one another name"
             )));
         }
     }
     Ok(())
 }
 
+/// The settings that bring files, each with whether they are archives.
+pub const SETTINGS: [(&Property<Vec<String>>, bool); 2] = [(&FILES, false), (&ARCHIVES, true)];
+
 /// The files of the settings. Their paths begin where mesquite is started.
 fn files(conf: &Conf) -> Result<Vec<Brought>, RunError> {
-    let entries = conf.get(&FILES).into_iter();
-    let files = entries.map(|entry| {
-        let (path, name) = named(&entry)
-            .map_err(|why| RunError::SameName(format!("spark.files: `{entry}` {why}")))?;
-        Ok(Brought {
-            name: name.to_owned(),
-            from: Origin::Driver {
-                path: absolute(path)?,
-                content: None,
-            },
-        })
-    });
-    files.collect()
+    let mut files = Vec::new();
+    for (property, is_archive) in SETTINGS {
+        for entry in conf.get(property) {
+            let refused = |why| RunError::Name(format!("{}: `{entry}` {why}", property.name()));
+            let (path, name) = named(&entry).map_err(refused)?;
+            if is_archive {
+                check_archive(path).map_err(refused)?;
+            }
+            files.push(Brought {
+                name: name.to_owned(),
+                from: Origin::Driver {
+                    path: absolute(path)?,
+                    content: None,
+                },
+                unpacked: is_archive.then_some(0),
+            });
+        }
+    }
+    Ok(files)
 }
 
 /// A path that a job file or a setting has, from the root on.

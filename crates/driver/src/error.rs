@@ -81,7 +81,7 @@ pub enum RunError {
     ManyFiles(usize),
     /// Two of them have one name, or one has none that a file can have.
     #[error("{0}")]
-    SameName(String),
+    Name(String),
     /// What is to be done is more than executors can be told.
     #[error(
         "executors cannot be sent this job file: as a program it has {bytes} bytes, more than \

@@ -173,6 +173,7 @@ mod tests {
                 path: (*path).to_owned(),
                 content: None,
             },
+            unpacked: None,
         });
         builder.around(Surroundings {
             files: files.collect(),

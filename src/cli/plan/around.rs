@@ -28,6 +28,8 @@ pub(super) struct FilePlan {
     pub(super) name: String,
     pub(super) path: String,
     pub(super) bytes: Option<u64>,
+    /// Whether it is unpacked there, into a folder of that name.
+    pub(super) unpacked: bool,
 }
 
 /// What the commands of an application find, by the first dataset of each kind.
@@ -61,6 +63,7 @@ fn file(brought: &Brought) -> FilePlan {
         name: brought.name.clone(),
         path: path.clone(),
         bytes: std::fs::metadata(path).ok().map(|it| it.len()),
+        unpacked: brought.unpacked.is_some(),
     }
 }
 

@@ -75,8 +75,9 @@ fn around_text(around: &AroundPlan) -> String {
         let size = file.bytes.map(|it| format!(" ({})", bytes(it)));
         let _ = writeln!(
             text,
-            "  {}{} from {}",
+            "  {}{}{} from {}",
             plain(&file.name),
+            if file.unpacked { "/" } else { "" },
             size.unwrap_or_default(),
             plain(&file.path)
         );

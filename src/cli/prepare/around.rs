@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use crate::cli::exit_code::Failure;
 use crate::conf::Conf;
-use crate::conf::properties::executor::FILES;
-use crate::driver::around::{absolute, add_settings};
+use crate::driver::around::{SETTINGS, absolute, add_settings};
 use crate::job_file::{JobFile, Problem};
 use crate::plan::application::Application;
 use crate::plan::surroundings::{Origin, named};
@@ -76,27 +75,24 @@ pub(in crate::cli) fn add(
     file: Option<&JobFile>,
 ) -> Result<(), Failure> {
     let mut lines = Vec::new();
-    for entry in conf.get(&FILES) {
-        let origin = || {
-            let source = conf.source(FILES.name());
-            source.map_or_else(String::new, |it| format!(" ({it})"))
-        };
+    for (property, entry) in of_settings(conf) {
         let Ok((path, name)) = named(&entry) else {
             continue;
         };
+        let source = conf.source(property);
+        let source = source.map_or_else(String::new, |it| format!(" ({it})"));
         if let Err((message, help)) = check(path) {
-            lines.push(format!("spark.files{}: {message}; {help}\n", origin()));
+            lines.push(format!("{property}{source}: {message}; {help}\n"));
         }
-        let same = file.and_then(|file| {
+        let other = file.and_then(|file| {
             let mut all = file.brought();
             let other = all.find(|it| it.name == name)?;
             Some(file.place(other.span))
         });
-        if let Some(place) = same {
+        if let Some(place) = other {
             lines.push(format!(
-                "spark.files{} and {place} both bring a file `{name}`: `PATH#NAME` gives one \
-                 another name\n",
-                origin()
+                "{property}{source} and {place} both bring a file `{name}`: `PATH#NAME` gives one \
+                 another name\n"
             ));
         }
     }
@@ -106,6 +102,15 @@ pub(in crate::cli) fn add(
     from_here(application)?;
     add_settings(application, conf)?;
     Ok(())
+}
+
+/// The files of the settings, each with the name of its setting.
+fn of_settings(conf: &Conf) -> Vec<(&'static str, String)> {
+    let all = SETTINGS.iter().flat_map(|(property, _)| {
+        let entries = conf.get(property).into_iter();
+        entries.map(|entry| (property.name(), entry))
+    });
+    all.collect()
 }
 
 /// Makes the paths of files those of this machine, from its root on.

@@ -1,11 +1,12 @@
 //! The folder in which a command starts.
 //!
 //! Responsible for what is in it by which name, and for its end with the command. Files are
-//! links to what the executor has: a command that writes into one writes into that of
+//! links to what the executor has, and so are folders of archives: a command that writes into one writes into that of
 //! others, which their modes forbid and the [`store`](super::store) notices.
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::fetch::no_room;
@@ -43,6 +44,9 @@ impl TaskFolder {
 /// A link is cheaper, where the file system has them, and is not followed to another name
 /// as Python follows symbolic ones.
 fn put(there: &Path, to: &Path) -> io::Result<()> {
+    if there.is_dir() {
+        return symlink(there, to);
+    }
     match fs::hard_link(there, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(error),
         Err(error) if error.kind() == io::ErrorKind::StorageFull => Err(error),

@@ -6,15 +6,18 @@
 //!
 //! ```text
 //! WORK FOLDER/around/DIGEST     what was fetched: read-only, for all commands
+//! WORK FOLDER/around/DIGEST-d   a folder with what was in an archive
 //! WORK FOLDER/around/at-3/NAME  links to it, as long as one command runs
 //! ```
 //!
 //! | file | what |
 //! | --- | --- |
+//! | `archive` | what is in an archive |
 //! | `fetch` | one file, from the driver |
 //! | `folder` | where a command starts |
 //! | `store` | what is there, and who waits for what |
 
+mod archive;
 mod fetch;
 mod folder;
 mod store;

@@ -13,12 +13,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use super::Pieces;
+use super::archive::unpack;
 use super::fetch::{from_driver, no_room};
 use super::folder::TaskFolder;
-use super::{Pieces, fetch};
+use crate::plan::split::Packing;
 use crate::plan::surroundings::{Brought, Content, Origin};
 use crate::storage::private;
-use crate::task::{Cancel, TaskError};
+use crate::task::{Cancel, TaskContext, TaskError};
 
 /// The folder of all of it, within the work folder.
 const FOLDER: &str = "around";
@@ -43,7 +45,8 @@ pub struct Store {
 enum Thing {
     /// A task fetches it; how that fails.
     Coming(Arc<OnceLock<Why>>),
-    There(Stamp),
+    /// It is there; a file is what it was with this.
+    There(Option<Stamp>),
 }
 
 /// Why a file does not come, and whether a later attempt may have it.
@@ -87,10 +90,14 @@ impl Store {
     ///
     /// # Errors
     /// One of them cannot be had, or the task is to stop.
-    pub fn folder(&self, files: &[Brought], cancel: &Cancel) -> Result<TaskFolder, TaskError> {
+    pub fn folder(
+        &self,
+        files: &[Brought],
+        context: &TaskContext,
+    ) -> Result<TaskFolder, TaskError> {
         let mut there = Vec::new();
         for file in files {
-            let path = self.have(file, cancel).map_err(|error| {
+            let path = self.have(file, context).map_err(|error| {
                 let what = format!("cannot bring `{}` to {}", file.name, self.host);
                 match error {
                     TaskError::Failed(why) => TaskError::Failed(format!("{what}: {why}")),
@@ -105,30 +112,62 @@ impl Store {
     }
 
     /// Where a file is, once it is there.
-    fn have(&self, file: &Brought, cancel: &Cancel) -> Result<PathBuf, TaskError> {
-        let Origin::Driver { content, .. } = &file.from;
+    fn have(&self, file: &Brought, context: &TaskContext) -> Result<PathBuf, TaskError> {
+        let Origin::Driver {
+            path: written,
+            content,
+        } = &file.from;
         let Some(content) = content else {
             let what = "the driver has not said what it has in it";
             return Err(TaskError::Permanent(what.into()));
         };
-        let name = name_of(content);
+        let name = name_of(content, file.unpacked.is_some());
         let path = self.folder.join(&name);
-        let Some(fetching) = self.claim(&name, &path, cancel)? else {
+        let Some(fetching) = self.claim(&name, &path, &context.cancel)? else {
             return Ok(path);
         };
-        let fetched = self
-            .make_folder()
-            .and_then(|()| from_driver(&*self.pieces, content, &path, cancel))
-            .and_then(|()| Stamp::of(&path).map_err(|error| no_room(&path, &error)));
+        let fetched = self.make_folder().and_then(|()| match file.unpacked {
+            None => {
+                from_driver(&*self.pieces, content, &path, &context.cancel)?;
+                let stamp = Stamp::of(&path).map_err(|error| no_room(&path, &error))?;
+                Ok(Some(stamp))
+            }
+            Some(most) => {
+                self.unpack((written, content), &path, most, context)?;
+                Ok(None)
+            }
+        });
         fetching.settle(fetched)?;
         Ok(path)
+    }
+
+    /// Fetches an archive, and has what is in it in a folder.
+    fn unpack(
+        &self,
+        (written, content): (&str, &Content),
+        to: &Path,
+        most: u64,
+        context: &TaskContext,
+    ) -> Result<(), TaskError> {
+        let packing = Packing::of_archive(written).ok_or_else(|| {
+            TaskError::Permanent("its name is that of no archive which can be unpacked".into())
+        })?;
+        let (packed, part) = (to.with_extension("packed"), to.with_extension("part-d"));
+        let unpacked = from_driver(&*self.pieces, content, &packed, &context.cancel)
+            .and_then(|()| unpack(&packed, packing, &part, most, context))
+            .and_then(|()| fs::rename(&part, to).map_err(|error| no_room(to, &error)));
+        let _ = fs::remove_file(&packed);
+        if unpacked.is_err() {
+            private::remove_all(&part);
+        }
+        unpacked
     }
 
     /// Made when something is brought.
     fn make_folder(&self) -> Result<(), TaskError> {
         match private::make_folder(&self.folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                Err(fetch::no_room(&self.folder, &error))
+                Err(no_room(&self.folder, &error))
             }
             _ => Ok(()),
         }
@@ -151,7 +190,7 @@ impl Store {
             let failure = match things.get(name) {
                 None => break,
                 Some(Thing::There(stamp)) => {
-                    if Stamp::of(path).is_ok_and(|now| now == *stamp) {
+                    if stamp.is_none_or(|it| Stamp::of(path).is_ok_and(|now| now == it)) {
                         return Ok(None);
                     }
                     tracing::warn!(
@@ -183,8 +222,12 @@ impl Store {
 }
 
 /// The name in the folder of a file with this in it.
-fn name_of(content: &Content) -> String {
-    let kind = if content.executable { "-x" } else { "" };
+fn name_of(content: &Content, unpacked: bool) -> String {
+    let kind = match (unpacked, content.executable) {
+        (true, _) => "-d",
+        (false, true) => "-x",
+        (false, false) => "",
+    };
     format!("{}{kind}", content.digest)
 }
 
@@ -203,12 +246,12 @@ struct Fetching<'s> {
     store: &'s Store,
     name: &'s str,
     failure: Arc<OnceLock<Why>>,
-    there: Option<Stamp>,
+    there: Option<Option<Stamp>>,
 }
 
 impl Fetching<'_> {
     /// It is there, or is not.
-    fn settle(mut self, fetched: Result<Stamp, TaskError>) -> Result<(), TaskError> {
+    fn settle(mut self, fetched: Result<Option<Stamp>, TaskError>) -> Result<(), TaskError> {
         let error = match fetched {
             Ok(stamp) => {
                 self.there = Some(stamp);

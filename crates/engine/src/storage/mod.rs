@@ -25,7 +25,7 @@ pub mod sink;
 pub mod sorter;
 pub mod source;
 pub mod table;
-mod unpack;
+pub(crate) mod unpack;
 pub mod value;
 mod window;
 

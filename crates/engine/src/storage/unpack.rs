@@ -23,13 +23,13 @@ const BZIP2: usize = 4 << 20;
 const XZ: [usize; 3] = [9 << 20, 33 << 20, 65 << 20];
 
 /// A file as it is when it is unpacked, and the memory for that.
-pub(super) struct Unpacked {
-    pub(super) from: Box<dyn Read + Send>,
-    pub(super) held: Held,
+pub(crate) struct Unpacked {
+    pub(crate) from: Box<dyn Read + Send>,
+    pub(crate) held: Held,
 }
 
 /// Unpacks what `open` gives.
-pub(super) fn unpack(
+pub(crate) fn unpack(
     packing: Packing,
     path: &str,
     open: impl Fn() -> io::Result<Box<dyn Read + Send>>,

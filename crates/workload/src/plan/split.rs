@@ -50,6 +50,18 @@ const PACKED: [(&str, Packing); 4] = [
     (".xz", Packing::Xz),
 ];
 
+/// By which ends of names archives are known that are unpacked for commands.
+const ARCHIVES: [(&str, Packing); 8] = [
+    (".tar", Packing::Plain),
+    (".tar.gz", Packing::Gzip),
+    (".tgz", Packing::Gzip),
+    (".tar.zst", Packing::Zstd),
+    (".tar.bz2", Packing::Bzip2),
+    (".tbz2", Packing::Bzip2),
+    (".tar.xz", Packing::Xz),
+    (".txz", Packing::Xz),
+];
+
 /// Their bytes are nobody's lines.
 const UNREAD: [&str; 19] = [
     ".7z", ".tar", ".tar.bz2", ".tar.gz", ".tar.xz", ".tar.zst", ".tbz2", ".tgz", ".txz", ".lz",
@@ -61,6 +73,19 @@ impl Packing {
     pub fn of(path: &str) -> Self {
         let found = PACKED.iter().find(|(end, _)| ends_with(path, end));
         found.map_or(Self::Plain, |(_, packing)| *packing)
+    }
+
+    /// How an archive is packed, by the end of its name; none if it is none that can be
+    /// unpacked for commands.
+    pub fn of_archive(path: &str) -> Option<Self> {
+        let found = ARCHIVES.iter().find(|(end, _)| ends_with(path, end));
+        found.map(|(_, packing)| *packing)
+    }
+
+    /// The ends of names of archives.
+    pub fn archives() -> String {
+        let ends = ARCHIVES.iter().map(|(end, _)| *end);
+        ends.collect::<Vec<_>>().join(", ")
     }
 
     /// The end of a name that says that a file is packed in a way that is not

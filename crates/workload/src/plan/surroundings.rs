@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::split::Packing;
+
 /// What the commands of a dataset find, or those of all datasets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Surroundings {
@@ -20,13 +22,17 @@ pub struct Surroundings {
     pub files: Vec<Brought>,
 }
 
-/// A file that is brought to executors.
+/// A file or an archive that is brought to executors.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Brought {
     /// Its name where commands start.
     pub name: String,
     /// Where it is.
     pub from: Origin,
+    /// It is an archive, and a folder of that name has what is in it, so many bytes at
+    /// most; `None` for what is there as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpacked: Option<u64>,
 }
 
 /// Where something is that is brought to executors.
@@ -115,6 +121,20 @@ pub fn named(entry: &str) -> Result<(&str, &str), String> {
     }
     check_file_name(name).map_err(|why| format!("gives the name `{name}`, which {why}"))?;
     Ok((path, name))
+}
+
+/// Whether a path has the name of an archive that can be unpacked.
+///
+/// # Errors
+/// It has not: what is wrong with it, to follow it.
+pub fn check_archive(path: &str) -> Result<(), String> {
+    if Packing::of_archive(path).is_some() {
+        return Ok(());
+    }
+    let ends = Packing::archives();
+    Err(format!(
+        "is no archive that is unpacked: those end with {ends}"
+    ))
 }
 
 fn check_file_name(name: &str) -> Result<(), &'static str> {

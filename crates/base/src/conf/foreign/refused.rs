@@ -108,9 +108,9 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.mesos.task.labels"],
     },
     Foreign {
-        reason: "only files are brought to executors in this version, by spark.files: unpack them \
-                 in a command",
-        names: &["spark.archives", "spark.mesos.uris"],
+        reason: "files and archives are brought to executors by spark.files and spark.archives, and \
+                 not by Mesos in this version",
+        names: &["spark.mesos.uris"],
     },
     Foreign {
         reason: "in coarse mode executors are kept until the run ends; spark.cores.max limits \

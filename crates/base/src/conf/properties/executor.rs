@@ -53,6 +53,16 @@ properties! {
     /// these in it. `PATH#NAME` gives one another name than its own. `files` of a job
     /// file says the same.
     pub FILES: Property<Vec<String>> = list("spark.files").default("");
+
+    /// Archives that are brought to executors: in the folder in which commands start, a folder of
+    /// that name has what is in one. `PATH#NAME` gives it another name. They end with
+    /// `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`, `.tar.bz2`, `.tbz2`, `.tar.xz` or `.txz`.
+    /// `archives` of a job file says the same.
+    pub ARCHIVES: Property<Vec<String>> = list("spark.archives").default("");
+
+    /// The most bytes that the files of an archive may have, unpacked.
+    pub ARCHIVES_MAX_SIZE: Property<ByteSize> =
+        size("mesquite.archives.maxSize", SizeUnit::Bytes, ByteSize(1)).default("10g");
 }
 
 /// Variables that commands cannot be given.

@@ -10,6 +10,7 @@ use ring::digest::{SHA256, digest};
 use super::*;
 use crate::around::PIECE;
 use crate::hex::hex;
+use crate::task::test_context;
 
 /// A driver with one file, and how often its first piece was asked for.
 struct OneFile {
@@ -53,7 +54,17 @@ fn brought(name: &str, bytes: &[u8]) -> Brought {
                 executable: name.ends_with(".sh"),
             }),
         },
+        unpacked: None,
     }
+}
+
+/// A folder with files, for a task that is to stop by this.
+fn folder(store: &Store, files: &[Brought], cancel: &Cancel) -> Result<TaskFolder, TaskError> {
+    let context = TaskContext {
+        cancel: cancel.clone(),
+        ..test_context(Path::new("/"))
+    };
+    store.folder(files, &context)
 }
 
 fn store(folder: &Path, pieces: &Arc<OneFile>) -> Store {
@@ -72,7 +83,7 @@ fn a_file_is_fetched_once_and_is_in_the_folder_of_each_command_until_that_ends()
     let store = store(work.path(), &driver);
     let files = [brought("stop words.txt", &bytes), brought("run.sh", &bytes)];
     let folders: Vec<_> = std::thread::scope(|scope| {
-        let make = || store.folder(&files, &Cancel::new()).expect("made");
+        let make = || folder(&store, &files, &Cancel::new()).expect("made");
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
         let joined = threads.into_iter().map(|it| it.join().expect("it ends"));
         joined.collect()
@@ -98,7 +109,7 @@ fn what_is_not_what_was_meant_or_is_refused_is_no_file() {
     let driver = OneFile::of(b"other");
     let other = store(work.path(), &driver);
     let files = [brought("a", b"meant")];
-    let told = other.folder(&files, &Cancel::new()).expect_err("other");
+    let told = folder(&other, &files, &Cancel::new()).expect_err("other");
     assert!(matches!(told, TaskError::Permanent(_)));
     let told = told.to_string();
     for part in ["cannot bring `a` to h", "SHA-256", "start the run again"] {
@@ -109,9 +120,8 @@ fn what_is_not_what_was_meant_or_is_refused_is_no_file() {
         bytes: Vec::new(),
         asked: AtomicUsize::new(0),
     });
-    let told = store(work.path(), &refusing)
-        .folder(&files, &Cancel::new())
-        .expect_err("refused");
+    let refused = store(work.path(), &refusing);
+    let told = folder(&refused, &files, &Cancel::new()).expect_err("refused");
     assert!(told.to_string().ends_with("it has changed"), "{told}");
     let left = fs::read_dir(work.path().join(FOLDER)).expect("made");
     assert_eq!(left.count(), 0);
@@ -125,9 +135,9 @@ fn a_task_that_stops_leaves_the_fetching_to_the_next() {
     let files = [brought("a", b"x")];
     let stopped = Cancel::new();
     stopped.cancel();
-    let told = store.folder(&files, &stopped).expect_err("stopped");
+    let told = folder(&store, &files, &stopped).expect_err("stopped");
     assert!(matches!(told, TaskError::Killed), "{told}");
-    assert!(store.folder(&files, &Cancel::new()).is_ok());
+    assert!(folder(&store, &files, &Cancel::new()).is_ok());
 }
 
 #[test]
@@ -136,11 +146,42 @@ fn a_file_that_a_command_has_written_into_is_fetched_anew() {
     let driver = OneFile::of(b"right");
     let store = store(work.path(), &driver);
     let files = [brought("a", b"right")];
-    let first = store.folder(&files, &Cancel::new()).expect("made");
+    let first = folder(&store, &files, &Cancel::new()).expect("made");
     let path = first.path().join("a");
     fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("set");
     fs::write(&path, "wrong!").expect("written");
-    let second = store.folder(&files, &Cancel::new()).expect("made");
+    let second = folder(&store, &files, &Cancel::new()).expect("made");
     assert_eq!(fs::read(second.path().join("a")).expect("there"), b"right");
+    assert_eq!(driver.asked.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn an_archive_is_a_folder_for_all_and_one_that_is_bad_leaves_nothing() {
+    let work = tempfile::tempdir().expect("a folder");
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(2);
+    header.set_mode(0o644);
+    builder
+        .append_data(&mut header, "pkg/a.txt", &b"a\n"[..])
+        .expect("in memory");
+    let bytes = builder.into_inner().expect("in memory");
+    let driver = OneFile::of(&bytes);
+    let store = store(work.path(), &driver);
+    let mut files = [brought("deps.tar", &bytes)];
+    files[0].unpacked = Some(1);
+    let told = folder(&store, &files, &Cancel::new()).expect_err("too large");
+    assert!(
+        told.to_string()
+            .starts_with("cannot bring `deps.tar` to h: ")
+    );
+    let left = fs::read_dir(work.path().join(FOLDER)).expect("made");
+    assert_eq!(left.count(), 0);
+    files[0].unpacked = Some(2);
+    for _ in 0..2 {
+        let folder = folder(&store, &files, &Cancel::new()).expect("made");
+        let path = folder.path().join("deps.tar/pkg/a.txt");
+        assert_eq!(fs::read(path).expect("there"), b"a\n");
+    }
     assert_eq!(driver.asked.load(Ordering::SeqCst), 2);
 }

@@ -218,8 +218,7 @@ impl Running {
         let folder = if around.files.is_empty() {
             None
         } else {
-            let cancel = &self.context.cancel;
-            Some(self.engine.around.folder(&around.files, cancel)?)
+            Some(self.engine.around.folder(&around.files, &self.context)?)
         };
         let place = Place {
             env: around.env,
