@@ -55,6 +55,7 @@ fn context(folder: &Path) -> TaskContext {
         seal: Seal::default(),
         metrics: Arc::default(),
         voice: Arc::new(Nobody),
+        log: Arc::new(()),
     }
 }
 

@@ -122,6 +122,7 @@ from = 'a'
 pipe = '''
 sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done'
 dd if=/dev/zero bs=48M count=1 2> /dev/null | (sleep 0.2; wc -c)
+echo last words >&2
 [ $MESQUITE_ATTEMPT = 1 ]
 '''
 [[action]]
@@ -139,6 +140,8 @@ fn every_attempt_is_measured_also_one_that_fails() {
         let events = events(&text);
         let ends = of_kind(&events, "TaskEnd");
         assert_eq!(ends.len(), 2, "{master}");
+        let reason = ends[0]["Task End Reason"].to_string();
+        assert!(reason.contains("stderr ends with: last words"), "{reason}");
         for end in ends {
             let measures = &end["Task Metrics"];
             let cpu = measures["Executor CPU Time"].as_u64().expect("a number");

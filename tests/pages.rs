@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::Child;
+use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
 use mesquite::clock::SystemClock;
@@ -46,6 +46,8 @@ struct Held {
     child: Child,
     at: String,
     app: String,
+    /// What is said of who asks.
+    proof: &'static str,
 }
 
 impl Drop for Held {
@@ -58,7 +60,11 @@ impl Drop for Held {
 
 impl Held {
     fn begin(master: &str, more: &[&str]) -> Self {
-        let job = Job::new(HELD);
+        Self::of(HELD, master, more, "")
+    }
+
+    fn of(job: &str, master: &str, more: &[&str], proof: &'static str) -> Self {
+        let job = Job::new(job);
         fs::create_dir(job.folder().join("small")).expect("made");
         let arguments = [&["--master", master], &PAGES[..], more].concat();
         let mut command = job.command_in(jobs::root(), &arguments);
@@ -80,6 +86,7 @@ impl Held {
             child,
             at: at.expect("it says where its pages are"),
             app: String::new(),
+            proof,
         };
         let all = held.until("/api/v1/applications", |it| it[0]["id"].is_string());
         held.app = all[0]["id"].as_str().expect("an id").to_owned();
@@ -90,7 +97,9 @@ impl Held {
     fn ask(&self, path: &str) -> (u16, String) {
         let at = &self.at;
         let mut stream = TcpStream::connect(at).expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n\r\n");
+        let proof = self.proof;
+        let request =
+            format!("GET {path} HTTP/1.1\r\nhost: {at}\r\nconnection: close\r\n{proof}\r\n");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("text");
@@ -224,4 +233,78 @@ fn clients_that_do_not_read_hold_up_no_run() {
     held.let_go("first");
     held.let_go("second");
     assert!(held.child.wait().expect("it ends").success());
+}
+
+/// A command that is read along with as long as it is held, and one attempt that fails.
+const SAYS: &str = "
+[dataset.a]
+items = [1]
+[dataset.b]
+from = 'a'
+pipe = '''
+if [ $MESQUITE_ATTEMPT = 0 ]; then echo '<b>first</b>' >&2; exit 3; fi
+printf 'so \\033[1mfar\\n' >&2
+while [ ! -e target/small/first ]; do sleep 0.05; done
+cat
+'''
+[[action]]
+count = 'b'
+";
+
+fn logs(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mesquite"));
+    command.arg("logs").args(arguments).stdin(Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+#[test]
+fn what_a_command_writes_to_stderr_is_read_while_it_runs_and_nobody_else_may() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let password = folder.path().join("password");
+    fs::write(&password, "secret\n").expect("written");
+    let setting = format!("mesquite.ui.password.file={}", password.display());
+    let password = password.to_str().expect("text");
+    for master in ["local[2,2]", "local-cluster[1,2,512]"] {
+        let proof = "authorization: Bearer secret\r\n";
+        let mut held = Held::of(SAYS, master, &["--conf", &setting], proof);
+        let of = "/api/mesquite/v1/logs/0.0.1";
+        let clock = SystemClock::start();
+        let mut answer = held.ask(of);
+        while answer != (200, "so \u{1b}[1mfar\n".to_owned()) {
+            let waited = clock.now().since_start();
+            assert!(waited < Duration::from_secs(60), "{master}: {answer:?}");
+            answer = held.ask(of);
+        }
+        let url = format!("http://{}/", held.at);
+        let app = held.app.clone();
+        let known = ["--url", &url, "--password-file", password];
+        let tell = |app: &str, task: &str, known: &[&str]| {
+            let told = logs(&[&[app, task], known].concat());
+            let text = |it: &[u8]| String::from_utf8_lossy(it).into_owned();
+            (told.status.code(), text(&told.stdout), text(&told.stderr))
+        };
+        let (code, stdout, stderr) = tell(&app, "0.0", &known);
+        assert_eq!(stdout, "so \u{1b}[1mfar\n", "{master}: {stderr}");
+        assert_eq!(code, Some(0), "{master}");
+        let (_, stdout, stderr) = tell(&app, "0.0.0", &known);
+        assert_eq!(stdout, "<b>first</b>\n", "{master}: {stderr}");
+        for (app, task, known, code, why) in [
+            (&*app, "0.0", &known[..2], 1, "want a password"),
+            ("other", "0.0", &known[..], 1, "and not of other"),
+            (&app, "9.9", &known[..], 1, "there is no attempt 9.9"),
+            (&app, "x", &known[..], 2, "is no attempt"),
+        ] {
+            let (ended, stdout, stderr) = tell(app, task, known);
+            assert_eq!((ended, stdout.as_str()), (Some(code), ""), "{stderr}");
+            assert!(stderr.contains(why), "{master}: {stderr}");
+        }
+        let proof = std::mem::take(&mut held.proof);
+        assert_eq!(held.ask(of).0, 401, "{master}");
+        held.proof = proof;
+        held.let_go("first");
+        assert!(held.child.wait().expect("it ends").success(), "{master}");
+        let (ended, _, stderr) = tell(&app, "0.0", &known);
+        assert_eq!(ended, Some(1), "{master}: {stderr}");
+        assert!(stderr.contains("cannot be asked at"), "{master}: {stderr}");
+    }
 }

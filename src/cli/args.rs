@@ -49,6 +49,11 @@ pub enum Command {
     /// Serves the applications whose logs are in a folder until Ctrl-C, and prints the
     /// address. Logs of Spark can be there as well.
     History(HistoryArgs),
+    /// Prints what the commands of an attempt at a task wrote to stderr
+    ///
+    /// As long as its run lasts: that is asked, by its pages. Exits with 1 if the run, the
+    /// attempt or its executor is gone, or if it wrote nothing.
+    Logs(LogsArgs),
     /// Prints the JSON schema of job files, for editors
     Schema,
     /// Prints what a shell needs to complete commands and options
@@ -174,6 +179,23 @@ pub struct ExportArgs {
     /// Where the log of an id is
     #[arg(long, value_name = "DIR", default_value = "/tmp/spark-events")]
     pub dir: PathBuf,
+}
+
+/// `mesquite logs`.
+#[derive(clap::Args)]
+pub struct LogsArgs {
+    /// The run: the id of its application
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The attempt: its number, as on the pages; or STAGE.PARTITION, and .ATTEMPT
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// Where the pages of the run are; looked for on this machine if it is not said
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// A file with the password of the pages
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
 }
 
 /// `mesquite completions`.

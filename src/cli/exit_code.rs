@@ -68,6 +68,9 @@ pub enum Failure {
     /// Event logs could not be shown.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// What an attempt wrote cannot be shown.
+    #[error("{0}")]
+    Logs(String),
     /// The items that failed could not be written down.
     #[error("cannot write the failed items to {}", path.display())]
     Failed {
@@ -102,6 +105,7 @@ impl Failure {
             | Self::NothingUsable(_)
             | Self::Runtime(_)
             | Self::Failed { .. }
+            | Self::Logs(_)
             | Self::Answer(_)
             | Self::Jobs(_) => 1,
             Self::Run(error) => of_run(error),

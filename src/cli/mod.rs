@@ -16,6 +16,7 @@ pub mod exit_code;
 pub mod hidden;
 pub mod history;
 pub mod job;
+pub mod logs;
 pub mod paint;
 pub mod paper;
 pub mod plan;
@@ -79,6 +80,10 @@ fn dispatch(
         Command::Run(args) => run::run(&args, verbosity, environment, console),
         Command::Plan(args) => plan::run(&args, environment, &mut io::stdout().lock()),
         Command::History(args) => history::run(&args, console, &mut io::stdout().lock()),
+        Command::Logs(args) => {
+            let out = io::stdout();
+            logs::run(&args, out.is_terminal(), &mut out.lock())
+        }
         Command::Schema => paper::schema(&mut io::stdout().lock()),
         Command::Completions(args) => paper::completions(&args, &mut io::stdout().lock()),
         Command::Man(args) => paper::manual(&args, &mut io::stdout().lock()),

@@ -54,6 +54,11 @@ impl Cluster {
         cluster
     }
 
+    /// Where it keeps all that it has, sandboxes too.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// `kill`, `restart`, `pause` or `resume` of `master`, `agent1`, ...
     pub fn fault(&self, what: &str, node: &str) {
         self.script("fault", &[what, node]);

@@ -1,6 +1,8 @@
 //! What a master and its agents show to everybody of a run, and what its own pages show.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
@@ -127,4 +129,64 @@ async fn a_task_is_seen_to_run_and_to_end_on_the_page_that_the_master_links_to()
     fs::write(flags.join("second"), "").expect("written");
     let ended = child.wait_with_output().expect("ended");
     job.ended(ended).succeeded();
+}
+
+/// Below a folder, the files of that name.
+fn files(folder: &Path, name: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let found = entries.flat_map(|entry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => files(&entry.path(), name),
+        Ok(kind) if kind.is_file() && entry.file_name() == name => vec![entry.path()],
+        _ => Vec::new(),
+    });
+    found.collect()
+}
+
+#[tokio::test]
+#[ignore = "needs a real Mesos"]
+async fn what_commands_write_is_read_from_their_executor_and_stays_in_its_sandbox() {
+    let cluster = Cluster::up(1);
+    for coarse in ["true", "false"] {
+        let job = Job::new(
+            "[dataset.a]\nitems = [1]\n[dataset.b]\nfrom = 'a'\n\
+             pipe = 'echo \"so <b>far\" >&2; while [ ! -e target/small/go ]; do sleep 0.1; done; cat'\n\
+             [[action]]\ncount = 'b'\n",
+        );
+        let flags = job.folder().join("small");
+        fs::create_dir(&flags).expect("made");
+        let coarse = format!("spark.mesos.coarse={coarse}");
+        let pages = ["spark.ui.enabled=true", "spark.ui.port=0", &coarse];
+        let mut arguments = vec!["--master", &cluster.master];
+        arguments.extend(pages.iter().flat_map(|it| ["--conf", it]));
+        let child = job.start(&arguments);
+        let framework = eventually("the framework is there", async || {
+            let state = cluster.get("/master/state").await;
+            let framework = state["frameworks"].get(0)?.clone();
+            framework["webui_url"].is_string().then_some(framework)
+        })
+        .await;
+        let page = framework["webui_url"].as_str().expect("a link");
+        let app = framework["id"].as_str().expect("an id");
+        let log = format!("{page}/api/mesquite/v1/logs/0.0");
+        let http = Http::new(http_config()).expect("good settings");
+        eventually("what it has written is read", async || {
+            let log = http.get(&log).await.ok()?;
+            (log == "so <b>far\n").then_some(())
+        })
+        .await;
+        let told = tokio::process::Command::new(env!("CARGO_BIN_EXE_mesquite"))
+            .args(["logs", app, "0.0", "--url", page])
+            .output();
+        let told = told.await.expect("the binary runs");
+        let stderr = String::from_utf8_lossy(&told.stderr);
+        assert_eq!(told.stdout, b"so <b>far\n", "{coarse}: {stderr}");
+        fs::write(flags.join("go"), "").expect("written");
+        let ended = child.wait_with_output().expect("ended");
+        job.ended(ended).succeeded();
+        let name = "stage-0.0-partition-0-attempt-0.stderr";
+        let left = files(cluster.folder(), name);
+        let of_this = left.iter().filter(|it| it.to_string_lossy().contains(app));
+        let texts: BTreeSet<_> = of_this.map(|it| fs::read(it).expect("readable")).collect();
+        assert_eq!(texts, BTreeSet::from([b"so <b>far\n".to_vec()]), "{left:?}");
+    }
 }

@@ -141,6 +141,8 @@ pub enum Fact {
         cores: u32,
         /// Whether it is the driver's own threads, and nobody else comes.
         is_driver: bool,
+        /// Where it serves what it has, `host:port`; empty if it does not.
+        address: String,
     },
     /// An executor introduced itself as what it cannot be.
     ExecutorRefused {

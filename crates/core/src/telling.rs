@@ -153,6 +153,7 @@ fn line(fact: &Fact) -> Option<Progress> {
             host,
             cores,
             is_driver: false,
+            ..
         } => {
             let with = with_cores(*cores);
             note(format!("executor {executor} on {host} registered{with}"))

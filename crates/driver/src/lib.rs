@@ -24,6 +24,7 @@
 
 mod agent_tls;
 pub mod around;
+mod attempt_logs;
 mod binary;
 mod bringing;
 mod delivery;

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use tokio::net::TcpListener;
 
+use super::attempt_logs;
 use super::bringing::Bringing;
 use super::delivery::Fetcher;
 use super::error::RunError;
@@ -22,8 +23,8 @@ use crate::conf::properties::application::CRYPTO;
 use crate::conf::properties::mesos::NETWORK_TIMEOUT;
 use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::conf::properties::storage::{
-    IO_ENCRYPTION, IO_ENCRYPTION_KEY, KeySize, MAX_DIRECT_RESULT_SIZE, MAX_MESSAGE_SIZE,
-    MAX_RECORD_LENGTH,
+    IO_ENCRYPTION, IO_ENCRYPTION_KEY, KeySize, MAX_DIRECT_RESULT_SIZE, MAX_LOG_SIZE, MAX_LOGS_SIZE,
+    MAX_MESSAGE_SIZE, MAX_RECORD_LENGTH,
 };
 use crate::conf::property::Property;
 use crate::conf::{ByteSize, Conf};
@@ -37,6 +38,7 @@ use mesquite_engine::rpc::guard::Guard;
 use mesquite_engine::storage::blocks::BlockClient;
 use mesquite_engine::task::memory::size::Asked;
 use mesquite_mesos_client::call::Call;
+use mesquite_status::live::AttemptLogs;
 use mesquite_workload::message::Launch;
 
 /// Where executors find the driver, and by what they know each other.
@@ -92,6 +94,11 @@ impl Office {
     /// Where executors connect.
     pub(super) fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)
+    }
+
+    /// Reads what commands wrote to stderr, of which executors keep some.
+    pub(super) fn logs(&self) -> Arc<dyn AttemptLogs> {
+        attempt_logs::of_executors(self.blocks.clone())
     }
 
     /// Fetches results that executors keep.
@@ -251,6 +258,8 @@ pub(super) fn welcome(
             setting::LONGEST_MESSAGE,
             longest_message(conf, mode).to_string(),
         ),
+        (setting::LOG_SIZE, bytes(&MAX_LOG_SIZE)),
+        (setting::LOGS_SIZE, bytes(&MAX_LOGS_SIZE)),
     ];
     Welcome {
         program,

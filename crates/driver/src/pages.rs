@@ -15,7 +15,7 @@ use std::time::Duration;
 use mesquite_core::event_log::AboutRun;
 use mesquite_core::facts::Happened;
 use mesquite_core::store::of_facts::OfFacts;
-use mesquite_status::live::{Live, Run};
+use mesquite_status::live::{AttemptLogs, Live, Run};
 use mesquite_status::login::Login;
 
 use crate::conf::Conf;
@@ -96,12 +96,17 @@ impl Pages {
         })
     }
 
-    /// The run has an id, and is looked at from now on.
+    /// The run has an id, and is looked at from now on; that reads logs of its attempts.
     ///
     /// # Errors
     /// There is no thread for it.
-    pub(super) fn begin(&mut self, plan: Arc<Plan>, about: &AboutRun) -> io::Result<()> {
-        self.run.begin(OfFacts::new(plan, about));
+    pub(super) fn begin(
+        &mut self,
+        plan: Arc<Plan>,
+        about: &AboutRun,
+        logs: Arc<dyn AttemptLogs>,
+    ) -> io::Result<()> {
+        self.run.begin(OfFacts::new(plan, about), logs);
         let run = Arc::clone(&self.run);
         self.feed = Some(Feed::start("facts", move |facts| read(&run, facts))?);
         Ok(())

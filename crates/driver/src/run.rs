@@ -49,6 +49,7 @@ use mesquite_core::event_log::AboutRun;
 use mesquite_engine::executor::functions::{Functions, Refused};
 use mesquite_mesos_client::client::ClientConfig;
 use mesquite_scheduler::pool::PoolDefinition;
+use mesquite_status::live::AttemptLogs;
 
 /// A run that has ended.
 #[derive(Debug)]
@@ -202,7 +203,7 @@ async fn run_by(
         }
     };
     let about = feed::about(conf, &way.app_id);
-    let pages = begun(pages, &application, &about, listener);
+    let pages = begun(pages, (&application, &about), way.logs, listener);
     let event_log = log_of(&application, conf, &about, &identity, listener);
     let watching = watch(interrupts, arrivals.clone());
     let keeps = identity.journal.is_some();
@@ -258,12 +259,12 @@ fn tells_all(conf: &Conf, listener: &dyn Listener) -> bool {
 /// The pages of a run that begins.
 fn begun(
     pages: Option<Pages>,
-    application: &Application,
-    about: &AboutRun,
+    (application, about): (&Application, &AboutRun),
+    logs: Arc<dyn AttemptLogs>,
     listener: &mut dyn Listener,
 ) -> Option<Pages> {
     let mut pages = pages?;
-    if let Err(error) = pages.begin(Arc::clone(&application.plan), about) {
+    if let Err(error) = pages.begin(Arc::clone(&application.plan), about, logs) {
         let why = format!("the pages show nothing of the run: {error}");
         listener.progress(Progress::Warning(why));
     }

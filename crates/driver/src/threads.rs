@@ -18,9 +18,10 @@ use super::office::files_key_bytes;
 use super::report::LINES_SHOWN;
 use super::wire;
 use crate::clock::SystemClock;
+use crate::conf::Conf;
 use crate::conf::master_url::Threads as ThreadCount;
 use crate::conf::properties::scheduler::TASK_CPUS;
-use crate::conf::properties::storage::MAX_RECORD_LENGTH;
+use crate::conf::properties::storage::{MAX_LOG_SIZE, MAX_LOGS_SIZE, MAX_RECORD_LENGTH};
 use crate::ids::{DatasetId, ExecutorId, Partition, ShuffleId, StageId, TaskId};
 use crate::plan::application::Application;
 use mesquite_engine::around::Store;
@@ -29,6 +30,7 @@ use mesquite_engine::executor::functions::Functions;
 use mesquite_engine::executor::pool::{Hears, RunTask, TaskPool};
 use mesquite_engine::executor::worker;
 use mesquite_engine::storage::lock::WorkFolder;
+use mesquite_engine::storage::logs::{LOGS, Limits, Logs};
 use mesquite_engine::storage::persisted::Persisted;
 use mesquite_engine::storage::shuffle::{NoNetwork, Outputs, ShuffleReader};
 use mesquite_engine::task::memory::Memory;
@@ -109,7 +111,7 @@ pub(super) fn start(
     app_id: &str,
     (application, functions): (&Application, Arc<dyn Functions>),
     memory: Asked,
-    folder: &WorkFolder,
+    (folder, logs): (&WorkFolder, Logs),
     given: Given<'_>,
 ) -> Result<(), RunError> {
     let Given {
@@ -153,6 +155,7 @@ pub(super) fn start(
         around: Arc::new(Store::new(folder.path(), host, Arc::new(shelf.clone()))),
         committer: Arc::clone(&asking) as Arc<dyn Committer>,
         voice: Arc::new(Words(arrivals.clone())),
+        logs,
         clock: SystemClock::start(),
     };
     let runner: Arc<dyn RunTask> = Arc::new(engine);
@@ -177,6 +180,15 @@ pub(super) fn start(
     let _ = arrivals.send(Arrival::Connected(CONNECTION, LinkTo::Threads(threads)));
     let _ = arrivals.send(said(Heard::Registered(itself)));
     Ok(())
+}
+
+/// Where what commands write to stderr is kept.
+pub(super) fn logs(conf: &Conf, folder: &WorkFolder) -> Logs {
+    let limits = Limits {
+        each: conf.get(&MAX_LOG_SIZE).0,
+        all: conf.get(&MAX_LOGS_SIZE).0,
+    };
+    Logs::new(folder.path().join(LOGS), limits)
 }
 
 impl Threads {

@@ -205,11 +205,19 @@ impl Http {
     /// # Errors
     /// There was no answer, or one that is not 200.
     pub async fn get(&self, url: &str) -> Result<Bytes, HttpError> {
-        let response = self.send(|| self.calls.get(url)).await?;
-        match response.status().as_u16() {
-            200 => Ok(response.bytes().await?),
-            code => Err(HttpError::Transport(format!("status {code}"))),
+        match self.ask(url).await? {
+            (200, body) => Ok(body),
+            (code, _) => Err(HttpError::Transport(format!("status {code}"))),
         }
+    }
+
+    /// The status and the body of a GET.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub async fn ask(&self, url: &str) -> Result<(u16, Bytes), HttpError> {
+        let response = self.send(|| self.calls.get(url)).await?;
+        Ok((response.status().as_u16(), response.bytes().await?))
     }
 
     fn request(

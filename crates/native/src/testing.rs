@@ -43,6 +43,7 @@ pub(crate) fn context_with(memory: usize) -> TaskContext {
         seal: Seal::default(),
         metrics: Arc::default(),
         voice: Arc::new(Silent),
+        log: Arc::new(()),
     }
 }
 

@@ -6,12 +6,13 @@
 //! made at a time, so that pages take no more than one core; and what waits to be sent
 //! has an end. What happens is told by the driver, which is never waited for here.
 
+mod log;
 mod own;
 mod said;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,16 +23,20 @@ use mesquite_core::facts::Happened;
 use mesquite_core::store::of_facts::OfFacts;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
+pub use self::log::{AttemptLog, AttemptLogs, Read};
+
+use self::log::Places;
 use self::said::Said;
 use crate::api;
+use crate::body;
 use crate::front::{fault, front};
 use crate::login::Login;
 use crate::logs::folder::{List, Listed, Shown};
 use crate::metrics::{self, Answered};
 use crate::pages::{self, Served};
 use crate::recent::{Made, Recent};
-use crate::route::{Api, Of, Own, Route, Whose, of_run};
-use crate::server::{Answer, Asked, HTML, JSON, Serves, serve};
+use crate::route::{Api, Attempt, Of, Own, Route, Whose, of_run};
+use crate::server::{Answer, Asked, HTML, JSON, Serves, TEXT, serve};
 
 /// So many connections at once.
 const CONNECTIONS: usize = 64;
@@ -41,6 +46,9 @@ const LONGEST: usize = 32 << 20;
 
 /// What waits to be sent is no more than this, as whole kibibytes.
 const WAITING: usize = 64 << 10;
+
+/// So many logs of attempts are on their way from executors at once.
+const LOGS: usize = 4;
 
 /// Of what people were told so much is shown.
 const NOTES: usize = 10;
@@ -57,13 +65,18 @@ pub struct Run {
     /// None until it has an id.
     told: RwLock<Option<OfFacts>>,
     said: Mutex<Said>,
+    /// Where executors are.
+    places: Mutex<Places>,
+    /// What reads the logs of attempts.
+    logs: OnceLock<Arc<dyn AttemptLogs>>,
     /// How many things were said.
     count: watch::Sender<u64>,
 }
 
 impl Run {
-    /// The run has an id, and this is known of it.
-    pub fn begin(&self, told: OfFacts) {
+    /// The run has an id, and this is known of it; logs of its attempts are read by that.
+    pub fn begin(&self, told: OfFacts, logs: Arc<dyn AttemptLogs>) {
+        let _ = self.logs.set(logs);
         *self.told.write().unwrap_or_else(PoisonError::into_inner) = Some(told);
     }
 
@@ -75,6 +88,9 @@ impl Run {
             }
             told.time_passes(now);
         });
+        for facts in facts {
+            self.places().add(facts);
+        }
         self.say(|said| {
             for facts in facts {
                 said.add(facts);
@@ -103,6 +119,10 @@ impl Run {
 
     fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut OfFacts)) {
@@ -199,6 +219,8 @@ struct Serving {
     recent: tokio::sync::Mutex<Recent>,
     /// Kibibytes that may wait to be sent.
     room: Arc<Semaphore>,
+    /// Turns to ask executors.
+    turns: Semaphore,
 }
 
 impl Serves for Serving {
@@ -221,6 +243,7 @@ impl Serving {
             answered: Answered::default(),
             recent: tokio::sync::Mutex::default(),
             room: Arc::new(Semaphore::new(WAITING)),
+            turns: Semaphore::new(LOGS),
         }
     }
 
@@ -240,6 +263,9 @@ impl Serving {
             let from = asked.last.map_or(from, |it| it.saturating_add(1));
             return Answer::ok(own::EVENTS, own::events(Arc::clone(&self.run), from));
         }
+        if let Route::Own(Own::Log(wanted)) = route {
+            return self.log(wanted).await.unwrap_or_else(|refusal| refusal);
+        }
         // Whoever comes meanwhile waits, and may find what he wants made.
         let mut recent = self.recent.lock().await;
         if let Some(made) = recent.find(&asked) {
@@ -254,6 +280,28 @@ impl Serving {
             }
             Ok(Err(refusal)) => refusal,
             Err(_) => fault(),
+        }
+    }
+
+    /// What the commands of an attempt wrote to stderr so far.
+    async fn log(self: &Arc<Self>, wanted: Attempt) -> Result<Answer, Answer> {
+        let serving = Arc::clone(self);
+        let found = tokio::task::spawn_blocking(move || {
+            serving.looked(None, |it| serving.run.places().log(it.store, &wanted))
+        });
+        let log = found.await.map_err(|_| fault())???;
+        let logs = self.run.logs.get();
+        let logs = logs.ok_or_else(|| Answer::not_found("there is no run"))?;
+        let turn = self.turns.acquire().await;
+        let read = logs.read(&log).await;
+        drop(turn);
+        match read {
+            Ok(Some(bytes)) => Ok(Answer::ok(TEXT, body::whole(self.kept(bytes)?))),
+            Ok(None) => Err(Answer::not_found(format!(
+                "attempt {wanted} has written nothing to stderr, or so long ago that it had to make \
+                 room (mesquite.executor.logs.maxTotalSize)"
+            ))),
+            Err(why) => Err(Answer::refusal(StatusCode::BAD_GATEWAY, why)),
         }
     }
 
@@ -293,7 +341,7 @@ impl Serving {
             | Route::Style
             | Route::Script
             | Route::Moved(_)
-            | Route::Own(Own::Events(_)) => {
+            | Route::Own(Own::Events(_) | Own::Log(_)) => {
                 return Err(Answer::not_found("there is no such page"));
             }
         };

@@ -4,6 +4,7 @@
 //! applications are looked up and never become paths of files.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use mesquite_core::store::attempts::State;
 use mesquite_core::store::measures::Measure;
@@ -63,6 +64,60 @@ pub enum Own {
     Timeline,
     /// What happens, as a stream, from this number on.
     Events(u64),
+    /// What the commands of an attempt wrote to stderr.
+    Log(Attempt),
+}
+
+/// An attempt at a task, as people name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// By its number.
+    Task(u64),
+    /// By what it computes.
+    At {
+        /// The stage.
+        stage: u32,
+        /// The partition.
+        partition: u32,
+        /// Which attempt at that; the last one if that is not said.
+        attempt: Option<u32>,
+    },
+}
+
+impl Attempt {
+    /// `TASK`, `STAGE.PARTITION` or `STAGE.PARTITION.ATTEMPT`; none if it is nothing such.
+    pub fn read(text: &str) -> Option<Self> {
+        let parts: Vec<_> = text.split('.').collect();
+        let at = |stage: &str, partition: &str, attempt| {
+            Some(Self::At {
+                stage: stage.parse().ok()?,
+                partition: partition.parse().ok()?,
+                attempt,
+            })
+        };
+        match parts[..] {
+            [task] => task.parse().ok().map(Self::Task),
+            [stage, partition] => at(stage, partition, None),
+            [stage, partition, attempt] => at(stage, partition, Some(attempt.parse().ok()?)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(task) => write!(f, "{task}"),
+            Self::At {
+                stage,
+                partition,
+                attempt,
+            } => {
+                write!(f, "{stage}.{partition}")?;
+                attempt.map_or(Ok(()), |it| write!(f, ".{it}"))
+            }
+        }
+    }
 }
 
 /// A page of an application.
@@ -249,6 +304,10 @@ fn routed(path: &str, query: &str, only: Option<&str>) -> Result<Route, NoRoute>
         (["live.js"], Some(_)) => Ok(Route::Script),
         (["metrics", "executors", "prometheus"], Some(_)) => Ok(Route::ExecutorMetrics),
         (["api", "mesquite", "v1", what], Some(_)) => own(what, &query).map(Route::Own),
+        (["api", "mesquite", "v1", "logs", attempt], Some(_)) => {
+            let attempt = Attempt::read(attempt).ok_or(NoRoute::NotFound)?;
+            Ok(Route::Own(Own::Log(attempt)))
+        }
         (parts, _) => elsewhere(path, parts, &query),
     }
 }
@@ -510,6 +569,14 @@ mod tests {
         }
     }
 
+    fn at(attempt: Option<u32>) -> Attempt {
+        Attempt::At {
+            stage: 2,
+            partition: 7,
+            attempt,
+        }
+    }
+
     #[test]
     fn paths_lead_to_pages_and_to_the_api() {
         let page = |path| match route(path, "") {
@@ -576,6 +643,19 @@ mod tests {
         assert_eq!(of_run("/other/", "", "a"), Err(NoRoute::NotFound));
         let events = of_run("/api/mesquite/v1/events", "from=7", "a");
         assert_eq!(events, Ok(Route::Own(Own::Events(7))));
+        for (text, attempt) in [
+            ("7", Some(Attempt::Task(7))),
+            ("2.7", Some(at(None))),
+            ("2.7.1", Some(at(Some(1)))),
+            ("2.7.1.0", None),
+            ("../7", None),
+            ("x", None),
+        ] {
+            let log = of_run(&format!("/api/mesquite/v1/logs/{text}"), "", "a");
+            let wanted = attempt.map(|it| Route::Own(Own::Log(it)));
+            assert_eq!(log, wanted.ok_or(NoRoute::NotFound), "{text}");
+            assert!(attempt.is_none_or(|it| it.to_string() == text));
+        }
         assert_eq!(
             route("/api/mesquite/v1/waiting", ""),
             Err(NoRoute::NotFound)

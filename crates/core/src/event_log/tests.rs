@@ -219,6 +219,7 @@ fn executors_come_and_go() {
             host: "h".into(),
             cores: 2,
             is_driver: false,
+            address: String::new(),
         },
         Fact::ExecutorRemoved {
             executor: "e".into(),

@@ -127,6 +127,7 @@ fn who_comes_is_told_unless_it_is_the_driver_itself() {
         host: "h".into(),
         cores,
         is_driver,
+        address: String::new(),
     };
     let facts = vec![added(4, false), added(0, false), added(4, true)];
     let note = |text: &str| Progress::Note(text.into());

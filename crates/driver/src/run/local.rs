@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::way::{Held, Way, new_app_id, work_folder};
+use crate::attempt_logs;
 use crate::conf::master_url::Threads;
 use crate::error::RunError;
 use crate::event_loop::Source;
@@ -22,12 +23,15 @@ pub(super) fn way(
 ) -> Result<Way, RunError> {
     let folder = work_folder(given.conf)?;
     let app_id = new_app_id();
-    threads::start(count, &app_id, work, memory, &folder, given)?;
+    let logs = threads::logs(given.conf, &folder);
+    let read = attempt_logs::of_threads(logs.clone());
+    threads::start(count, &app_id, work, memory, (&folder, logs), given)?;
     Ok(Way {
         app_id,
         manager: Box::new(backend::threads::Threads),
         source: Source::Threads,
         fetcher: Arc::new(|_, _, _| Box::pin(async { Err("threads keep no results".into()) })),
+        logs: read,
         mode: Mode::Local,
         registered_seconds: 0.0,
         subscribed: None,

@@ -29,6 +29,7 @@ pub(super) async fn way(
         manager,
         source: Source::Processes(ProcessRunner::new(settings, given.arrivals.clone())),
         fetcher: office.fetcher(),
+        logs: office.logs(),
         mode: Mode::LocalCluster,
         registered_seconds: 0.0,
         subscribed: None,

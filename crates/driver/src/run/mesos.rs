@@ -67,6 +67,7 @@ pub(super) async fn way(
             served,
         }),
         fetcher: office.fetcher(),
+        logs: office.logs(),
         mode,
         registered_seconds,
         subscribed: Some(Input::Mesos(granted.notice)),

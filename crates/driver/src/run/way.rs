@@ -13,6 +13,7 @@ use crate::office::Office;
 use crate::report::Mode;
 use mesquite_core::backend::manager::ClusterManager;
 use mesquite_engine::storage::lock::WorkFolder;
+use mesquite_status::live::AttemptLogs;
 
 /// What a way to run brings.
 pub(super) struct Way {
@@ -20,6 +21,7 @@ pub(super) struct Way {
     pub(super) manager: Box<dyn ClusterManager>,
     pub(super) source: Source,
     pub(super) fetcher: Fetcher,
+    pub(super) logs: Arc<dyn AttemptLogs>,
     pub(super) mode: Mode,
     pub(super) registered_seconds: f64,
     /// What Mesos said first.

@@ -27,10 +27,11 @@ use crate::rpc::message::{
     self, CachedPartition, FetchFailure, Outcome, Success, Task, outcome::End, success::Output,
     task::Work,
 };
+use crate::storage::logs::Logs;
 use crate::storage::persisted::Persisted;
 use crate::storage::shuffle::{Outputs, ShuffleReader};
 use crate::task::memory::Memory;
-use crate::task::{Cancel, Metrics, Seal, TaskContext, TaskError, Timeouts, Voice};
+use crate::task::{AttemptName, Cancel, Metrics, Seal, TaskContext, TaskError, Timeouts, Voice};
 
 /// Asks the driver whether an attempt may put its output in place.
 pub trait Committer: Send + Sync {
@@ -70,6 +71,8 @@ pub struct Engine {
     pub around: Arc<Store>,
     /// Where what commands say goes.
     pub voice: Arc<dyn Voice>,
+    /// Where all of that is kept.
+    pub logs: Logs,
     /// Measures how long tasks run.
     pub clock: SystemClock,
 }
@@ -92,6 +95,12 @@ impl Engine {
             seal: self.seal.clone(),
             metrics: Arc::clone(metrics),
             voice: Arc::clone(&self.voice),
+            log: Arc::new(self.logs.of(AttemptName {
+                stage: StageId(task.stage),
+                stage_attempt: StageAttempt(task.stage_attempt),
+                partition: Partition(task.partition),
+                attempt: task.attempt,
+            })),
         }
     }
 

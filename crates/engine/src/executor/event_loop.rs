@@ -6,6 +6,7 @@
 //! nothing.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,6 +34,9 @@ const LEAVE_WITHIN: Duration = Duration::from_millis(500);
 
 /// In fine mode TASK_RUNNING is sent of tasks that run for so long.
 const ANNOUNCE_AFTER: Duration = Duration::from_secs(1);
+
+/// By this variable an agent tells where it shows what an executor leaves.
+const SANDBOX: &str = "MESOS_SANDBOX";
 
 /// Why an executor cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +70,10 @@ pub async fn run(
     config: WorkerConfig,
 ) -> Result<(), ExecutorError> {
     let environment = ExecutorEnvironment::read(variables)?;
+    let config = WorkerConfig {
+        sandbox: variables.get(SANDBOX).map(PathBuf::from),
+        ..config
+    };
     tracing::info!(?environment, "starting");
     let clock = SystemClock::start();
     let mut terminate = signal(SignalKind::terminate()).map_err(ExecutorError::Signals)?;

@@ -12,6 +12,7 @@ mod files;
 mod groups;
 pub mod listing;
 pub mod lock;
+pub mod logs;
 pub mod number;
 mod numbers;
 mod pack;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::memory::Share;
-use super::{Cancel, Seal, Voice};
+use super::{Cancel, Log, Seal, Voice};
 use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId};
 use crate::rpc::message;
 
@@ -44,6 +44,8 @@ pub struct TaskContext {
     pub metrics: Arc<Metrics>,
     /// Where what its commands say goes.
     pub voice: Arc<dyn Voice>,
+    /// Where all of that is kept.
+    pub log: Arc<dyn Log>,
 }
 
 /// Declares counters with their messages' fields of the same names.

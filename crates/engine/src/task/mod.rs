@@ -7,6 +7,7 @@
 mod cancel;
 mod context;
 mod error;
+mod log;
 pub mod memory;
 mod records;
 mod seal;
@@ -16,6 +17,7 @@ mod voice;
 pub use cancel::{Cancel, WakerGuard};
 pub use context::{Gauge, Metrics, TaskContext};
 pub use error::TaskError;
+pub use log::{AttemptName, Log};
 pub use mesquite_workload::line::{self, end_line, first_longer, key_of, lines};
 pub use records::{CHUNK, Records};
 pub use seal::{Seal, SealError};
@@ -44,6 +46,7 @@ pub(crate) fn test_context(folder: &std::path::Path) -> TaskContext {
         seal: Seal::default(),
         metrics: std::sync::Arc::default(),
         voice: std::sync::Arc::<Heard>::default(),
+        log: std::sync::Arc::new(()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A run that lasts, looked at while things happen.
 
-use std::io::Read;
+use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpStream};
 
 use mesquite_base::ids::{DatasetId, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
@@ -11,7 +11,7 @@ use mesquite_core::report::Status;
 use mesquite_mesos::offers::DeclineReason;
 use mesquite_mesos::resources::{ResourceName, Scalar, Shortage};
 use mesquite_scheduler::locality::LocalityLevel;
-use mesquite_scheduler::task::{TaskEndReason, TaskOutput};
+use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason, TaskOutput};
 use mesquite_workload::plan::ApplicationBuilder;
 use mesquite_workload::plan::application::ActionKind;
 
@@ -45,8 +45,23 @@ fn begun() -> (Arc<Run>, Live) {
         version: "1".into(),
         settings: vec![("spark.task.cpus".into(), "2".into())],
     };
-    run.begin(OfFacts::new(Arc::clone(&builder.build().plan), &about));
+    let told = OfFacts::new(Arc::clone(&builder.build().plan), &about);
+    run.begin(told, Arc::new(Logs));
     (run, live)
+}
+
+/// Has what one attempt wrote.
+struct Logs;
+
+impl AttemptLogs for Logs {
+    fn read(&self, log: &AttemptLog) -> Read {
+        let read = match log.address.as_str() {
+            "h:1" if log.partition == 0 => Ok(Some(b"<b>bold</b> \x1b[1m\n".to_vec())),
+            "h:1" => Ok(None),
+            _ => Err("its executor cannot be asked: no".to_owned()),
+        };
+        Box::pin(async { read })
+    }
 }
 
 fn happen(run: &Run, facts: Vec<Fact>) {
@@ -445,4 +460,53 @@ fn a_run_that_is_dropped_is_served_no_more() {
     let at = live.at();
     drop(live);
     assert!(TcpStream::connect(at).is_err());
+}
+
+#[test]
+fn what_an_attempt_wrote_to_stderr_is_text_as_long_as_its_executor_is_there() {
+    let (run, live) = begun();
+    let added = |address: &str| Fact::ExecutorAdded {
+        executor: "e".into(),
+        host: "h".into(),
+        cores: 1,
+        is_driver: false,
+        address: address.to_owned(),
+    };
+    happen(&run, vec![added("h:1")]);
+    begin(&run);
+    let log = |of: &str| ask(&live, &format!("/api/mesquite/v1/logs/{of}"));
+    for of in ["7", "0.0", "0.0.0"] {
+        let (status, answer) = log(of);
+        assert_eq!(status, 200, "{answer}");
+        let answer = answer.to_lowercase();
+        assert!(answer.contains("content-type: text/plain; charset=utf-8\r\n"));
+        assert!(answer.contains("x-content-type-options: nosniff\r\n"));
+        assert!(
+            answer.ends_with("\r\n\r\n<b>bold</b> \u{1b}[1m\n"),
+            "{answer}"
+        );
+    }
+    let (_, page) = ask(&live, "/stages/0/0/tasks/");
+    assert!(page.contains("href=\"/api/mesquite/v1/logs/7\""), "{page}");
+    for of in ["8", "0.1", "0.0.1", "1.0"] {
+        let (status, answer) = log(of);
+        assert_eq!(status, 404, "{answer}");
+        assert!(answer.contains("there is no attempt"), "{answer}");
+    }
+    assert_eq!(log("x").0, 404);
+    happen(&run, vec![added("other:1")]);
+    let (status, answer) = log("7");
+    assert_eq!(status, 502);
+    assert!(answer.ends_with("its executor cannot be asked: no\n"));
+    let gone = Fact::ExecutorRemoved {
+        executor: "e".into(),
+        reason: ExecutorLossReason::Killed,
+    };
+    happen(&run, vec![gone]);
+    let (status, answer) = log("7");
+    assert_eq!(status, 410);
+    assert!(
+        answer.contains("executor e, which had it, is gone ("),
+        "{answer}"
+    );
 }

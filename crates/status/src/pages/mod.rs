@@ -68,12 +68,12 @@ pub fn page(shown: Shown<'_>, served: Served, page: &Page) -> Option<String> {
         Page::Stage(id, attempt) => {
             let stage = store.stage(*id, *attempt)?;
             let links = Links::Pages("../../../");
-            let content = stage::stage(store, stage, links);
+            let content = stage::stage(store, stage, links, served);
             framed(&format!("Stage {id} of {name}"), "../../../", &content)
         }
         Page::Tasks(id, attempt, wanted) => {
             let stage = store.stage(*id, *attempt)?;
-            let content = tasks::tasks(store, stage, wanted);
+            let content = tasks::tasks(store, stage, wanted, served);
             framed(
                 &format!("Tasks of stage {id} of {name}"),
                 "../../../../",
@@ -107,7 +107,7 @@ pub fn alone(shown: Shown<'_>) -> String {
     let content = html! {
         (application::overview(shown, Links::Within))
         @for it in stages {
-            section id=(anchor(it)) { (stage::stage(store, it, Links::Within)) }
+            section id=(anchor(it)) { (stage::stage(store, it, Links::Within, Served::ByHistory)) }
         }
         @if all > MOST_STAGES {
             p.faint { "The first " (MOST_STAGES) " of " (all) " stages are shown one by one." }

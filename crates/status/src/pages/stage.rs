@@ -8,7 +8,7 @@ use mesquite_core::store::query::{Order, Wanted};
 use mesquite_core::store::stages::Stage;
 
 use super::words::{bytes, count, duration, many};
-use super::{Links, drawing, status, tasks, wide};
+use super::{Links, Served, drawing, status, tasks, wide};
 
 /// So many of the slowest and of the failed tasks are shown.
 const FEW: usize = 10;
@@ -19,7 +19,7 @@ const MOST_EXECUTORS: usize = 100;
 /// The parts at which tasks are compared.
 const PARTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
-pub(super) fn stage(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
+pub(super) fn stage(store: &Store, stage: &Stage, links: Links<'_>, served: Served) -> Markup {
     let info = &stage.info;
     html! {
         h1 { "Stage " (info.stage) ": " (info.name) @if info.attempt > 0 { ", attempt " (info.attempt) } }
@@ -29,7 +29,7 @@ pub(super) fn stage(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
         (quantiles(store, stage))
         h2 { "Executors over time" }
         (drawing::lanes(store, stage))
-        (extremes(store, stage, links))
+        (extremes(store, stage, links, served))
         (shares(store, stage))
     }
 }
@@ -187,7 +187,7 @@ fn quantiles(store: &Store, stage: &Stage) -> Markup {
     }
 }
 
-fn extremes(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
+fn extremes(store: &Store, stage: &Stage, links: Links<'_>, served: Served) -> Markup {
     let some = |order, states: &[State]| {
         let wanted = Wanted {
             states: states.to_vec(),
@@ -203,12 +203,12 @@ fn extremes(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
     html! {
         @if !slowest.is_empty() {
             h2 { "Slowest tasks" }
-            (tasks::table(store, &of("slowest tasks", stage), &slowest))
+            (tasks::table(store, &of("slowest tasks", stage), &slowest, served))
         }
         @if !failed.is_empty() {
             h2 { "Failed attempts" }
             @if failures > FEW { p.faint { "The last " (FEW) " of " (count(failures as u64)) "." } }
-            (tasks::table(store, &of("failed attempts", stage), &failed))
+            (tasks::table(store, &of("failed attempts", stage), &failed, served))
         }
         @if let Links::Pages(_) = links {
             p { a href="tasks/" { "All " (many(stage.rows().len() as u64, "attempt")) } }

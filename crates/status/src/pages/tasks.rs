@@ -7,7 +7,7 @@ use mesquite_core::store::measures::Measure;
 use mesquite_core::store::stages::Stage;
 
 use super::words::{bytes, count, duration};
-use super::{query, status, wide};
+use super::{Served, query, status, wide};
 use crate::route::TaskPage;
 use crate::time;
 
@@ -27,7 +27,7 @@ const ORDERS: [(&str, &str, bool); 8] = [
     ("spilled", "most spilled first", true),
 ];
 
-pub(super) fn tasks(store: &Store, stage: &Stage, wanted: &TaskPage) -> Markup {
+pub(super) fn tasks(store: &Store, stage: &Stage, wanted: &TaskPage, served: Served) -> Markup {
     let (rows, all) = store.page(stage, &wanted.wanted());
     let first = wanted.offset;
     let at = |offset: usize| link(wanted, offset);
@@ -55,7 +55,7 @@ pub(super) fn tasks(store: &Store, stage: &Stage, wanted: &TaskPage) -> Markup {
             p { "There are none." }
         } @else {
             p.faint { (count(first as u64 + 1)) " to " (count((first + rows.len()) as u64)) " of " (count(all as u64)) }
-            (table(store, "attempts at tasks", &rows))
+            (table(store, "attempts at tasks", &rows, served))
         }
         nav aria-label="pages" {
             p {
@@ -105,8 +105,8 @@ fn shown(wanted: &TaskPage, state: Option<State>) -> String {
     link(&wanted, 0)
 }
 
-/// These attempts, one a row.
-pub(super) fn table(store: &Store, label: &str, rows: &[u32]) -> Markup {
+/// These attempts, one a row. What they wrote to stderr only their executors know.
+pub(super) fn table(store: &Store, label: &str, rows: &[u32], served: Served) -> Markup {
     wide(
         label,
         &html! {
@@ -117,15 +117,16 @@ pub(super) fn table(store: &Store, label: &str, rows: &[u32]) -> Markup {
                         th { "Locality" } th { "Launched (UTC)" } th.n { "Took" } th.n { "Ran" }
                         th.n { "Processor" } th.n { "Memory" } th.n { "Input" }
                         th.n { "Shuffle read" } th.n { "Shuffle written" } th.n { "Spilled" } th.n { "Output" }
+                        @if served == Served::ByDriver { th { "Stderr" } }
                     }
                 }
-                tbody { @for it in rows { (row(store, *it)) } }
+                tbody { @for it in rows { (row(store, *it, served)) } }
             }
         },
     )
 }
 
-fn row(store: &Store, row: u32) -> Markup {
+fn row(store: &Store, row: u32, served: Served) -> Markup {
     let attempts = &store.attempts;
     let size = |number| {
         if number == 0 {
@@ -160,9 +161,12 @@ fn row(store: &Store, row: u32) -> Markup {
             td.n { (size(it(Measure::ShuffleBytesWritten))) }
             td.n { (size(it(Measure::DiskSpilled))) }
             td.n { (size(it(Measure::OutputBytes))) }
+            @if served == Served::ByDriver {
+                td { a href=(format!("/api/mesquite/v1/logs/{}", attempts.task(row))) { "log" } }
+            }
         }
         @if let Some(why) = attempts.why(row) {
-            tr { td {} td colspan="13" { pre { (why) } } }
+            tr { td {} td colspan="15" { pre { (why) } } }
         }
     }
 }

@@ -34,12 +34,13 @@ fn store(tasks: u64) -> Store {
 fn a_page_of_a_stage_does_not_grow_with_its_tasks() {
     let large = store(50_000);
     let stage = large.stage(0, 0).expect("the stage");
-    let page = stage::stage(&large, stage, Links::Pages("../../../")).into_string();
+    let page =
+        stage::stage(&large, stage, Links::Pages("../../../"), Served::ByDriver).into_string();
     assert!(page.len() < 100_000, "{}", page.len());
     assert!(page.contains("The slowest task took 5.0 times as long as the usual one"));
     let few = store(6);
     let stage = few.stage(0, 0).expect("the stage");
-    let page = stage::stage(&few, stage, Links::Within).into_string();
+    let page = stage::stage(&few, stage, Links::Within, Served::ByHistory).into_string();
     // Each of few tasks is drawn.
     assert_eq!(page.matches("<rect").count(), 6);
     assert!(!page.contains("href=\"tasks/\""));

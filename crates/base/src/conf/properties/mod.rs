@@ -42,6 +42,7 @@ pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
         scheduler::task_larger_than_master(conf),
         scheduler::no_cores_for_an_executor(conf),
         scheduler::host_may_fail_a_task(conf),
+        storage::log_larger_than_page(conf),
         storage::message_larger_than_frame(conf),
         storage::record_larger_than_block(conf),
     ]

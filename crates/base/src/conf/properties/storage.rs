@@ -47,6 +47,18 @@ properties! {
     pub MAX_MESSAGE_SIZE: Property<ByteSize> =
         size("spark.rpc.message.maxSize", SizeUnit::MiB, ByteSize(1 << 20)).default("128");
 
+    /// How much is kept of what the commands of an attempt write to stderr, at most 16 MiB:
+    /// of what is longer its beginning and its end. It lies in the executor's sandbox, on
+    /// this machine in its work folder.
+    pub MAX_LOG_SIZE: Property<ByteSize> =
+        size("mesquite.executor.logs.maxSize", SizeUnit::Bytes, ByteSize(4096)).default("1m");
+
+    /// How much an executor keeps of that, of all attempts that have ended: the oldest
+    /// are removed.
+    pub MAX_LOGS_SIZE: Property<ByteSize> =
+        size("mesquite.executor.logs.maxTotalSize", SizeUnit::Bytes, ByteSize(4096))
+            .default("100m");
+
     /// Whether map outputs, spilled records, persisted partitions and stored results
     /// are encrypted where they lie (AES-GCM), with a key of the run that is written
     /// nowhere but in the journal of `mesquite.recovery.dir`. What is saved is not.
@@ -90,6 +102,20 @@ pub(super) fn record_larger_than_block(conf: &Conf) -> Option<String> {
         format!(
             "{} ({wanted}) can be {LONGEST_RECORD} at most",
             MAX_RECORD_LENGTH.name()
+        )
+    })
+}
+
+/// Pages answer with a whole log at once: no log is longer.
+pub const LONGEST_LOG: ByteSize = ByteSize(16 << 20);
+
+/// A log that is too long could never be shown.
+pub(super) fn log_larger_than_page(conf: &Conf) -> Option<String> {
+    let wanted = conf.get(&MAX_LOG_SIZE);
+    (wanted > LONGEST_LOG).then(|| {
+        format!(
+            "{} ({wanted}) can be {LONGEST_LOG} at most",
+            MAX_LOG_SIZE.name()
         )
     })
 }

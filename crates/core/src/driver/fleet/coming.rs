@@ -93,17 +93,19 @@ impl Fleet {
         queue.effect(say_on(connection, welcome));
         // Of an earlier driver process, if this one did not get to know of it.
         kill_unknown(connection, register.tasks, queue);
+        let address = match register.port {
+            0 => String::new(),
+            port => format!("{host}:{port}"),
+        };
         queue.fact(Fact::ExecutorAdded {
             executor: executor.clone(),
             host: host.clone(),
             cores,
             is_driver,
+            address: address.clone(),
         });
         let place = BlockPlace {
-            address: match register.port {
-                0 => String::new(),
-                port => format!("{host}:{port}"),
-            },
+            address,
             folder: register.folder,
         };
         queue.then(Next::Came {

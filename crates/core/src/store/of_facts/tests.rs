@@ -99,6 +99,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             host: "h\"1".into(),
             cores,
             is_driver: cores == 0,
+            address: "h:1".into(),
         }),
         1 => (0_u32..4).prop_map(|it| Fact::ExecutorRemoved {
             executor: executor(it),

@@ -72,6 +72,10 @@ pub mod setting {
     pub const LONGEST_RECORD: &str = "longest-record";
     /// The longest message to the driver, in bytes.
     pub const LONGEST_MESSAGE: &str = "longest-message";
+    /// Bytes that are kept of what the commands of an attempt write to stderr.
+    pub const LOG_SIZE: &str = "log-size";
+    /// Bytes of that that are kept of all attempts.
+    pub const LOGS_SIZE: &str = "logs-size";
 }
 
 /// Who an executor is.
@@ -89,6 +93,8 @@ pub struct WorkerConfig {
     pub fine: bool,
     /// Where its work folder is made.
     pub folder: PathBuf,
+    /// The sandbox that its agent made for it, which outlives it.
+    pub sandbox: Option<PathBuf>,
     /// How long it looks for a driver that is gone.
     pub patience: Duration,
     /// From where it has the functions of the driver's program, if that has any.
@@ -168,6 +174,7 @@ impl WorkerConfig {
             folder: variables
                 .get(variable::FOLDER)
                 .map_or_else(|| ".".into(), PathBuf::from),
+            sandbox: None,
             library: Arc::new(NoLibrary),
         })
     }

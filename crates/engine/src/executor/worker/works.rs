@@ -17,7 +17,8 @@ use crate::executor::functions::Refused;
 use crate::executor::pool::{RunTask, TaskPool};
 use crate::plan::program::Program;
 use crate::rpc::message::from_driver;
-use crate::storage::blocks::{BlockClient, BlockServer};
+use crate::storage::blocks::{BlockClient, BlockServer, Serves};
+use crate::storage::logs::{LOGS, Limits, Logs};
 use crate::storage::persisted::Persisted;
 use crate::storage::shuffle::{Outputs, ShuffleReader};
 use crate::task::memory::Memory;
@@ -43,6 +44,18 @@ fn number<T: FromStr>(settings: &BTreeMap<String, String>, name: &str) -> Result
 }
 
 impl Worker {
+    /// Where what commands write to stderr is kept: for longer than this executor lives if
+    /// there is somebody who shows it then.
+    fn logs(&self, settings: &BTreeMap<String, String>) -> Result<Logs, WorkerError> {
+        let limits = Limits {
+            each: number(settings, setting::LOG_SIZE)?,
+            all: number(settings, setting::LOGS_SIZE)?,
+        };
+        let around = self.config.sandbox.as_deref();
+        let folder = around.unwrap_or_else(|| self.folder.path()).join(LOGS);
+        Ok(Logs::new(folder, limits))
+    }
+
     /// Makes all that it takes to run tasks.
     pub(super) fn begin(
         &mut self,
@@ -82,7 +95,13 @@ impl Worker {
         let served: Arc<Persisted> = Arc::clone(&persisted);
         let listener = self.listener.take().ok_or(WorkerError::Program)?;
         let guard = self.guard.clone();
-        let server = BlockServer::start(listener, folder.to_owned(), guard, served, &self.seal)
+        let logs = self.logs(settings)?;
+        let served = Serves {
+            folder: folder.to_owned(),
+            persisted: served,
+            logs: logs.clone(),
+        };
+        let server = BlockServer::start(listener, guard, served, &self.seal)
             .map_err(system("serve blocks"))?;
         let tell = TellLoop {
             loop_: self.from_tasks.clone(),
@@ -112,6 +131,7 @@ impl Worker {
                 loop_: self.from_tasks.clone(),
                 told: number(settings, setting::LINES_TOLD)?,
             }),
+            logs,
             clock: SystemClock::start(),
         };
         let runner: Arc<dyn RunTask> = Arc::new(engine);

@@ -22,7 +22,7 @@ use crate::rpc::guard::Guard;
 use crate::rpc::message::shuffle_input;
 use crate::storage::shuffle::{Fetch, FetchBlocks, WantedBlock};
 use crate::task::memory::Held;
-use crate::task::{Metrics, TaskContext, WakerGuard};
+use crate::task::{AttemptName, Metrics, TaskContext, WakerGuard};
 use crate::timer::AbortOnDrop;
 
 /// A request asks for about so many bytes, or one block if it is larger.
@@ -101,19 +101,37 @@ impl BlockClient {
         task: TaskId,
         most: u64,
     ) -> Result<Vec<u8>, BlockError> {
-        let mut answer = self.0.get(address, &format!("result/{task}")).await?;
-        let mut result = Vec::new();
+        self.whole(address, &format!("result/{task}"), most).await
+    }
+
+    /// What an attempt wrote to stderr; of at most `most` bytes.
+    ///
+    /// # Errors
+    /// It cannot be had, or is longer; [`BlockError::Missing`] if it wrote nothing.
+    pub async fn log(
+        &self,
+        address: &str,
+        name: &AttemptName,
+        most: u64,
+    ) -> Result<Vec<u8>, BlockError> {
+        let path = format!("log/{}", name.path());
+        self.whole(address, &path, most).await
+    }
+
+    async fn whole(&self, address: &str, path: &str, most: u64) -> Result<Vec<u8>, BlockError> {
+        let mut answer = self.0.get(address, path).await?;
+        let mut whole = Vec::new();
         while let Some(piece) = answer
             .piece()
             .await
             .map_err(|error| BlockError::Peer(address.to_owned(), error))?
         {
-            if (result.len() + piece.len()) as u64 > most {
+            if (whole.len() + piece.len()) as u64 > most {
                 return Err(BlockError::TooLong(address.to_owned()));
             }
-            result.extend_from_slice(&piece);
+            whole.extend_from_slice(&piece);
         }
-        Ok(result)
+        Ok(whole)
     }
 
     /// The bytes of a persisted partition of another executor, as they come: they

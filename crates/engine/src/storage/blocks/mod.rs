@@ -29,7 +29,7 @@ mod tests;
 pub mod wire;
 
 pub use client::{BlockClient, BlockError, Locate};
-pub use server::{BlockServer, NothingPersisted, Persisted};
+pub use server::{BlockServer, NothingPersisted, Persisted, Serves};
 
 use std::path::{Path, PathBuf};
 

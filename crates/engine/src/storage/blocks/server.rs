@@ -10,6 +10,7 @@
 //! | `POST /blocks` | many blocks of map outputs (`wire`) |
 //! | `GET /result/TASK` | the large result of a task |
 //! | `GET /persisted/DATASET/PARTITION` | a persisted partition |
+//! | `GET /log/STAGE/ATTEMPT/PARTITION/ATTEMPT` | what an attempt wrote to stderr |
 
 use std::convert::Infallible;
 use std::io::{self, Read};
@@ -37,8 +38,9 @@ use crate::rpc::gate::{Gate, Place, strangers};
 use crate::rpc::guard::Guard;
 use crate::rpc::turns::Turns;
 use crate::storage::block::{PartOf, Reader};
+use crate::storage::logs::Logs;
 use crate::storage::private;
-use crate::task::Seal;
+use crate::task::{AttemptName, Seal};
 use crate::timer::AbortOnDrop;
 
 /// No more connections at once, nor more than a fourth of what may be open: more
@@ -84,6 +86,16 @@ impl Persisted for NothingPersisted {
     }
 }
 
+/// What is served.
+pub struct Serves {
+    /// Where map outputs and results lie.
+    pub folder: PathBuf,
+    /// Persisted partitions.
+    pub persisted: Arc<dyn Persisted>,
+    /// What attempts wrote to stderr.
+    pub logs: Logs,
+}
+
 /// Serves until it is dropped.
 pub struct BlockServer {
     address: SocketAddr,
@@ -94,6 +106,7 @@ pub struct BlockServer {
 struct Shared {
     folders: RwLock<Vec<PathBuf>>,
     persisted: Arc<dyn Persisted>,
+    logs: Logs,
     /// What results in files are sealed with.
     seal: Seal,
     answers: Turns,
@@ -101,21 +114,26 @@ struct Shared {
 }
 
 impl BlockServer {
-    /// Serves what is in `folder` to those whom `guard` lets through. To be called
+    /// Serves that to those whom `guard` lets through. To be called
     /// within a runtime.
     ///
     /// # Errors
     /// The listener has no address.
     pub fn start(
         listener: TcpListener,
-        folder: PathBuf,
         guard: Guard,
-        persisted: Arc<dyn Persisted>,
+        serves: Serves,
         seal: &Seal,
     ) -> io::Result<Self> {
+        let Serves {
+            folder,
+            persisted,
+            logs,
+        } = serves;
         let shared = Arc::new(Shared {
             folders: RwLock::new(vec![folder]),
             persisted,
+            logs,
             seal: seal.clone(),
             answers: Turns::new(ANSWERS, ANSWERS_TO_ONE),
             streams: Turns::new(STREAMS, STREAMS_TO_ONE),
@@ -198,17 +216,14 @@ async fn serve(stream: TcpStream, from: IpAddr, place: Place, guard: Guard, shar
 impl Shared {
     async fn answer(&self, request: Request<Incoming>, from: IpAddr) -> Response<pump::Body> {
         let path = request.uri().path().to_owned();
-        let mut parts = path.trim_start_matches('/').split('/');
-        let names = (parts.next(), parts.next(), parts.next(), parts.next());
-        match (request.method(), names) {
-            (&Method::POST, (Some("blocks"), None, ..)) => {
-                self.blocks(request.into_body(), from).await
-            }
-            (&Method::GET, (Some("result"), Some(task), None, _)) => match task.parse() {
+        let parts: Vec<_> = path.trim_start_matches('/').split('/').collect();
+        match (request.method(), &parts[..]) {
+            (&Method::POST, ["blocks"]) => self.blocks(request.into_body(), from).await,
+            (&Method::GET, ["result", task]) => match task.parse() {
                 Ok(task) => self.result(TaskId(task), from).await,
                 Err(_) => refusal(StatusCode::BAD_REQUEST, "a task is a number"),
             },
-            (&Method::GET, (Some("persisted"), Some(dataset), Some(partition), None)) => {
+            (&Method::GET, ["persisted", dataset, partition]) => {
                 match (dataset.parse(), partition.parse()) {
                     (Ok(dataset), Ok(partition)) => {
                         self.persisted(DatasetId(dataset), Partition(partition), from)
@@ -220,8 +235,23 @@ impl Shared {
                     ),
                 }
             }
+            (&Method::GET, ["log", stage, stage_attempt, partition, attempt]) => {
+                match AttemptName::read([stage, stage_attempt, partition, attempt]) {
+                    Some(name) => self.log(name, from).await,
+                    None => refusal(StatusCode::BAD_REQUEST, "an attempt is four numbers"),
+                }
+            }
             _ => refusal(StatusCode::NOT_FOUND, "no such thing is served"),
         }
+    }
+
+    async fn log(&self, name: AttemptName, from: IpAddr) -> Response<pump::Body> {
+        let logs = self.logs.clone();
+        self.opened(from, move || {
+            let file = logs.open(&name)?;
+            Ok(file.map(|it| Box::new(it) as Box<dyn Read + Send>))
+        })
+        .await
     }
 
     fn folders(&self) -> Vec<PathBuf> {

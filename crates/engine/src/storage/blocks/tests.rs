@@ -14,18 +14,21 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::ids::{DatasetId, Host, Partition};
+use crate::ids::{DatasetId, Host, Partition, StageAttempt, StageId};
 use crate::plan::Partitioning;
 use crate::plan::operation::Merge;
 use crate::rpc::credential::Authority;
 use crate::rpc::guard::{Guard, Stream, Whom};
 use crate::rpc::message::CachedPartition;
 use crate::rpc::message::shuffle_input::Block;
+use crate::storage::logs::{self, Logs};
 use crate::storage::persisted::Persisted as Store;
 use crate::storage::shuffle::tests::{exchange, input, write};
 use crate::storage::shuffle::{Lines, ShuffleReader, merged};
 use crate::task::memory::{Limits, Memory, Share};
-use crate::task::{Seal, TaskContext, TaskError, all_lines, test_context, test_records};
+use crate::task::{
+    AttemptName, Log, Seal, TaskContext, TaskError, all_lines, test_context, test_records,
+};
 
 /// Has one partition: the third of the second dataset.
 struct One;
@@ -65,18 +68,28 @@ impl Persisted for Endless {
     }
 }
 
+fn serves(folder: &Path, persisted: Arc<dyn Persisted>) -> Serves {
+    Serves {
+        folder: folder.to_owned(),
+        persisted,
+        logs: logs(folder),
+    }
+}
+
+fn logs(folder: &Path) -> Logs {
+    let limits = logs::Limits {
+        each: 1 << 20,
+        all: 1 << 20,
+    };
+    Logs::new(folder.join("logs"), limits)
+}
+
 fn start(runtime: &Runtime, folder: &Path) -> BlockServer {
     let folder = folder.to_owned();
     runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        BlockServer::start(
-            listener,
-            folder,
-            guard("secret"),
-            Arc::new(One),
-            &Seal::default(),
-        )
-        .expect("serving")
+        let serves = serves(&folder, Arc::new(One));
+        BlockServer::start(listener, guard("secret"), serves, &Seal::default()).expect("serving")
     })
 }
 
@@ -321,9 +334,8 @@ fn a_persisted_partition_of_another_executor_is_read_as_it_was_kept() {
     assert_eq!(all_lines(passing).expect("passed").len(), lines.len());
     let server = runtime.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let folder = folder.path().to_owned();
-        let seal = &context.seal;
-        BlockServer::start(listener, folder, guard("secret"), holder, seal).expect("serving")
+        let serves = serves(folder.path(), holder);
+        BlockServer::start(listener, guard("secret"), serves, &context.seal).expect("serving")
     });
     let there = CachedPartition {
         dataset: dataset.0,
@@ -341,13 +353,8 @@ async fn endless(folder: &Path) -> (BlockServer, Stream, mpsc::Receiver<()>) {
     let (gone, is_gone) = mpsc::channel(1);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let endless = Arc::new(Endless(gone));
-    let server = BlockServer::start(
-        listener,
-        folder.to_owned(),
-        guard("secret"),
-        endless,
-        &Seal::default(),
-    );
+    let serves = serves(folder, endless);
+    let server = BlockServer::start(listener, guard("secret"), serves, &Seal::default());
     let server = server.expect("serving");
     let address = server.address().to_string();
     let peer = guard("secret").connect(&address, Whom::AnExecutor).await;
@@ -439,4 +446,29 @@ fn strange_requests_are_refused() {
         assert_eq!(ask(first, body), status, "{first}");
         assert!(!stranger(first, body), "{first}");
     }
+}
+
+#[test]
+fn what_an_attempt_wrote_to_stderr_is_served_to_processes_of_the_run() {
+    let runtime = Runtime::new().expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = |attempt| AttemptName {
+        stage: StageId(1),
+        stage_attempt: StageAttempt(0),
+        partition: Partition(7),
+        attempt,
+    };
+    let log = logs(folder.path()).of(name(0));
+    log.add(b"so \x1b[1mfar\xff\n");
+    let server = start(&runtime, folder.path());
+    let address = server.address().to_string();
+    let ask = |secret, attempt, most| {
+        let client = client(&runtime, secret);
+        runtime.block_on(client.log(&address, &name(attempt), most))
+    };
+    let whole = ask("secret", 0, 100).expect("served while it is written");
+    assert_eq!(whole, b"so \x1b[1mfar\xff\n");
+    assert!(matches!(ask("secret", 1, 100), Err(BlockError::Missing(_))));
+    assert!(matches!(ask("secret", 0, 3), Err(BlockError::TooLong(_))));
+    assert!(matches!(ask("other", 0, 100), Err(BlockError::Peer(..))));
 }

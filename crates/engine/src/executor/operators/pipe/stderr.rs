@@ -1,6 +1,6 @@
 //! What a command writes to its stderr.
 //!
-//! Responsible for reading it without ever waiting, for passing its lines on with
+//! Responsible for reading it without ever waiting, for having all of it kept, for passing its lines on with
 //! whose they are (so many as are wanted, and the number of the others), and for
 //! keeping its end.
 
@@ -65,6 +65,7 @@ impl Stderr {
             match pipe.read(&mut buffer) {
                 Ok(0) => break false,
                 Ok(count) => {
+                    self.context.log.add(&buffer[..count]);
                     self.lines.add(&buffer[..count]);
                     taken += count;
                     if taken >= TURN {
