@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mesquite::driver::core::effect::Effect;
+use mesquite::driver::facts::cluster::ClusterFact;
 use mesquite::driver::facts::{Fact, Happened};
 use mesquite::driver::report::Progress;
 use mesquite::driver::telling::Teller;
@@ -59,10 +60,27 @@ impl Facts {
                 self.at
             );
             self.at = *at;
+            Self::offers(fact);
             self.executor(fact);
             self.job(fact);
             self.stage(fact);
             self.attempt(fact);
+        }
+    }
+
+    /// All offers that come are told with their answers, and in the step in which they came.
+    fn offers(fact: &Fact) {
+        match fact {
+            Fact::Cluster(ClusterFact::Offers(cycle)) => {
+                let answered: u64 = cycle.answers.iter().map(|it| it.offers).sum();
+                assert_eq!(answered, cycle.came, "{cycle:?}");
+                let mut held = cycle.answers.iter().map(|it| it.held);
+                assert!(held.all(|it| it.is_zero()), "{cycle:?}");
+            }
+            Fact::Cluster(ClusterFact::Expired { offers }) => {
+                panic!("{offers} offers had no answer when their subscription ended")
+            }
+            _ => {}
         }
     }
 

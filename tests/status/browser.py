@@ -97,7 +97,8 @@ class Browser:
     def links(self):
         """Where links of this page lead, on the same server."""
         here = urlsplit(self.driver.current_url).netloc
-        links = [it.get_attribute("href") for it in self.driver.find_elements(By.CSS_SELECTOR, "a[href]")]
+        # All at once: a page of a run that lasts may be a new one between two questions.
+        links = self.driver.execute_script("return [...document.querySelectorAll('a[href]')].map((it) => it.href)")
         return [it.split("#")[0] for it in links if urlsplit(it).netloc == here]
 
     def judge(self):
@@ -133,15 +134,15 @@ def watch_a_run(seen, run):
     seen.width(WIDE)
     seen.go(run.url + "/")
     seen.until("the application's name as text", lambda: HOSTILE in seen.text())
-    stage = seen.driver.find_element(By.CSS_SELECTOR, 'table a[href="stages/0/0/"]')
-    stage.click()
+    # The page may be a new one between looking for the link and a click on it.
+    seen.driver.execute_script("document.querySelector('table a[href=\"stages/0/0/\"]').click()")
     seen.until("three of six tasks that have ended", lambda: "3 of 6" in seen.text())
     seen.driver.execute_script("window.here = true")
     run.let_go("first")
     seen.until("six of six tasks", lambda: "6 of 6" in seen.text())
     if not seen.driver.execute_script("return window.here === true"):
         seen.wrong.append("the page was loaded again")
-    walk(seen, run.url + "/", ["/stages/", "/tasks/", "/executors/", "/settings/"])
+    walk(seen, run.url + "/", ["/stages/", "/tasks/", "/executors/", "/waiting/", "/settings/"])
     by_keyboard(seen, run.url + "/")
 
 
@@ -168,7 +169,7 @@ def sees_the_end(seen):
 def read_the_history(seen, history, app):
     seen.go(history.url + "/")
     seen.until("the application in the list", lambda: HOSTILE in seen.text())
-    walk(seen, history.url + "/", [f"/history/{app}/", "/stages/", "/tasks/", "/executors/", "/settings/"])
+    walk(seen, history.url + "/", [f"/history/{app}/", "/stages/", "/tasks/", "/executors/", "/waiting/", "/settings/"])
 
 
 def read_a_file(seen, file):
