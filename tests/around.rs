@@ -6,6 +6,8 @@
 mod jobs;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
 use jobs::Job;
@@ -233,4 +235,53 @@ fn an_archive_that_leads_out_or_has_too_much_ends_the_run_and_says_so() {
             assert!(!is_anything_left(&job), "{master}");
         }
     }
+}
+
+/// A web server with one file, `/words.txt`, for so many who ask; how many have.
+fn web_server(most: usize) -> (String, std::thread::JoinHandle<usize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound");
+    let serving = std::thread::spawn(move || {
+        let mut asked = 0;
+        for stream in listener.incoming().take(most) {
+            let mut stream = BufReader::new(stream.expect("a connection"));
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).is_ok_and(|it| it > 0)
+            {
+            }
+            let is_there = head.starts_with("GET /words.txt ");
+            asked += usize::from(is_there);
+            let answer = if is_there {
+                "200 OK\r\ncontent-length: 4\r\nconnection: close\r\n\r\nweb\n"
+            } else {
+                "404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+            };
+            let answer = format!("HTTP/1.1 {answer}");
+            stream
+                .get_mut()
+                .write_all(answer.as_bytes())
+                .expect("answered");
+        }
+        asked
+    });
+    (format!("http://{at}"), serving)
+}
+
+#[test]
+fn executors_fetch_what_urls_lead_to_and_say_so_where_there_is_nothing() {
+    let (server, serving) = web_server(1);
+    let files = format!("['{server}/words.txt']");
+    let job = two_stages("cat", &files, "cat > /dev/null; cat words.txt");
+    let ended = job.run(&["--master", "local[2]", "-q"]).succeeded();
+    assert_eq!(ended.results["stdout"], ["web"; 4]);
+    assert_eq!(serving.join().expect("it ends"), 1, "an executor asks once");
+    let (server, _) = web_server(100);
+    let job = two_stages("cat", &format!("['{server}/missing.txt']"), "cat");
+    let ended = job.run(&["--master", "local[2]"]);
+    assert_eq!(ended.code(), Some(1));
+    let stderr = ended.stderr();
+    for part in ["cannot bring `missing.txt` to localhost", "cannot read it"] {
+        assert!(stderr.contains(part), "{part} is not in {stderr}");
+    }
+    assert!(!is_anything_left(&job));
 }

@@ -34,7 +34,7 @@ pub(super) struct AroundSpec {
 /// A file that is brought to executors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BroughtFile<'f> {
-    /// Its path, as it is written or from the folder of the job file on.
+    /// Its URL, or its path, as it is written or from the folder of the job file on.
     pub path: &'f str,
     /// Its name where commands start.
     pub name: &'f str,
@@ -116,10 +116,7 @@ fn files(
                 around.places.insert(name.to_owned(), span);
                 around.found.files.push(Brought {
                     name: name.to_owned(),
-                    from: Origin::Driver {
-                        path: path.to_owned(),
-                        content: None,
-                    },
+                    from: Origin::of(path),
                     unpacked: is_archive.then_some(0),
                 });
             }
@@ -137,8 +134,9 @@ impl AroundSpec {
     pub(super) fn place(&mut self, folder: Option<&Path>) {
         let folder = folder.filter(|it| *it != Path::new(""));
         for file in &mut self.found.files {
-            let Origin::Driver { path, .. } = &mut file.from;
-            if let Some(placed) = paths::placed(path, folder, false) {
+            if let Origin::Driver { path, .. } = &mut file.from
+                && let Some(placed) = paths::placed(path, folder, false)
+            {
                 *path = placed;
             }
         }
@@ -147,9 +145,8 @@ impl AroundSpec {
     /// Each file that is brought.
     pub(super) fn brought(&self) -> impl Iterator<Item = BroughtFile<'_>> {
         self.found.files.iter().filter_map(|it| {
-            let Origin::Driver { path, .. } = &it.from;
             Some(BroughtFile {
-                path,
+                path: it.from.written(),
                 name: &it.name,
                 span: self.places.get(&it.name)?,
             })

@@ -59,12 +59,11 @@ fn files(conf: &Conf) -> Result<Vec<Brought>, RunError> {
             if is_archive {
                 check_archive(path).map_err(refused)?;
             }
+            let mut from = Origin::of(path);
+            from_here(&mut from)?;
             files.push(Brought {
                 name: name.to_owned(),
-                from: Origin::Driver {
-                    path: absolute(path)?,
-                    content: None,
-                },
+                from,
                 unpacked: is_archive.then_some(0),
             });
         }
@@ -72,17 +71,24 @@ fn files(conf: &Conf) -> Result<Vec<Brought>, RunError> {
     Ok(files)
 }
 
-/// A path that a job file or a setting has, from the root on.
+/// Makes the path of a file of this machine begin at its root.
 ///
 /// # Errors
 /// It is none of this machine, or the folder in which mesquite was started is gone.
-pub fn absolute(written: &str) -> Result<String, RunError> {
+pub fn from_here(from: &mut Origin) -> Result<(), RunError> {
+    let Origin::Driver { path: written, .. } = from else {
+        return Ok(());
+    };
     let failed = |error| RunError::Bring {
-        path: written.to_owned(),
+        path: written.clone(),
         error,
     };
     let none = || failed(io::Error::other("it is no file of this machine"));
     let path = local(written).ok().flatten().ok_or_else(none)?;
     let absolute = path::absolute(path).map_err(failed)?;
-    absolute.into_os_string().into_string().map_err(|_| none())
+    *written = absolute
+        .into_os_string()
+        .into_string()
+        .map_err(|_| none())?;
+    Ok(())
 }

@@ -144,9 +144,9 @@ fn folder(conf: &Conf) -> Result<Option<PathBuf>, RunError> {
 /// By its path, the digest of each file that is brought to executors.
 fn files_of(application: &Application) -> BTreeMap<String, String> {
     let all = application.program.all_around().flat_map(|it| &it.files);
-    let digests = all.filter_map(|it| {
-        let Origin::Driver { path, content } = &it.from;
-        Some((path.clone(), content.as_ref()?.digest.clone()))
+    let digests = all.filter_map(|it| match &it.from {
+        Origin::Driver { path, content } => Some((path.clone(), content.as_ref()?.digest.clone())),
+        Origin::Remote { .. } => None,
     });
     digests.collect()
 }

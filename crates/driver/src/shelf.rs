@@ -68,7 +68,9 @@ impl Shelf {
         let program = Arc::make_mut(&mut application.program);
         let all = program.all_around_mut().flat_map(|it| &mut it.files);
         for brought in all {
-            let Origin::Driver { path, content } = &mut brought.from;
+            let Origin::Driver { path, content } = &mut brought.from else {
+                continue;
+            };
             if let Some(known) = known.get(path) {
                 *content = Some(known.clone());
                 continue;
@@ -195,7 +197,9 @@ mod tests {
         let digest = shelf.0.keys().next().expect("one").clone();
         let files = application.program.all_around().flat_map(|it| &it.files);
         let contents = files.map(|it| {
-            let Origin::Driver { content, .. } = &it.from;
+            let Origin::Driver { content, .. } = &it.from else {
+                panic!("it is of this machine");
+            };
             content.clone().expect("known")
         });
         assert_eq!(

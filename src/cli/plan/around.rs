@@ -26,6 +26,7 @@ pub(super) struct AroundPlan {
 pub(super) struct FilePlan {
     /// Its name where commands start.
     pub(super) name: String,
+    /// Its path or URL.
     pub(super) path: String,
     pub(super) bytes: Option<u64>,
     /// Whether it is unpacked there, into a folder of that name.
@@ -52,17 +53,22 @@ pub(super) fn around(application: &Application, conf: &Conf) -> Vec<AroundPlan> 
     let kinds = kinds.into_iter().map(|(found, datasets)| AroundPlan {
         datasets,
         env: shown(&found, &redaction),
-        files: found.files.iter().map(file).collect(),
+        files: found.files.iter().map(|it| file(it, &redaction)).collect(),
     });
     kinds.collect()
 }
 
-fn file(brought: &Brought) -> FilePlan {
-    let Origin::Driver { path, .. } = &brought.from;
+fn file(brought: &Brought, redaction: &Redaction) -> FilePlan {
+    let written = brought.from.written();
+    let bytes = match &brought.from {
+        Origin::Driver { path, .. } => std::fs::metadata(path).ok().map(|it| it.len()),
+        Origin::Remote { .. } => None,
+    };
     FilePlan {
         name: brought.name.clone(),
-        path: path.clone(),
-        bytes: std::fs::metadata(path).ok().map(|it| it.len()),
+        // URLs may have a signature in them.
+        path: redaction.shown(&brought.name, written).to_owned(),
+        bytes,
         unpacked: brought.unpacked.is_some(),
     }
 }

@@ -4,18 +4,19 @@
 //! settings that have the name of one of them.
 
 use std::collections::BTreeSet;
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::cli::exit_code::Failure;
 use crate::conf::Conf;
-use crate::driver::around::{SETTINGS, absolute, add_settings};
+use crate::driver::around::{SETTINGS, add_settings, from_here};
 use crate::job_file::{JobFile, Problem};
 use crate::plan::application::Application;
-use crate::plan::surroundings::{Origin, named};
+use crate::plan::surroundings::named;
 use crate::storage::path::local;
+use crate::storage::remote::is_remote;
 
 /// Files of a job file that cannot be brought, each once.
 pub(super) fn problems(file: &JobFile) -> Vec<Problem> {
@@ -33,16 +34,25 @@ pub(super) fn problems(file: &JobFile) -> Vec<Problem> {
 }
 
 /// Whether a path leads to a file that can be read; what is wrong, and what helps.
-fn check(path: &str) -> Result<Metadata, (String, String)> {
-    let at = match local(path) {
-        Ok(Some(at)) => at,
-        Ok(None) | Err(_) => {
-            let help = "name a file of this machine, from which the driver brings it";
-            return Err((
-                format!("`{path}` cannot be brought to executors"),
-                help.into(),
-            ));
+fn check(path: &str) -> Result<(), (String, String)> {
+    // What a URL leads to executors see, and this machine need not.
+    if is_remote(path) {
+        let is_web = path
+            .get(..4)
+            .is_some_and(|it| it.eq_ignore_ascii_case("http"));
+        if is_web && path.contains('?') {
+            let help =
+                "a web server is asked for a file by its name alone: fetch it, and name that";
+            return Err((format!("`{path}` has a `?` in it"), help.into()));
         }
+        return Ok(());
+    }
+    let Ok(Some(at)) = local(path) else {
+        let help = "name a file of this machine, a web server (https://...) or an object store";
+        return Err((
+            format!("`{path}` cannot be brought to executors"),
+            help.into(),
+        ));
     };
     let about = File::open(&at).and_then(|it| it.metadata());
     let about = about.map_err(|error| {
@@ -62,7 +72,7 @@ fn check(path: &str) -> Result<Metadata, (String, String)> {
         let help = "it is read once for each executor, and so has to be a file";
         return Err((format!("`{path}` is no file"), help.into()));
     }
-    Ok(about)
+    Ok(())
 }
 
 /// Adds what the settings have for all commands, and makes all paths those of this machine.
@@ -99,7 +109,7 @@ pub(in crate::cli) fn add(
     if !lines.is_empty() {
         return Err(Failure::Mistakes(lines));
     }
-    from_here(application)?;
+    all_from_here(application)?;
     add_settings(application, conf)?;
     Ok(())
 }
@@ -114,7 +124,7 @@ fn of_settings(conf: &Conf) -> Vec<(&'static str, String)> {
 }
 
 /// Makes the paths of files those of this machine, from its root on.
-fn from_here(application: &mut Application) -> Result<(), Failure> {
+fn all_from_here(application: &mut Application) -> Result<(), Failure> {
     if application
         .program
         .all_around()
@@ -124,8 +134,7 @@ fn from_here(application: &mut Application) -> Result<(), Failure> {
     }
     let program = Arc::make_mut(&mut application.program);
     for brought in program.all_around_mut().flat_map(|it| &mut it.files) {
-        let Origin::Driver { path, .. } = &mut brought.from;
-        *path = absolute(path)?;
+        from_here(&mut brought.from)?;
     }
     Ok(())
 }

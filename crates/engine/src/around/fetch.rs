@@ -1,10 +1,10 @@
-//! One file, fetched from the driver.
+//! One file, fetched from the driver, or from where its URL leads.
 //!
-//! Responsible for it being there whole, with the digest that is meant and for nobody to
-//! change, or not at all.
+//! Responsible for it being there whole, with the digest that is meant if it is the driver's,
+//! and for nobody to change; or not at all.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use ring::digest::{Context, SHA256};
 use super::Pieces;
 use crate::hex::hex;
 use crate::plan::surroundings::Content;
-use crate::storage::private;
-use crate::task::{Cancel, TaskError};
+use crate::storage::{private, remote};
+use crate::task::{CHUNK, Cancel, TaskError};
 
 /// Fetches a file of the driver's machine to a path at which there is none.
 pub(super) fn from_driver(
@@ -23,9 +23,46 @@ pub(super) fn from_driver(
     to: &Path,
     cancel: &Cancel,
 ) -> Result<(), TaskError> {
+    put(to, content.executable, |part| {
+        whole(pieces, content, part, cancel)
+    })
+}
+
+/// Fetches what a URL leads to, to a path at which there is nothing. Whether it can be
+/// executed nobody says, so it can be, as Spark has it.
+pub(super) fn from_url(url: &str, to: &Path, cancel: &Cancel) -> Result<(), TaskError> {
+    put(to, true, |part| {
+        let failed = |error: io::Error| no_room(part, &error);
+        let unread = |error: io::Error| TaskError::Failed(format!("cannot read it: {error}"));
+        let mut from = remote::open(url, 0).map_err(unread)?;
+        let mut file = private::create(part).map_err(failed)?;
+        let mut piece = vec![0; CHUNK];
+        loop {
+            cancel.check()?;
+            match from.read(&mut piece) {
+                Ok(0) => return Ok(()),
+                Ok(count) => file.write_all(&piece[..count]).map_err(failed)?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unread(error)),
+            }
+        }
+    })
+}
+
+/// Has a file written, and puts it in place when it is whole. Nobody writes to it from
+/// then on.
+fn put(
+    to: &Path,
+    executable: bool,
+    write: impl FnOnce(&Path) -> Result<(), TaskError>,
+) -> Result<(), TaskError> {
     let part = to.with_extension("part");
-    let fetched = whole(pieces, content, &part, cancel)
-        .and_then(|()| put(&part, to, content.executable).map_err(|error| no_room(to, &error)));
+    let mode = if executable { 0o500 } else { 0o400 };
+    let read_only = || {
+        fs::set_permissions(&part, Permissions::from_mode(mode))?;
+        fs::rename(&part, to)
+    };
+    let fetched = write(&part).and_then(|()| read_only().map_err(|error| no_room(to, &error)));
     if fetched.is_err() {
         // Whatever went wrong, none of it is of use.
         let _ = fs::remove_file(&part);
@@ -65,13 +102,6 @@ fn whole(
          {}): leave it as it is while a run goes on, and start the run again",
         content.digest
     )))
-}
-
-/// Puts a whole file in place. Nobody writes to it from now on.
-fn put(part: &Path, to: &Path, executable: bool) -> io::Result<()> {
-    let mode = if executable { 0o500 } else { 0o400 };
-    fs::set_permissions(part, Permissions::from_mode(mode))?;
-    fs::rename(part, to)
 }
 
 /// What went wrong on the disk of this host. Another one may have room.

@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use super::Pieces;
 use super::archive::unpack;
-use super::fetch::{from_driver, no_room};
+use super::fetch::{from_driver, from_url, no_room};
 use super::folder::TaskFolder;
-use crate::plan::split::Packing;
-use crate::plan::surroundings::{Brought, Content, Origin};
+use crate::hex::hex;
+use crate::plan::surroundings::{Brought, Origin, packing_of};
 use crate::storage::private;
 use crate::task::{Cancel, TaskContext, TaskError};
+use ring::digest::{SHA256, digest};
 
 /// The folder of all of it, within the work folder.
 const FOLDER: &str = "around";
@@ -113,27 +114,19 @@ impl Store {
 
     /// Where a file is, once it is there.
     fn have(&self, file: &Brought, context: &TaskContext) -> Result<PathBuf, TaskError> {
-        let Origin::Driver {
-            path: written,
-            content,
-        } = &file.from;
-        let Some(content) = content else {
-            let what = "the driver has not said what it has in it";
-            return Err(TaskError::Permanent(what.into()));
-        };
-        let name = name_of(content, file.unpacked.is_some());
+        let name = name_of(file)?;
         let path = self.folder.join(&name);
         let Some(fetching) = self.claim(&name, &path, &context.cancel)? else {
             return Ok(path);
         };
         let fetched = self.make_folder().and_then(|()| match file.unpacked {
             None => {
-                from_driver(&*self.pieces, content, &path, &context.cancel)?;
+                self.fetch(&file.from, &path, &context.cancel)?;
                 let stamp = Stamp::of(&path).map_err(|error| no_room(&path, &error))?;
                 Ok(Some(stamp))
             }
             Some(most) => {
-                self.unpack((written, content), &path, most, context)?;
+                self.unpack(&file.from, &path, most, context)?;
                 Ok(None)
             }
         });
@@ -141,19 +134,31 @@ impl Store {
         Ok(path)
     }
 
+    /// Fetches a file to a path.
+    fn fetch(&self, from: &Origin, to: &Path, cancel: &Cancel) -> Result<(), TaskError> {
+        match from {
+            Origin::Driver { content, .. } => {
+                let content = content.as_ref().ok_or_else(unknown)?;
+                from_driver(&*self.pieces, content, to, cancel)
+            }
+            Origin::Remote { url } => from_url(url, to, cancel),
+        }
+    }
+
     /// Fetches an archive, and has what is in it in a folder.
     fn unpack(
         &self,
-        (written, content): (&str, &Content),
+        from: &Origin,
         to: &Path,
         most: u64,
         context: &TaskContext,
     ) -> Result<(), TaskError> {
-        let packing = Packing::of_archive(written).ok_or_else(|| {
+        let packing = packing_of(from.written()).ok_or_else(|| {
             TaskError::Permanent("its name is that of no archive which can be unpacked".into())
         })?;
         let (packed, part) = (to.with_extension("packed"), to.with_extension("part-d"));
-        let unpacked = from_driver(&*self.pieces, content, &packed, &context.cancel)
+        let unpacked = self
+            .fetch(from, &packed, &context.cancel)
             .and_then(|()| unpack(&packed, packing, &part, most, context))
             .and_then(|()| fs::rename(&part, to).map_err(|error| no_room(to, &error)));
         let _ = fs::remove_file(&packed);
@@ -221,14 +226,25 @@ impl Store {
     }
 }
 
-/// The name in the folder of a file with this in it.
-fn name_of(content: &Content, unpacked: bool) -> String {
-    let kind = match (unpacked, content.executable) {
+/// What a file is called in the folder.
+fn name_of(file: &Brought) -> Result<String, TaskError> {
+    let (digest, executable) = match &file.from {
+        Origin::Driver { content, .. } => {
+            let content = content.as_ref().ok_or_else(unknown)?;
+            (content.digest.clone(), content.executable)
+        }
+        Origin::Remote { url } => (hex(digest(&SHA256, url.as_bytes()).as_ref()), true),
+    };
+    let kind = match (file.unpacked.is_some(), executable) {
         (true, _) => "-d",
         (false, true) => "-x",
         (false, false) => "",
     };
-    format!("{}{kind}", content.digest)
+    Ok(format!("{digest}{kind}"))
+}
+
+fn unknown() -> TaskError {
+    TaskError::Permanent("the driver has not said what it has in it".into())
 }
 
 impl From<Why> for TaskError {

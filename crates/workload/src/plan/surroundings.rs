@@ -45,6 +45,35 @@ pub enum Origin {
         /// What it has in it, once that is known.
         content: Option<Content>,
     },
+    /// On a web server or in an object store, where executors fetch it.
+    Remote {
+        /// Its URL.
+        url: String,
+    },
+}
+
+impl Origin {
+    /// Where something is that is written like this: as a URL, or as a path.
+    pub fn of(written: &str) -> Self {
+        let scheme = written.split_once("://").map(|(scheme, _)| scheme);
+        match scheme.filter(|it| !it.eq_ignore_ascii_case("file")) {
+            Some(_) => Self::Remote {
+                url: written.to_owned(),
+            },
+            None => Self::Driver {
+                path: written.to_owned(),
+                content: None,
+            },
+        }
+    }
+
+    /// Its path or URL.
+    pub fn written(&self) -> &str {
+        match self {
+            Self::Driver { path, .. } => path,
+            Self::Remote { url } => url,
+        }
+    }
 }
 
 /// What a file of the driver's machine has in it.
@@ -123,12 +152,18 @@ pub fn named(entry: &str) -> Result<(&str, &str), String> {
     Ok((path, name))
 }
 
+/// How an archive is packed, by its path or URL; none if it has the name of no archive that
+/// can be unpacked.
+pub fn packing_of(written: &str) -> Option<Packing> {
+    Packing::of_archive(written)
+}
+
 /// Whether a path has the name of an archive that can be unpacked.
 ///
 /// # Errors
 /// It has not: what is wrong with it, to follow it.
 pub fn check_archive(path: &str) -> Result<(), String> {
-    if Packing::of_archive(path).is_some() {
+    if packing_of(path).is_some() {
         return Ok(());
     }
     let ends = Packing::archives();
@@ -176,6 +211,8 @@ mod tests {
             ("/a/b#c", ("/a/b", "c")),
             ("a#1/b", ("a#1/b", "b")),
             ("a#1/b#c", ("a#1/b", "c")),
+            ("https://h/a.txt", ("https://h/a.txt", "a.txt")),
+            ("s3://bucket/a?b#c", ("s3://bucket/a?b", "c")),
         ] {
             assert_eq!(named(entry), Ok(wanted), "{entry}");
         }

@@ -50,8 +50,8 @@ properties! {
     pub EXECUTOR_ENV: Family<String> = text("spark.executorEnv.NAME").family();
 
     /// Files that are brought to executors: commands start in a folder of their own, with
-    /// these in it. `PATH#NAME` gives one another name than its own. `files` of a job
-    /// file says the same.
+    /// these in it. `PATH#NAME` gives one another name than its own. A URL of a web server or
+    /// an object store is fetched by the executors. `files` of a job file says the same.
     pub FILES: Property<Vec<String>> = list("spark.files").default("");
 
     /// Archives that are brought to executors: in the folder in which commands start, a folder of

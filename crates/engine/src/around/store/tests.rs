@@ -5,11 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
-use ring::digest::{SHA256, digest};
 
 use super::*;
 use crate::around::PIECE;
-use crate::hex::hex;
+use crate::plan::surroundings::Content;
 use crate::task::test_context;
 
 /// A driver with one file, and how often its first piece was asked for.
