@@ -32,6 +32,9 @@ const READ_THROUGH: &[(&str, &str)] = &[
 const NO_PROPERTIES: &[&str] = &[
     "mesquite.1",
     "mesquite.schema.json",
+    // Events of ours in an event log.
+    "mesquite.Cluster",
+    "mesquite.Offers",
     "mesquite.v1.rs",
     // Told of a job in an event log of Spark, and never set.
     "spark.job.tags",
