@@ -237,3 +237,41 @@ fn who_wants_no_colours_sees_none_and_a_dumb_terminal_no_bars() {
     let begun = |row: &String| row.starts_with("stage ") && row.ends_with("(slower): 4 tasks");
     assert!(rows.iter().any(begun), "{rows:#?}");
 }
+
+/// A task that looks at the terminal until an overview of its own run is in it, and ends that.
+const LOOKED_AT: &str = "
+name = 'looked at'
+[dataset.one]
+items = ['x']
+[dataset.looks]
+from = 'one'
+pipe = '''
+at=$(dirname $TMUX_SOCKET)
+until tmux -S $TMUX_SOCKET capture-pane -p > $at/seen && grep -q active $at/seen; do sleep 0.05; done
+tmux -S $TMUX_SOCKET send-keys q; cat'''
+[[action]]
+count = 'looks'
+";
+
+#[test]
+fn an_overview_stands_in_the_terminal_until_a_key_ends_it() {
+    let Some(terminal) = Terminal::new(80) else {
+        return;
+    };
+    let script = "
+        $MESQUITE run job.toml --master 'local[2]' --conf spark.ui.port=0 > ended 2> told &
+        until grep -q 'pages at' told; do sleep 0.05; done
+        $MESQUITE top $(sed -n 's/^pages at //p' told); echo top ended with $?
+        wait; cat ended";
+    let rows = terminal.run(LOOKED_AT, script);
+    let seen = fs::read_to_string(terminal.path().join("seen")).expect("it was seen");
+    for wanted in [
+        "looked at  running for ",
+        "0 of 1 task, 1 running",
+        "q ends this",
+    ] {
+        assert!(seen.contains(wanted), "{wanted}: {seen}");
+    }
+    // What stood there before stands there again.
+    assert_eq!(rows[..3], ["top ended with 0", "1", "exit 0"], "{rows:#?}");
+}

@@ -54,6 +54,11 @@ pub enum Command {
     /// As long as its run lasts: that is asked, by its pages. Exits with 1 if the run, the
     /// attempt or its executor is gone, or if it wrote nothing.
     Logs(LogsArgs),
+    /// Shows a run in the terminal: its stages, executors, and what it told last
+    ///
+    /// Asks the pages of a run, or a history, or any application of Spark; on a terminal
+    /// again and again until `q` is pressed, otherwise once.
+    Top(TopArgs),
     /// Prints the JSON schema of job files, for editors
     Schema,
     /// Prints what a shell needs to complete commands and options
@@ -196,6 +201,25 @@ pub struct LogsArgs {
     /// A file with the password of the pages
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+/// `mesquite top`.
+#[derive(clap::Args)]
+pub struct TopArgs {
+    /// Where its pages are, http://127.0.0.1:4040 if it is not said; or a folder of event
+    /// logs
+    #[arg(value_name = "URL|DIR")]
+    pub whom: Option<String>,
+    /// The id of the application, where there are several; otherwise the one that began
+    /// last of those that run
+    #[arg(long, value_name = "ID")]
+    pub app: Option<String>,
+    /// A file with the password of the pages
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Show it once, also on a terminal
+    #[arg(long)]
+    pub once: bool,
 }
 
 /// `mesquite completions`.

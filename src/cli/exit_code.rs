@@ -12,6 +12,7 @@ use mesquite_status::history::HistoryError;
 
 use super::console::Console;
 use super::settings::SettingsError;
+use super::top::NotSeen;
 use crate::backend::ending::{NO_AGENT, TERMINATED};
 use crate::driver::run::RunError;
 use crate::executor::ExecutorError;
@@ -71,6 +72,9 @@ pub enum Failure {
     /// What an attempt wrote cannot be shown.
     #[error("{0}")]
     Logs(String),
+    /// A run could not be looked at.
+    #[error(transparent)]
+    NotSeen(NotSeen),
     /// The items that failed could not be written down.
     #[error("cannot write the failed items to {}", path.display())]
     Failed {
@@ -104,6 +108,7 @@ impl Failure {
             Self::Output(_)
             | Self::NothingUsable(_)
             | Self::Runtime(_)
+            | Self::NotSeen(_)
             | Self::Failed { .. }
             | Self::Logs(_)
             | Self::Answer(_)

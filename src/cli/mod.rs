@@ -27,6 +27,7 @@ pub mod settings;
 pub mod signals;
 pub mod telemetry;
 pub mod tls;
+pub mod top;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -84,6 +85,7 @@ fn dispatch(
             let out = io::stdout();
             logs::run(&args, out.is_terminal(), &mut out.lock())
         }
+        Command::Top(args) => top::run(&args, console, &mut io::stdout().lock()),
         Command::Schema => paper::schema(&mut io::stdout().lock()),
         Command::Completions(args) => paper::completions(&args, &mut io::stdout().lock()),
         Command::Man(args) => paper::manual(&args, &mut io::stdout().lock()),

@@ -262,6 +262,12 @@ def same(server, ours, app):
     return len(routes) + 5
 
 
+def overview(binary, url, app):
+    """What `mesquite top` shows of it, but the first line, which has the time of what still runs."""
+    words = [binary, "top", "--once", "--app", app, url]
+    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[1:]
+
+
 def all_same(binary, server, log, apps):
     """The same for all applications, and the list of them."""
     with Ours(binary, log) as ours:
@@ -269,6 +275,10 @@ def all_same(binary, server, log, apps):
         wrong = list(differences(path, json.loads(server.page(path)), json.loads(ours.page(path)), "applications"))
         if wrong:
             fail("the lists of applications differ:\n" + "\n".join(wrong))
+        for app in apps:
+            there, here = (overview(binary, it, app) for it in (f"http://127.0.0.1:{server.port}", ours.url))
+            if there != here:
+                fail(f"mesquite top shows of {app}, there and here: {there} {here}")
         return sum(same(server, ours, app) for app in sorted(apps))
 
 

@@ -20,6 +20,13 @@ def told(*words, code=0):
     return done.stdout
 
 
+def overview(binary, url, app):
+    """`mesquite top`, a client of the API as well."""
+    shown = subprocess.run([binary, "top", "--once", "--app", app, url], capture_output=True, text=True)
+    if shown.returncode != 0 or app not in shown.stdout or "2 failed attempts" not in shown.stdout:
+        fail(f"mesquite top {url}: {shown.stdout}{shown.stderr}")
+
+
 def ask(url, app):
     """All that they can ask of an application."""
     client = lambda *words: json.loads(told("spark-history-cli", "--server", url, "--json", "-a", app, *words))

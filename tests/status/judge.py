@@ -29,6 +29,7 @@ def main():
             browser.watch_a_run(seen, run)
             metrics.of_a_run(run, folder)
             clients.ask(run.url, run.app)
+            clients.overview(binary, run.url, run.app)
             run.let_go("last")
             run.end()
             browser.sees_the_end(seen)
@@ -36,6 +37,7 @@ def main():
                 browser.read_the_history(seen, history, run.app)
                 metrics.of_the_history(history)
                 clients.ask(history.url, run.app)
+                clients.overview(binary, history.url, run.app)
                 clients.read_the_log(log / run.app)
             alone = folder / "alone.html"
             History.export(binary, log, run.app, alone)
