@@ -334,6 +334,7 @@ def main():
                 run(binary, folder, JOB, log, 0, "--master", "local[2]"),
                 run(binary, folder, JOB, log, 0, "--master", "local-cluster[2,1,512]", "--conf", "spark.eventLog.compress=true"),
                 run(binary, folder, FAILS, log, 1, "--master", "local[2,2]"),
+                run(binary, folder, JOB, log, 0, "--master", "local[2]", "--conf", "spark.eventLog.rolling.enabled=true"),
                 run(binary, folder, JOB, log, 0, *mesos),
                 run(binary, folder, JOB, log, 0, *mesos, "--conf", "spark.mesos.coarse=false"),
                 run(binary, folder, FAILS, log, 1, *mesos),

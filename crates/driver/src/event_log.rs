@@ -1,14 +1,15 @@
-//! The event log of a run: its file, and the thread that writes it.
+//! The event log of a run: the thread that writes it.
 //!
-//! Responsible for where the log is and what it is called while the run lasts and after
-//! it, and for its bytes on the disk. What its lines say is
-//! [`mesquite_core::event_log`]'s business. A log that cannot be written any more is
-//! given up with a warning; the run goes on.
+//! Responsible for when lines are written, and for what becomes of a log that cannot be
+//! written any more: it is given up with a warning, and the run goes on. Where it is, is
+//! the business of [`place`], its bytes that of [`files`], and what its lines say that of
+//! [`mesquite_core::event_log`].
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+mod files;
+mod place;
+
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -18,20 +19,16 @@ use mesquite_core::facts::Happened;
 
 use crate::conf::Conf;
 use crate::conf::properties::event_log::{
-    EVENT_LOG, EVENT_LOG_COMPRESS, EVENT_LOG_DIR, EVENT_LOG_OVERWRITE,
+    EVENT_LOG, EVENT_LOG_COMPRESS, EVENT_LOG_DIR, EVENT_LOG_ROLLING, EVENT_LOG_ROLLING_SIZE,
 };
 use crate::feed::{Entry, Feed, now};
 use crate::plan::application::Application;
 
+use self::files::Files;
+use self::place::{Place, folder};
+
 /// What was written reaches the file after so long, if nothing else happens.
 const FLUSH: Duration = Duration::from_secs(1);
-
-/// Behind the name of a log whose run lasts.
-const IN_PROGRESS: &str = ".inprogress";
-
-/// Its user writes it; others who are in the folder's group may read it, such as a
-/// history server.
-const MODE: u32 = 0o640;
 
 /// Why there is no event log.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +56,7 @@ pub enum EventLogError {
 /// The log of a run that lasts.
 pub(super) struct LogWriter {
     feed: Feed<io::Result<()>>,
-    path: PathBuf,
+    lasting: PathBuf,
     in_the_end: PathBuf,
 }
 
@@ -94,47 +91,26 @@ impl LogWriter {
         if !is_wanted(conf) {
             return Ok(None);
         }
-        let folder = folder(&conf.get(&EVENT_LOG_DIR))?;
-        let compress = conf.get(&EVENT_LOG_COMPRESS);
-        let name = format!("{}{}", about.app_id, if compress { ".zstd" } else { "" });
-        let path = folder.join(&name);
-        let growing = folder.join(format!("{name}{IN_PROGRESS}"));
-        let replaces = goes_on || conf.get(&EVENT_LOG_OVERWRITE);
-        if let Some(there) = [&path, &growing]
-            .into_iter()
-            .find(|it| it.exists() && !replaces)
-        {
-            return Err(EventLogError::Exists(there.clone()));
-        }
+        let place = Place::of(&about.app_id, conf)?;
+        place.make(goes_on, conf)?;
+        let growing = place.part(1);
         let failed = |error| EventLogError::File {
             path: growing.clone(),
             error,
         };
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(MODE)
-            .open(&growing)
-            .map_err(failed)?;
-        // Held as long as this process lives: by it `mesquite history` tells a run that
-        // lasts from one that was cut off. Where files cannot be locked it goes by time.
-        let _ = file.try_lock();
+        let (lasting, in_the_end) = (place.lasting(), place.path().to_owned());
+        let compress = conf.get(&EVENT_LOG_COMPRESS);
+        let rolls = conf.get(&EVENT_LOG_ROLLING);
+        let most = rolls.then(|| conf.get(&EVENT_LOG_ROLLING_SIZE).0);
+        let files = Files::begin(place, compress, most).map_err(failed)?;
         let about = about.clone();
         let log = EventLog::new(Arc::clone(&application.plan));
-        let sink = Sink::new(file, compress).map_err(failed)?;
-        let (from, to) = (growing.clone(), path.clone());
-        let feed = Feed::start("event-log", move |facts| {
-            if let Some(file) = write(log, &about, sink, facts)? {
-                file.sync_all()?;
-                std::fs::rename(from, to)?;
-            }
-            Ok(())
-        });
+        let feed = Feed::start("event-log", move |facts| write(log, &about, files, facts));
+        let feed = feed.map_err(failed)?;
         Ok(Some(Self {
-            feed: feed.map_err(failed)?,
-            path: growing,
-            in_the_end: path,
+            feed,
+            lasting,
+            in_the_end,
         }))
     }
 
@@ -151,13 +127,13 @@ impl LogWriter {
     pub(super) fn end(self) -> Result<PathBuf, String> {
         let Self {
             feed,
-            path,
+            lasting,
             in_the_end,
         } = self;
         let result = feed.end();
         let result = result.unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
         result.map(|()| in_the_end).map_err(|error| {
-            let path = path.display();
+            let path = lasting.display();
             format!("the event log {path} cannot be written, and ends where it is: {error}")
         })
     }
@@ -167,13 +143,13 @@ impl LogWriter {
 fn write(
     mut log: EventLog,
     about: &AboutRun,
-    mut sink: Sink,
+    mut files: Files,
     receiver: &Receiver<Entry>,
-) -> io::Result<Option<File>> {
+) -> io::Result<()> {
     let mut lines = Vec::new();
     log.begin(about, &mut lines);
-    sink.write(&lines)?;
-    sink.flush()?;
+    files.write(&lines)?;
+    files.flush()?;
     let mut is_flushed = true;
     loop {
         match receiver.recv_timeout(FLUSH) {
@@ -182,93 +158,29 @@ fn write(
                 for happened in facts.iter() {
                     log.add(happened, &mut lines);
                 }
-                sink.write(&lines)?;
+                files.write(&lines)?;
                 is_flushed = false;
             }
             Err(RecvTimeoutError::Timeout) => {
                 lines.clear();
                 log.time_passes(now(), &mut lines);
-                sink.write(&lines)?;
+                files.write(&lines)?;
                 if !(is_flushed && lines.is_empty()) {
-                    sink.flush()?;
+                    files.flush()?;
                 }
                 is_flushed = true;
             }
             Ok(Entry::End) => break,
             Err(RecvTimeoutError::Disconnected) => {
-                sink.flush()?;
-                return Ok(None);
+                files.flush()?;
+                return Ok(());
             }
         }
     }
     lines.clear();
     log.end(now(), &mut lines);
-    sink.write(&lines)?;
-    sink.finish().map(Some)
-}
-
-/// Where lines go.
-enum Sink {
-    Plain(BufWriter<File>),
-    Compressed(Box<zstd::stream::write::Encoder<'static, BufWriter<File>>>),
-}
-
-impl Sink {
-    fn new(file: File, compress: bool) -> io::Result<Self> {
-        let file = BufWriter::new(file);
-        Ok(if compress {
-            Self::Compressed(Box::new(zstd::stream::write::Encoder::new(file, 1)?))
-        } else {
-            Self::Plain(file)
-        })
-    }
-
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.write_all(lines),
-            Self::Compressed(encoder) => encoder.write_all(lines),
-        }
-    }
-
-    /// What was written can be read from now on.
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(file) => file.flush(),
-            Self::Compressed(encoder) => encoder.flush(),
-        }
-    }
-
-    fn finish(self) -> io::Result<File> {
-        let file = match self {
-            Self::Plain(file) => file,
-            Self::Compressed(encoder) => encoder.finish()?,
-        };
-        file.into_inner().map_err(io::IntoInnerError::into_error)
-    }
-}
-
-/// The folder that a setting names.
-fn folder(text: &str) -> Result<PathBuf, EventLogError> {
-    let wrong = |why: String| Err(EventLogError::Place(why));
-    let path = match text.split_once(':') {
-        Some(("file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
-        Some((scheme, _)) if !scheme.contains('/') => {
-            return wrong(format!(
-                "`{text}` is not a folder of this machine; this version writes event logs to no \
-                 other place"
-            ));
-        }
-        _ => text,
-    };
-    let path = Path::new(path);
-    if path.is_dir() {
-        Ok(path.to_owned())
-    } else {
-        wrong(format!(
-            "there is no folder {}; make it, or name another one",
-            path.display()
-        ))
-    }
+    files.write(&lines)?;
+    files.finish()
 }
 
 #[cfg(test)]
@@ -276,6 +188,47 @@ mod tests {
     use super::*;
     use crate::conf::Source;
     use crate::plan::ApplicationBuilder;
+
+    #[test]
+    fn a_log_that_rolls_is_a_folder_of_files_that_follow_each_other() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().to_string_lossy().into_owned();
+        let conf = Conf::builder()
+            .set(Source::ConfOption, "spark.eventLog.dir", &*place)
+            .set(Source::ConfOption, "spark.eventLog.rolling.enabled", "true")
+            .build()
+            .expect("good settings");
+        let log = folder.path().join("eventlog_v2_a");
+        let names = || {
+            let files = std::fs::read_dir(&log).expect("a folder");
+            let names = files.map(|it| it.expect("a file").file_name().into_string());
+            let mut names: Vec<_> = names.map(|it| it.expect("text")).collect();
+            names.sort();
+            names
+        };
+        for goes_on in [false, true] {
+            let place = Place::of("a", &conf).expect("a place");
+            place.make(goes_on, &conf).expect("made");
+            let mut files = Files::begin(place, false, Some(4)).expect("begun");
+            for line in ["one\n", "two\n", "three\n"] {
+                files.write(line.as_bytes()).expect("written");
+                files.flush().expect("written");
+            }
+            let all = [
+                "appstatus_a.inprogress",
+                "events_1_a",
+                "events_2_a",
+                "events_3_a",
+            ];
+            assert_eq!(names(), all);
+            files.finish().expect("ended");
+            assert_eq!(names()[0], "appstatus_a");
+            let last = std::fs::read_to_string(log.join("events_3_a"));
+            assert_eq!(last.expect("readable"), "three\n");
+        }
+        let again = Place::of("a", &conf).expect("a place").make(false, &conf);
+        assert!(matches!(again, Err(EventLogError::Exists(it)) if it == log));
+    }
 
     #[test]
     fn a_log_that_is_not_ended_stays_one_of_a_run_that_was_cut_off() {

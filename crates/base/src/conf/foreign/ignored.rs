@@ -168,7 +168,6 @@ pub static IGNORED: &[Foreign] = &[
             "spark.eventLog.logBlockUpdates.enabled",
             "spark.eventLog.logStageExecutorMetrics",
             "spark.eventLog.longForm.enabled",
-            "spark.eventLog.rolling.*",
             "spark.eventLog.unknownRecord.maxSize",
         ],
     },

@@ -10,10 +10,6 @@ use super::Foreign;
 /// The table. The first entry that matches tells the reason.
 pub static REFUSED: &[Foreign] = &[
     Foreign {
-        reason: "the event log of a run is one file in this version",
-        names: &["spark.eventLog.rolling.enabled"],
-    },
-    Foreign {
         reason: "pages know no users: mesquite.ui.password.file gives them a password, \
                  spark.ui.enabled=false does without them",
         names: &[

@@ -1,6 +1,8 @@
 //! Properties of the event log.
 
-use crate::conf::property::{Property, boolean, properties, text};
+use crate::conf::property::{Property, boolean, properties, size, text};
+use crate::conf::units::SizeUnit;
+use crate::conf::value::ByteSize;
 
 properties! {
     title: "Event log";
@@ -22,4 +24,15 @@ properties! {
     /// Whether a log of the same name is replaced. Without it the run does not begin.
     pub EVENT_LOG_OVERWRITE: Property<bool> =
         boolean("spark.eventLog.overwrite").default("false");
+
+    /// Whether the event log is a folder, `eventlog_v2_` and the application's id, of files
+    /// that follow each other, so that none of them grows for ever.
+    pub EVENT_LOG_ROLLING: Property<bool> =
+        boolean("spark.eventLog.rolling.enabled").default("false");
+
+    /// About how large such a file becomes before the next one is begun; compressed, if the
+    /// log is.
+    pub EVENT_LOG_ROLLING_SIZE: Property<ByteSize> =
+        size("spark.eventLog.rolling.maxFileSize", SizeUnit::Bytes, ByteSize::from_mib(10))
+            .default("128m");
 }

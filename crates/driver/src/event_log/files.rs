@@ -1,0 +1,137 @@
+//! The bytes of an event log on the disk.
+//!
+//! Responsible for lines that go to one file or, where logs roll, to one after the other,
+//! compressed or not. Called by the thread that writes the log; says nothing of what the
+//! lines mean.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+
+use super::place::{Place, create};
+
+/// A log that grows.
+pub(super) struct Files {
+    place: Place,
+    compress: bool,
+    /// How many bytes a file has at most, but for lines that come together.
+    most: Option<u64>,
+    part: u32,
+    sink: Sink,
+}
+
+impl Files {
+    /// Begins a log. `most` bytes are a part, if it has parts.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(super) fn begin(place: Place, compress: bool, most: Option<u64>) -> io::Result<Self> {
+        let part = 1;
+        let sink = Sink::new(create(&place.part(part))?, compress)?;
+        Ok(Self {
+            place,
+            compress,
+            most,
+            part,
+            sink,
+        })
+    }
+
+    /// Writes whole lines.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if self.most.is_some_and(|most| self.sink.written() >= most) {
+            self.part += 1;
+            // The next one is there and held before this one is let go.
+            let next = Sink::new(create(&self.place.part(self.part))?, self.compress)?;
+            std::mem::replace(&mut self.sink, next).finish()?;
+        }
+        self.sink.write(lines)
+    }
+
+    /// What was written can be read from now on.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
+    }
+
+    /// The run is over, and all of its log is on the disk.
+    ///
+    /// # Errors
+    /// The disk.
+    pub(super) fn finish(self) -> io::Result<()> {
+        let file = self.sink.finish()?;
+        file.sync_all()?;
+        self.place.over()
+    }
+}
+
+/// Where lines go.
+enum Sink {
+    Plain(BufWriter<Counted>),
+    Compressed(Box<zstd::stream::write::Encoder<'static, BufWriter<Counted>>>),
+}
+
+impl Sink {
+    fn new(file: File, compress: bool) -> io::Result<Self> {
+        let file = BufWriter::new(Counted { file, written: 0 });
+        Ok(if compress {
+            Self::Compressed(Box::new(zstd::stream::write::Encoder::new(file, 1)?))
+        } else {
+            Self::Plain(file)
+        })
+    }
+
+    /// Bytes that have reached the file.
+    fn written(&self) -> u64 {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Compressed(encoder) => encoder.get_ref(),
+        };
+        file.get_ref().written
+    }
+
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.write_all(lines),
+            Self::Compressed(encoder) => encoder.write_all(lines),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Compressed(encoder) => encoder.flush(),
+        }
+    }
+
+    fn finish(self) -> io::Result<File> {
+        let file = match self {
+            Self::Plain(file) => file,
+            Self::Compressed(encoder) => encoder.finish()?,
+        };
+        let counted = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(counted.file)
+    }
+}
+
+/// A file, and what has gone into it.
+struct Counted {
+    file: File,
+    written: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
