@@ -8,6 +8,7 @@
 //! milliseconds since the Unix epoch, as in a log.
 
 pub mod attempts;
+mod cells;
 pub mod column;
 pub mod executors;
 pub mod jobs;
@@ -125,7 +126,6 @@ impl Store {
 
     /// Gives back room that was kept for more. To be called when nothing more will come.
     pub fn shrink(&mut self) {
-        self.attempts.shrink();
         for stage in &mut self.stages {
             stage.shrink();
         }

@@ -1,6 +1,6 @@
 //! All attempts at tasks of an application, as columns. Pure.
 //!
-//! Responsible for keeping a million of them exactly, in about 80 bytes each, so that
+//! Responsible for keeping a million of them exactly, in some 10 to 40 bytes each, so that
 //! quantiles, pages and sums need no samples. A row is an attempt; rows are in the order
 //! in which attempts began. What few attempts have, such as the reason of a failure, is
 //! kept beside the columns.
@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::column::{Column, Name};
+use super::column::{Column, Name, Sequence};
 use super::measures::{Measure, Measures};
 
 /// What an attempt has come to.
@@ -103,16 +103,16 @@ pub const LOCALITIES: [&str; 6] = [
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attempts {
-    stages: Vec<u32>,
-    launched: Vec<u64>,
-    executors: Vec<Name>,
-    hosts: Vec<Name>,
-    localities: Vec<u8>,
-    flags: Vec<u8>,
-    tasks: Column,
-    indices: Column,
-    partitions: Column,
-    attempts: Column,
+    stages: Sequence,
+    launched: Sequence,
+    executors: Sequence,
+    hosts: Sequence,
+    localities: Sequence,
+    tasks: Sequence,
+    indices: Sequence,
+    partitions: Sequence,
+    attempts: Sequence,
+    flags: Column,
     durations: Column,
     measures: [Column; Measure::ALL.len()],
     getting_result: BTreeMap<u32, u64>,
@@ -122,8 +122,7 @@ pub struct Attempts {
 impl Attempts {
     /// How many there are.
     pub fn len(&self) -> u32 {
-        // Rows are numbered with 32 bits: `begin` takes no more.
-        self.stages.len() as u32
+        self.stages.len()
     }
 
     /// Whether there is none.
@@ -134,33 +133,32 @@ impl Attempts {
     /// Adds an attempt of the stage at this place; its row. None when all numbers of
     /// rows are taken.
     pub(super) fn begin(&mut self, stage: u32, began: &Began) -> Option<u32> {
-        let row = u32::try_from(self.stages.len())
-            .ok()
-            .filter(|it| *it < u32::MAX)?;
-        self.stages.push(stage);
+        let row = Some(self.len()).filter(|it| *it < u32::MAX)?;
+        self.stages.push(stage.into());
         self.launched.push(began.launched);
-        self.executors.push(began.executor);
-        self.hosts.push(began.host);
-        self.localities.push(began.locality);
+        self.executors.push(began.executor.0.into());
+        self.hosts.push(began.host.0.into());
+        self.localities.push(began.locality.into());
+        self.tasks.push(began.task);
+        self.indices.push(began.index.into());
+        self.partitions.push(began.partition.into());
+        self.attempts.push(began.attempt.into());
         let speculative = if began.speculative { SPECULATIVE } else { 0 };
-        self.flags.push(State::Running as u8 | speculative);
-        self.tasks.set(row, began.task);
-        self.indices.set(row, began.index.into());
-        self.partitions.set(row, began.partition.into());
-        self.attempts.set(row, began.attempt.into());
+        self.flags
+            .set(row, (State::Running as u8 | speculative).into());
         Some(row)
     }
 
     pub(super) fn end(&mut self, row: u32, ended: &Ended) {
-        let at = row as usize;
         let measured = if ended.measures.is_some() {
             MEASURED
         } else {
             0
         };
-        self.flags[at] = (self.flags[at] & !STATE) | ended.state as u8 | measured;
-        self.durations
-            .set(row, ended.finished.saturating_sub(self.launched[at]));
+        let flags = (self.flags(row) & !STATE) | ended.state as u8 | measured;
+        self.flags.set(row, flags.into());
+        let took = ended.finished.saturating_sub(self.launched(row));
+        self.durations.set(row, took);
         if let Some(measures) = &ended.measures {
             for (column, value) in self.measures.iter_mut().zip(measures.0) {
                 column.set(row, value);
@@ -174,28 +172,13 @@ impl Attempts {
         }
     }
 
-    pub(super) fn shrink(&mut self) {
-        self.stages.shrink_to_fit();
-        self.launched.shrink_to_fit();
-        self.executors.shrink_to_fit();
-        self.hosts.shrink_to_fit();
-        self.localities.shrink_to_fit();
-        self.flags.shrink_to_fit();
-        let named = [
-            &mut self.tasks,
-            &mut self.indices,
-            &mut self.partitions,
-            &mut self.attempts,
-            &mut self.durations,
-        ];
-        for column in named.into_iter().chain(&mut self.measures) {
-            column.shrink();
-        }
+    fn flags(&self, row: u32) -> u8 {
+        self.flags.get(row) as u8
     }
 
     /// Its stage's place in the store.
     pub fn stage(&self, row: u32) -> u32 {
-        self.stages[row as usize]
+        self.stages.get(row) as u32
     }
 
     /// The attempt's number.
@@ -220,7 +203,7 @@ impl Attempts {
 
     /// When it began: milliseconds since the Unix epoch.
     pub fn launched(&self, row: u32) -> u64 {
-        self.launched[row as usize]
+        self.launched.get(row)
     }
 
     /// How long it took from its launch to its end, in milliseconds; nothing of one that
@@ -265,32 +248,32 @@ impl Attempts {
 
     /// Where it ran.
     pub fn executor(&self, row: u32) -> Name {
-        self.executors[row as usize]
+        Name(self.executors.get(row) as u32)
     }
 
     /// On which host.
     pub fn host(&self, row: u32) -> Name {
-        self.hosts[row as usize]
+        Name(self.hosts.get(row) as u32)
     }
 
     /// How near its input, as Spark writes it.
     pub fn locality(&self, row: u32) -> &'static str {
-        LOCALITIES[usize::from(self.localities[row as usize])]
+        LOCALITIES[self.localities.get(row) as usize]
     }
 
     /// What it has come to.
     pub fn state(&self, row: u32) -> State {
-        State::ALL[usize::from(self.flags[row as usize] & STATE)]
+        State::ALL[usize::from(self.flags(row) & STATE)]
     }
 
     /// Whether it is a copy of one that took too long.
     pub fn is_speculative(&self, row: u32) -> bool {
-        self.flags[row as usize] & SPECULATIVE != 0
+        self.flags(row) & SPECULATIVE != 0
     }
 
     /// Whether it told what it measured.
     pub fn is_measured(&self, row: u32) -> bool {
-        self.flags[row as usize] & MEASURED != 0
+        self.flags(row) & MEASURED != 0
     }
 
     /// A measure; 0 if it told of none.

@@ -3,51 +3,114 @@
 //! Responsible for the columns that [attempts](super::attempts) are made of, for texts
 //! that come again and again, and for sets of small numbers. Knows nothing of tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-/// The value in a cell that says: too large for it, look beside.
-const BESIDE: u32 = u32::MAX;
+use super::cells::{Cells, ROWS};
 
-/// A number for each row: four bytes, and nothing at all as long as every one is 0.
+/// A number for each row, in as few bytes as the largest of a thousand takes; nothing at
+/// all where every one is 0. Rows are set in any order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Column {
-    cells: Vec<u32>,
-    large: BTreeMap<u32, u64>,
-}
+pub struct Column(Vec<Cells>);
 
 impl Column {
     /// The number of a row; 0 if none was set.
     pub fn get(&self, row: u32) -> u64 {
-        match self.cells.get(row as usize) {
-            None => 0,
-            Some(&BESIDE) => self.large.get(&row).copied().unwrap_or(0),
-            Some(&cell) => u64::from(cell),
-        }
+        let (chunk, at) = place(row);
+        self.0.get(chunk).map_or(0, |it| it.get(at))
     }
 
     /// Sets the number of a row.
     pub fn set(&mut self, row: u32, value: u64) {
-        let at = row as usize;
-        if at >= self.cells.len() {
+        let (chunk, at) = place(row);
+        if chunk >= self.0.len() {
             if value == 0 {
                 return;
             }
-            self.cells.resize(at + 1, 0);
+            self.0.resize(chunk + 1, Cells::Zeros);
         }
-        let small = u32::try_from(value).unwrap_or(BESIDE);
-        self.cells[at] = small;
-        if small == BESIDE {
-            self.large.insert(row, value);
+        self.0[chunk].set(at, value);
+    }
+}
+
+/// The chunk of a row, and its place there.
+const fn place(row: u32) -> (usize, usize) {
+    (row as usize / ROWS, row as usize % ROWS)
+}
+
+/// A number for each row, which comes when the row does, and is near the last ones or
+/// counts on from them: what is kept is how far it is from that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sequence {
+    chunks: Vec<Chunk>,
+    len: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Chunk {
+    first: u64,
+    /// 1 if they count on, as far as the first two tell.
+    step: u64,
+    /// How far each is from where it would be.
+    off: Cells,
+}
+
+impl Chunk {
+    const fn expected(&self, at: usize) -> u64 {
+        self.first.wrapping_add(self.step * at as u64)
+    }
+}
+
+impl Sequence {
+    /// How many rows there are.
+    pub const fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Adds a row. There are less than `u32::MAX`.
+    pub fn push(&mut self, value: u64) {
+        let (_, at) = place(self.len);
+        self.len += 1;
+        if at == 0 {
+            self.chunks.push(Chunk {
+                first: value,
+                step: 0,
+                off: Cells::Zeros,
+            });
+            return;
+        }
+        if let Some(chunk) = self.chunks.last_mut() {
+            if at == 1 {
+                chunk.step = u64::from(value == chunk.first.wrapping_add(1));
+            }
+            let off = value.wrapping_sub(chunk.expected(at));
+            chunk.off.set(at, folded(off));
         }
     }
 
-    /// Gives back the room that was kept for more rows.
-    pub fn shrink(&mut self) {
-        self.cells.shrink_to_fit();
+    /// The number of a row, which is there.
+    pub fn get(&self, row: u32) -> u64 {
+        let (chunk, at) = place(row);
+        let chunk = &self.chunks[chunk];
+        let off = unfolded(chunk.off.get(at));
+        chunk.expected(at).wrapping_add(off)
     }
+}
+
+/// What is a little more or less than 0, as a small number.
+const fn folded(off: u64) -> u64 {
+    (off << 1) ^ (off as i64 >> 63) as u64
+}
+
+const fn unfolded(folded: u64) -> u64 {
+    (folded >> 1) ^ (folded & 1).wrapping_neg()
 }
 
 /// A text in a [`Names`].
@@ -175,17 +238,25 @@ mod tests {
         let mut column = Column::default();
         column.set(1_000_000, 0);
         assert_eq!(column, Column::default());
-        for (row, value) in [
-            (3, 7),
-            (2, u64::MAX),
-            (5, u64::from(BESIDE)),
-            (3, 8),
-            (2, 0),
-        ] {
+        for (row, value) in [(3, 7), (2, u64::MAX), (5000, 3), (3, 8), (2, 0)] {
             column.set(row, value);
             assert_eq!(column.get(row), value);
         }
-        assert_eq!((column.get(4), column.get(100)), (0, 0));
+        assert_eq!((column.get(4), column.get(1_000_000)), (0, 0));
+    }
+
+    #[test]
+    fn a_sequence_has_what_came_whatever_it_is_and_counting_on_takes_no_room() {
+        let numbers = (0..3000).map(|it| 7 + it);
+        let odd = [u64::MAX, 0, 1 << 40, 5, 4, 3];
+        let all: Vec<u64> = numbers.chain(odd.into_iter().cycle().take(3000)).collect();
+        let mut sequence = Sequence::default();
+        for it in &all {
+            sequence.push(*it);
+        }
+        let found: Vec<_> = (0..sequence.len()).map(|it| sequence.get(it)).collect();
+        assert_eq!(found, all);
+        assert!(sequence.chunks[..2].iter().all(|it| it.off == Cells::Zeros));
     }
 
     #[test]
