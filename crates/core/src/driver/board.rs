@@ -284,6 +284,7 @@ impl Board {
             dataset,
             making,
             results: BTreeMap::new(),
+            counted: Some(0),
             tried: 0,
             started: now,
             finished: None,
@@ -508,7 +509,7 @@ impl Board {
 }
 
 /// The number in the result of a count.
-pub fn count_in(bytes: &[u8]) -> u64 {
+fn count_in(bytes: &[u8]) -> u64 {
     bytes
         .try_into()
         .map_or(0, |eight: [u8; 8]| u64::from_le_bytes(eight))

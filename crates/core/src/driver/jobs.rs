@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::board::{Board, Entry, Purpose, count_in};
+use super::board::{Board, Entry, Purpose};
 use super::effect::{Delivery, Effect};
 use super::left_out::LeftOut;
 use super::queue::{Next, Queue};
@@ -229,12 +229,10 @@ impl Jobs {
 
     /// It is known whether there is anything to do in a round.
     fn looked(&mut self, now: Timestamp, job: JobId, it: RoundOf, queue: &mut Queue) {
-        let Some(entry) = self.board.job_mut(job) else {
+        let Some(entry) = self.board.job(job) else {
             return;
         };
-        let counts = entry.take_results();
-        let counts = counts.values().map(|bytes| count_in(bytes));
-        let records = counts.fold(0, u64::saturating_add);
+        let records = entry.counted().unwrap_or(u64::MAX);
         queue.then(Next::Round(self.board.rounds.looked(it, records)));
         self.close(now, job, Status::Succeeded, None, queue);
     }
@@ -413,8 +411,7 @@ impl Jobs {
         let results = entry.take_results();
         let delivery = match &application.actions[index].kind {
             ActionKind::Count => {
-                let mut counts = results.values().map(|bytes| count_in(bytes));
-                let Some(sum) = counts.try_fold(0, u64::checked_add) else {
+                let Some(sum) = entry.counted() else {
                     let error = "the counts of its partitions together have more than 64 bits";
                     return self.board.handed_over(now, job, Err(error.into()));
                 };

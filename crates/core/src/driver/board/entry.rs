@@ -21,8 +21,11 @@ pub struct Entry {
     pub(super) dataset: DatasetId,
     /// What each task makes of a partition.
     pub(super) making: Making,
-    /// Results by partition, until they are used.
+    /// Results by partition, until they are used; but counts, of which there may be
+    /// millions.
     pub(super) results: BTreeMap<Partition, Bytes>,
+    /// The sum of what was counted; none beyond what a number holds.
+    pub(super) counted: Option<u64>,
     /// So many partitions, from the first one on, have been tried, if not all are
     /// wanted at once.
     pub(super) tried: u32,
@@ -81,16 +84,25 @@ impl Entry {
         self.report.failed_attempts += u64::from(failed);
     }
 
-    /// A result counts.
+    /// A result counts, which is the only one of its partition.
     pub(super) fn result(&mut self, partition: Partition, bytes: Bytes, metrics: &Metrics) {
         let records = match self.making {
-            Making::Count => count_in(&bytes),
+            Making::Count => {
+                let count = count_in(&bytes);
+                self.counted = self.counted.and_then(|it| it.checked_add(count));
+                count
+            }
             Making::Collect { .. } | Making::Save { .. } | Making::Sample(_) => {
+                self.results.insert(partition, bytes);
                 metrics.records_written
             }
         };
         self.report.records = self.report.records.saturating_add(records);
-        self.results.insert(partition, bytes);
+    }
+
+    /// What was counted; none if it is more than a number holds.
+    pub const fn counted(&self) -> Option<u64> {
+        self.counted
     }
 
     /// Its results are used.
