@@ -166,8 +166,6 @@ def states(route, about):
     """What is so of an object of an answer, in the words of `only`."""
     yield about.get("status")
     yield about.get("id")
-    if about.get("activeTasks", 0) < 0:
-        yield "EXECUTOR WITH LESS THAN NOTHING"
     if about.get("completed") is False:
         yield "APPLICATION WITHOUT AN END"
     if any(about.get(it, 0) < 0 for it in ("numActiveStages", "numActiveTasks")):

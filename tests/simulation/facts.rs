@@ -17,6 +17,10 @@ pub struct Facts {
     jobs: BTreeMap<JobId, bool>,
     stages: BTreeMap<(StageId, StageAttempt), bool>,
     executors: BTreeSet<ExecutorId>,
+    /// Those of them that have come.
+    came: BTreeSet<ExecutorId>,
+    /// Attempts that began on executors that nobody had been told of.
+    homeless: BTreeSet<TaskId>,
     /// Attempts, and whether they run.
     tasks: BTreeMap<TaskId, bool>,
     /// Where each of them was placed.
@@ -88,22 +92,37 @@ impl Facts {
         match fact {
             Fact::ExecutorAdded { executor, .. } => assert!(
                 self.executors.insert(executor.clone()),
-                "{executor} came twice"
+                "{executor} was added twice"
             ),
-            Fact::ExecutorRemoved { executor, .. } => assert!(
-                self.executors.remove(executor),
-                "{executor} went and had not come"
-            ),
+            Fact::ExecutorCame { executor, .. } => {
+                assert!(
+                    self.executors.contains(executor),
+                    "{executor} came and was not added"
+                );
+                assert!(self.came.insert(executor.clone()), "{executor} came twice");
+            }
+            Fact::ExecutorRemoved { executor, .. } => {
+                assert!(
+                    self.executors.remove(executor),
+                    "{executor} went and was not added"
+                );
+                self.came.remove(executor);
+            }
             Fact::ExecutorEnding { executor, .. } => assert!(
-                self.executors.contains(executor),
+                self.came.contains(executor),
                 "{executor} ends and has not come"
             ),
-            Fact::ExecutorLost { executor, .. }
-            | Fact::ExecutorRefused { executor, .. }
-            | Fact::ExecutorSentAway { executor, .. } => assert!(
+            Fact::ExecutorLost { executor, .. } => assert!(
                 !self.executors.contains(executor),
-                "{executor} is not wanted and was not told to have gone"
+                "{executor} is lost and was not told to have gone"
             ),
+            // In fine mode it is of the run since its launch.
+            Fact::ExecutorRefused { executor, .. } | Fact::ExecutorSentAway { executor, .. } => {
+                assert!(
+                    !self.came.contains(executor),
+                    "{executor} is not wanted and was not told to have gone"
+                );
+            }
             _ => {}
         }
     }
@@ -167,6 +186,9 @@ impl Facts {
                 let stage = (attempt.stage, attempt.stage_attempt);
                 assert!(self.stages.contains_key(&stage), "{task} is of no stage");
                 let executor = attempt.executor.clone();
+                if !self.executors.contains(&executor) {
+                    self.homeless.insert(task);
+                }
                 let place = (attempt.stage, attempt.partition, executor);
                 self.places.insert(task, place);
             }
@@ -180,6 +202,11 @@ impl Facts {
             } => {
                 let place = (*stage, *partition, executor.clone());
                 assert_eq!(self.places.get(task), Some(&place), "{task}");
+                // Readers count attempts of executors that they know: both ends or none.
+                assert!(
+                    !self.homeless.remove(task) || !self.executors.contains(executor),
+                    "{task} began before {executor} was added"
+                );
                 let succeeded = matches!(reason, TaskEndReason::Success(_));
                 *self.ended.entry(*stage).or_default() += u32::from(succeeded);
                 let before = self.tasks.insert(*task, false);

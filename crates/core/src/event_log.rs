@@ -148,7 +148,6 @@ impl EventLog {
                 executor,
                 host,
                 cores,
-                ..
             } => line(out, &lines::executor_added(at, executor, host, *cores)),
             Fact::ExecutorRemoved { executor, reason } => {
                 let reason = reason.to_string();
@@ -212,6 +211,7 @@ impl EventLog {
             | Fact::Noticed(_)
             | Fact::TaskSlow { .. }
             | Fact::MoreTasksSlow { .. }
+            | Fact::ExecutorCame { .. }
             | Fact::StageQuiet { .. } => {}
         }
     }

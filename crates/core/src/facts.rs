@@ -131,9 +131,19 @@ pub struct Advice {
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    /// An executor has come.
+    /// An executor is one of this run's: since it has come, or, in fine mode, since its
+    /// first attempts were launched with it. No attempt on it is told of before.
     ExecutorAdded {
         /// The executor.
+        executor: ExecutorId,
+        /// Its host.
+        host: Host,
+        /// How many tasks of one core it takes at once; in fine mode unknown, and 0.
+        cores: u32,
+    },
+    /// An executor has come: its process has connected to the driver.
+    ExecutorCame {
+        /// The executor, which was told to be one of this run's.
         executor: ExecutorId,
         /// Its host.
         host: Host,
@@ -177,7 +187,7 @@ pub enum Fact {
         /// Why.
         reason: ExecutorLossReason,
     },
-    /// An executor is gone.
+    /// An executor is gone that was one of this run's; in fine mode it may never have come.
     ExecutorRemoved {
         /// The executor.
         executor: ExecutorId,

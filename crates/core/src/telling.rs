@@ -148,7 +148,7 @@ fn line(fact: &Fact) -> Option<Progress> {
     let note = |text: String| Some(Progress::Note(text));
     let warning = |text: String| Some(Progress::Warning(text));
     match fact {
-        Fact::ExecutorAdded {
+        Fact::ExecutorCame {
             executor,
             host,
             cores,
@@ -210,6 +210,7 @@ fn line(fact: &Fact) -> Option<Progress> {
         Fact::MasterUnreachable { why } => note(format!("cannot reach the master: {why}")),
         // Told otherwise, or of no interest while it lasts.
         Fact::ExecutorAdded { .. }
+        | Fact::ExecutorCame { .. }
         | Fact::ExecutorRemoved { .. }
         | Fact::JobStarted { .. }
         | Fact::JobEnded { .. }

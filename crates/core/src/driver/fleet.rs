@@ -53,6 +53,8 @@ pub(super) struct Fleet {
     /// Whether tasks are the cluster manager's, and room for them comes as offers.
     is_fine: bool,
     links: Links,
+    /// Those that were told to be of this run, and not to be gone.
+    added: BTreeSet<ExecutorId>,
     /// Executors with slots; in fine mode none.
     executors: Executors,
     /// Executors with new room.
@@ -73,6 +75,7 @@ impl Fleet {
         Self {
             is_fine,
             links: Links::default(),
+            added: BTreeSet::new(),
             executors: Executors::new(),
             freed: BTreeSet::new(),
             draining: BTreeMap::new(),
@@ -311,7 +314,34 @@ impl Fleet {
         }
     }
 
-    // === executors that go ===
+    // === executors that come and go ===
+
+    /// In fine mode an executor is launched with its first attempts, and is of this run
+    /// before it comes. Some of these were launched on now; others are known already, or
+    /// the room on them was gone.
+    pub(super) fn launched_on(
+        &mut self,
+        executors: BTreeSet<ExecutorId>,
+        manager: &dyn ClusterManager,
+        queue: &mut Queue,
+    ) {
+        for executor in executors {
+            if let Some(launched) = manager.launched(&executor) {
+                self.add(&executor, &launched.host, 0, queue);
+            }
+        }
+    }
+
+    /// Tells that an executor is of this run, once.
+    fn add(&mut self, executor: &ExecutorId, host: &Host, cores: u32, queue: &mut Queue) {
+        if self.added.insert(executor.clone()) {
+            queue.fact(Fact::ExecutorAdded {
+                executor: executor.clone(),
+                host: host.clone(),
+                cores,
+            });
+        }
+    }
 
     /// A connection is gone. If it was not in order its executor may come back.
     pub(super) fn disconnected(
@@ -369,13 +399,12 @@ impl Fleet {
         reason: &ExecutorLossReason,
         queue: &mut Queue,
     ) {
-        let (was_there, connection) = self.links.remove(executor);
-        if let Some(connection) = connection {
+        if let Some(connection) = self.links.remove(executor) {
             send_away(connection, "the driver has given it up", queue);
         }
         self.executors.remove(executor);
         self.draining.remove(executor);
-        if was_there {
+        if self.added.remove(executor) {
             queue.fact(Fact::ExecutorRemoved {
                 executor: executor.clone(),
                 reason: reason.clone(),

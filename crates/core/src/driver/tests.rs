@@ -15,10 +15,10 @@ use crate::backend::executor_size::ExecutorSize;
 use crate::backend::manager::ClusterManager;
 use crate::backend::mesos::coarse::MesosCoarse;
 use crate::backend::mesos::desk::MesosConfig;
-use crate::backend::mesos::fine::{MesosFine, MesosFineConfig};
 use crate::backend::processes::Processes;
 use crate::backend::threads::Threads;
 use crate::clock::Timestamp;
+use crate::facts::Fact;
 use crate::ids::{ExecutorId, Host, Partition, TaskId};
 use crate::offers::{Offer, RefusePolicy, Requirement};
 use crate::plan::ApplicationBuilder;
@@ -42,6 +42,7 @@ use mesquite_workload::message::{
 const CONNECTION: ConnectionId = ConnectionId(1);
 
 mod actions;
+mod fine;
 mod seen;
 
 /// Blocks of each map output.
@@ -61,6 +62,7 @@ struct Bench {
     calls: Vec<Call>,
     /// Why executors were told to end.
     stopped: Vec<String>,
+    facts: Vec<Fact>,
 }
 
 /// Knows what the tests save: an upload of the partition to a bucket, and nothing
@@ -104,7 +106,7 @@ impl Bench {
                 core,
                 application,
                 manager: Box::new(manager),
-                tells_all: false,
+                tells_all: true,
                 welcome: Welcome::default(),
                 task_cpus: 1,
                 keeps: false,
@@ -119,6 +121,7 @@ impl Bench {
             killed: Vec::new(),
             calls: Vec::new(),
             stopped: Vec::new(),
+            facts: Vec::new(),
         };
         bench.step(Input::Started);
         bench
@@ -185,6 +188,7 @@ impl Bench {
                     Effect::StartProcess(executor) => self.started.push(executor),
                     Effect::KillProcess(executor) => self.killed.push(executor),
                     Effect::Call(call) => self.calls.push(call),
+                    Effect::Facts(facts) => self.facts.extend(facts.into_iter().map(|it| it.fact)),
                     Effect::Fetch { task, bytes, .. } => self.fetches.push((task, bytes)),
                     Effect::Deliver { job, delivery, .. } => {
                         self.delivered.push(delivery);
@@ -708,35 +712,6 @@ fn an_executor_is_what_it_was_launched_as_whatever_it_says_of_itself() {
     let source = &task.inputs[0].sources[0];
     let told = [&source.host, &source.address, &source.folder];
     assert_eq!(told, ["localhost", "localhost:5", "/f"]);
-}
-
-#[test]
-fn executors_on_a_host_are_ended_in_fine_mode_too() {
-    let fine = MesosFineConfig {
-        shared: coarse_config(),
-        executor_cores: Scalar::from_milli(100),
-        idle_timeout: Duration::from_secs(60),
-    };
-    let mut bench = Bench::with(COUNT, MesosFine::new(fine));
-    bench.mesos(offer(0));
-    let launched = bench.calls.iter().find_map(|call| match call {
-        Call::Accept { launch, .. } => launch.first()?.executor.clone(),
-        _ => None,
-    });
-    let executor = launched.expect("an executor is launched").executor;
-    bench.register(&executor);
-    bench.calls.clear();
-    bench.request(BackendRequest::EndExecutorsOnHost {
-        host: "h".into(),
-        end: ExecutorEnd::Kill,
-        reason: "excluded".into(),
-    });
-    let mut calls = bench.calls.iter();
-    assert!(
-        calls.any(|it| matches!(it, Call::Shutdown { executor: ended, .. } if *ended == executor)),
-        "{:?}",
-        bench.calls
-    );
 }
 
 #[test]

@@ -299,13 +299,8 @@ impl Driver {
 
     /// Starts attempts where they were placed.
     fn launch(&mut self, launches: Vec<Vec<TaskDescription>>) {
+        let started = self.starting(&launches);
         let (fleet, queue) = (&mut self.fleet, &mut self.queue);
-        for placed in launches.iter().flatten() {
-            queue.detail(|| {
-                let host = fleet.host_of_attempt(placed)?.clone();
-                Some(Fact::TaskStarted(AttemptFacts::of(placed, host)))
-            });
-        }
         let (works, dag) = (&self.works, self.core.dag());
         let (attempts, jobs) = (&mut self.attempts, &mut self.jobs);
         let mut unsent = Vec::new();
@@ -323,8 +318,12 @@ impl Driver {
             }
         };
         if let Some(fine) = self.manager.fine_mut() {
+            let executors = launches.iter().flatten().map(|it| it.executor.clone());
+            let executors = executors.collect();
             let encoded = |it: &TaskDescription| Some(task_of(it)?.encode_to_vec().into());
-            queue.managed(fine.launch(launches, encoded));
+            let actions = fine.launch(launches, encoded);
+            fleet.launched_on(executors, &*self.manager, queue);
+            queue.managed(actions);
         } else {
             for (executor, placed) in fleet.placed(launches) {
                 let tasks = placed.iter().filter_map(&mut task_of).collect();
@@ -333,10 +332,25 @@ impl Driver {
                 }
             }
         }
+        for started in started {
+            queue.fact(Fact::TaskStarted(started));
+        }
         for (task, reason) in unsent {
             fleet.unsent(task);
             queue.status(task, TaskStatus::ended(reason));
         }
+    }
+
+    /// What is told of attempts that were placed, if somebody wants to know all.
+    fn starting(&self, launches: &[Vec<TaskDescription>]) -> Vec<AttemptFacts> {
+        if !self.queue.tells_all() {
+            return Vec::new();
+        }
+        let all = launches.iter().flatten().filter_map(|placed| {
+            let host = self.fleet.host_of_attempt(placed)?.clone();
+            Some(AttemptFacts::of(placed, host))
+        });
+        all.collect()
     }
 
     /// An attempt begins, as its executor says.

@@ -218,8 +218,6 @@ fn executors_come_and_go() {
             executor: "e".into(),
             host: "h".into(),
             cores: 2,
-            is_driver: false,
-            address: String::new(),
         },
         Fact::ExecutorRemoved {
             executor: "e".into(),

@@ -122,7 +122,7 @@ fn a_job_is_told_once_however_many_waves_it_has() {
 
 #[test]
 fn who_comes_is_told_unless_it_is_the_driver_itself() {
-    let added = |cores, is_driver| Fact::ExecutorAdded {
+    let added = |cores, is_driver| Fact::ExecutorCame {
         executor: "e".into(),
         host: "h".into(),
         cores,

@@ -48,7 +48,7 @@ impl Places {
     pub(super) fn add(&mut self, facts: &[Happened]) {
         for happened in facts {
             match &happened.fact {
-                Fact::ExecutorAdded {
+                Fact::ExecutorCame {
                     executor, address, ..
                 } => {
                     let name = executor.as_str().to_owned();
@@ -67,13 +67,16 @@ impl Places {
     fn of(&self, executor: &str) -> Result<String, Answer> {
         let why = match self.0.get(executor) {
             Some(Ok(address)) => return Ok(address.clone()),
-            Some(Err(why)) => format!(" ({why})"),
-            None => String::new(),
+            Some(Err(why)) => why,
+            None => {
+                let text = format!("executor {executor} has not come yet: nothing is written");
+                return Err(Answer::not_found(text));
+            }
         };
         Err(Answer::refusal(
             StatusCode::GONE,
             format!(
-                "executor {executor}, which had it, is gone{why}. The last lines of an attempt that \
+                "executor {executor}, which had it, is gone ({why}). The last lines of an attempt that \
                  failed are on the page of its stage and in the event log; on Mesos all of it is in \
                  the executor's sandbox, in `attempts`"
             ),

@@ -465,16 +465,19 @@ fn a_run_that_is_dropped_is_served_no_more() {
 #[test]
 fn what_an_attempt_wrote_to_stderr_is_text_as_long_as_its_executor_is_there() {
     let (run, live) = begun();
-    let added = |address: &str| Fact::ExecutorAdded {
+    let added = |address: &str| Fact::ExecutorCame {
         executor: "e".into(),
         host: "h".into(),
         cores: 1,
         is_driver: false,
         address: address.to_owned(),
     };
-    happen(&run, vec![added("h:1")]);
     begin(&run);
     let log = |of: &str| ask(&live, &format!("/api/mesquite/v1/logs/{of}"));
+    let (status, answer) = log("7");
+    assert_eq!(status, 404, "{answer}");
+    assert!(answer.contains("executor e has not come yet"), "{answer}");
+    happen(&run, vec![added("h:1")]);
     for of in ["7", "0.0", "0.0.0"] {
         let (status, answer) = log(of);
         assert_eq!(status, 200, "{answer}");

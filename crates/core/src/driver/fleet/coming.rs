@@ -97,7 +97,8 @@ impl Fleet {
             0 => String::new(),
             port => format!("{host}:{port}"),
         };
-        queue.fact(Fact::ExecutorAdded {
+        self.add(executor, &host, cores, queue);
+        queue.fact(Fact::ExecutorCame {
             executor: executor.clone(),
             host: host.clone(),
             cores,

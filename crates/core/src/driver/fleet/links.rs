@@ -91,10 +91,9 @@ impl Links {
         }
     }
 
-    /// An executor is gone; whether it was there, and the connection that it had.
-    pub(super) fn remove(&mut self, executor: &ExecutorId) -> (bool, Option<ConnectionId>) {
-        let link = self.0.remove(executor);
-        (link.is_some(), link.and_then(|it| it.connection))
+    /// An executor is gone; the connection that it had.
+    pub(super) fn remove(&mut self, executor: &ExecutorId) -> Option<ConnectionId> {
+        self.0.remove(executor)?.connection
     }
 
     /// An attempt is to be killed.

@@ -98,8 +98,6 @@ fn fact() -> impl Strategy<Value = Fact> {
             executor: executor(number),
             host: "h\"1".into(),
             cores,
-            is_driver: cores == 0,
-            address: "h:1".into(),
         }),
         1 => (0_u32..4).prop_map(|it| Fact::ExecutorRemoved {
             executor: executor(it),

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::facts::cluster::Launches;
 use crate::ids::{MesosTaskId, OfferId};
 use mesquite_mesos::refused::{CallRefusal, Refused};
+use mesquite_scheduler::task::ExecutorLossReason;
 
 impl MesosFine {
     pub(super) fn refused(
@@ -52,9 +53,12 @@ impl MesosFine {
         {
             found.launches = found.launches.saturating_sub(1);
             if found.launches == 0 && !found.registered {
-                // It was never there; the next launch is for the same one.
+                // It was never there. Its name is used up: it was told to be of this run.
                 self.executors.remove(&agent);
-                self.names.insert(agent, executor);
+                actions.push(Action::ExecutorLost {
+                    executor,
+                    reason: ExecutorLossReason::Killed,
+                });
             }
         }
         let alone = !self.tasks.keys().any(|it| self.live(*it).is_some());
