@@ -162,7 +162,9 @@ def by_keyboard(seen, url):
 def sees_the_end(seen):
     """A page whose driver has gone says so."""
     seen.until("that the run is over", lambda: "The run is over" in seen.text())
-    # That it was asked in vain is told on the console, too; that is as it should be.
+    # That it was asked in vain is told on the console, too, and is as it should be. The page asks
+    # as long as it stands.
+    seen.go("about:blank")
     seen.driver.get_log("browser")
 
 
