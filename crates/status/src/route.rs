@@ -1,9 +1,10 @@
 //! What is asked for, by path and query. Pure.
 //!
-//! Responsible for every path there is, and for what a query may say. Names of
-//! applications are looked up and never become paths of files.
+//! Responsible for every path there is; what queries may say is [`query`]'s business. Names
+//! of applications are looked up and never become paths of files.
 
-use std::borrow::Cow;
+mod query;
+
 use std::fmt;
 
 use mesquite_core::store::attempts::State;
@@ -11,7 +12,7 @@ use mesquite_core::store::measures::Measure;
 use mesquite_core::store::query::{Order, Wanted};
 use percent_encoding::percent_decode_str;
 
-use crate::time;
+use self::query::{QUANTILES, Query};
 
 /// The most rows of a page for people.
 const PAGE: usize = 100;
@@ -290,7 +291,7 @@ fn routed(path: &str, query: &str, only: Option<&str>) -> Result<Route, NoRoute>
     if path.len() + query.len() > LONGEST {
         return Err(NoRoute::Query("the path and query are too long".into()));
     }
-    let query = Query(form_urlencoded::parse(query.as_bytes()).collect());
+    let query = Query::read(query);
     let parts: Result<Vec<_>, _> = path
         .split('/')
         .filter(|it| !it.is_empty())
@@ -419,278 +420,5 @@ fn of(parts: &[&str], query: &Query<'_>) -> Result<Option<Of>, NoRoute> {
     }))
 }
 
-/// The quantiles that Spark gives of the tasks of a stage if none are asked for, and
-/// those that it gives beside a stage.
-const QUANTILES: [f64; 5] = [0.05, 0.25, 0.5, 0.75, 0.95];
-const BESIDE: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
-
-struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl Query<'_> {
-    fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(it, _)| it == name);
-        found.map(|(_, value)| &**value)
-    }
-
-    fn all(&self, name: &str) -> Vec<String> {
-        let found = self.0.iter().filter(|(it, _)| it == name);
-        found.map(|(_, value)| value.to_uppercase()).collect()
-    }
-
-    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, NoRoute> {
-        let wrong = |text: &str| NoRoute::Query(format!("{name}={text} is no number"));
-        let value = self.get(name);
-        value
-            .map(|it| it.parse().map_err(|_| wrong(it)))
-            .transpose()
-    }
-
-    fn is(&self, name: &str) -> bool {
-        self.get(name)
-            .is_some_and(|it| it.eq_ignore_ascii_case("true"))
-    }
-
-    fn quantiles(&self, usual: &[f64]) -> Result<Vec<f64>, NoRoute> {
-        let Some(text) = self.get("quantiles") else {
-            return Ok(usual.to_vec());
-        };
-        let read = |it: &str| it.trim().parse::<f64>().ok();
-        let read = |it| read(it).filter(|it| (0.0..=1.0).contains(it));
-        let parts: Option<Vec<_>> = text.split(',').map(read).collect();
-        let mut parts = parts.ok_or_else(|| {
-            NoRoute::Query(format!(
-                "quantiles={text} is no list of numbers from 0 to 1"
-            ))
-        })?;
-        parts.sort_by(f64::total_cmp);
-        Ok(parts)
-    }
-
-    fn detail(&self, details: bool) -> Result<StageDetail, NoRoute> {
-        let summaries = self.is("withSummaries");
-        Ok(StageDetail {
-            details: self.get("details").map_or(details, |it| it != "false"),
-            summaries: summaries.then(|| self.quantiles(&BESIDE)).transpose()?,
-            task_states: self.states("taskStatus")?,
-        })
-    }
-
-    fn states(&self, name: &str) -> Result<Vec<State>, NoRoute> {
-        let state = |text: String| {
-            let wrong = || NoRoute::Query(format!("{name}={text} is no state of a task"));
-            state(&text).ok_or_else(wrong)
-        };
-        self.all(name).into_iter().map(state).collect()
-    }
-
-    fn task_list(&self) -> Result<Wanted, NoRoute> {
-        let (order, descending) = match self.get("sortBy").unwrap_or("ID") {
-            "ID" => (Order::Task, false),
-            "INCREASING_RUNTIME" | "runtime" | "+runtime" | " runtime" => (Order::RunTime, false),
-            "DECREASING_RUNTIME" | "-runtime" => (Order::RunTime, true),
-            other => {
-                return Err(NoRoute::Query(format!(
-                    "sortBy={other} is none of ID, runtime, -runtime"
-                )));
-            }
-        };
-        Ok(Wanted {
-            states: self.states("status")?,
-            order,
-            descending,
-            offset: self.number("offset")?.unwrap_or(0),
-            length: self.number("length")?.unwrap_or(20),
-        })
-    }
-
-    fn task_page(&self) -> Result<TaskPage, NoRoute> {
-        let sort = self.get("sort").unwrap_or("task");
-        let sort = ORDERS.iter().find(|(word, _)| *word == sort);
-        let (sort, _) = sort.ok_or(NoRoute::NotFound)?;
-        let offset: usize = self.number("offset")?.unwrap_or(0);
-        Ok(TaskPage {
-            sort,
-            descending: self.get("down").is_some(),
-            state: self.states("state")?.first().copied(),
-            offset: offset - offset % PAGE,
-        })
-    }
-
-    fn applications(&self) -> Result<Applications, NoRoute> {
-        let date = |name: &str, ends: bool| {
-            let Some(text) = self.get(name) else {
-                return Ok(None);
-            };
-            let wrong = || NoRoute::Query(format!("{name}={text} is no date"));
-            let millis = time::parse(text).ok_or_else(wrong)?;
-            // A day that ends something does so at its end.
-            let day = 86_399_999;
-            Ok(Some(if ends && !text.contains('T') {
-                millis + day
-            } else {
-                millis
-            }))
-        };
-        let completed = match &self.all("status")[..] {
-            [one] if one == "COMPLETED" => Some(true),
-            [one] if one == "RUNNING" => Some(false),
-            _ => None,
-        };
-        Ok(Applications {
-            completed,
-            min_date: date("minDate", false)?,
-            max_date: date("maxDate", true)?,
-            min_end_date: date("minEndDate", false)?,
-            max_end_date: date("maxEndDate", true)?,
-            limit: self.number("limit")?,
-        })
-    }
-}
-
-/// The state of this name, as Spark writes it.
-fn state(text: &str) -> Option<State> {
-    let all = [
-        State::Running,
-        State::Succeeded,
-        State::Failed,
-        State::Killed,
-    ];
-    all.into_iter().find(|it| it.name() == text)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn whose(app: &str, attempt: Option<&str>) -> Whose {
-        Whose {
-            app: app.into(),
-            attempt: attempt.map(str::to_owned),
-        }
-    }
-
-    fn at(attempt: Option<u32>) -> Attempt {
-        Attempt::At {
-            stage: 2,
-            partition: 7,
-            attempt,
-        }
-    }
-
-    #[test]
-    fn paths_lead_to_pages_and_to_the_api() {
-        let page = |path| match route(path, "") {
-            Ok(Route::Page(whose, page)) => (whose, page),
-            other => panic!("{path}: {other:?}"),
-        };
-        assert_eq!(route("/", ""), Ok(Route::List));
-        assert_eq!(page("/history/a/"), (whose("a", None), Page::Overview));
-        assert_eq!(
-            page("/history/a%2Fb/2/"),
-            (whose("a/b", Some("2")), Page::Overview)
-        );
-        assert_eq!(
-            page("/history/a/stages/3/1/"),
-            (whose("a", None), Page::Stage(3, 1))
-        );
-        assert_eq!(
-            route("/history/a/executors", ""),
-            Ok(Route::Moved("executors/".into()))
-        );
-        let api = |path, query| match route(path, query) {
-            Ok(Route::Api(Api::Of(whose, of))) => (whose, of),
-            other => panic!("{path}: {other:?}"),
-        };
-        let (of, jobs) = api("/api/v1/applications/a/2/jobs", "status=running");
-        assert_eq!(
-            (of, jobs),
-            (whose("a", Some("2")), Of::Jobs(vec!["RUNNING".into()]))
-        );
-        assert_eq!(api("/api/v1/applications/a/2", "").1, Of::Attempt);
-        let wanted = api(
-            "/api/v1/applications/a/stages/0/0/taskList",
-            "sortBy=-runtime&length=3",
-        )
-        .1;
-        let Of::TaskList(0, 0, wanted) = wanted else {
-            panic!("{wanted:?}");
-        };
-        assert_eq!(
-            (wanted.order, wanted.descending, wanted.length),
-            (Order::RunTime, true, 3)
-        );
-    }
-
-    #[test]
-    fn a_run_that_lasts_has_its_pages_at_the_root() {
-        let page = |path| match of_run(path, "", "a/b") {
-            Ok(Route::Page(whose, page)) if whose == self::whose("a/b", None) => page,
-            other => panic!("{path}: {other:?}"),
-        };
-        for path in ["/", "/history/a%2Fb/"] {
-            assert_eq!(page(path), Page::Overview, "{path}");
-        }
-        assert_eq!(page("/stages/3/1/"), Page::Stage(3, 1));
-        assert_eq!(page("/executors/"), Page::Executors);
-        assert_eq!(page("/waiting/"), Page::Waiting);
-        let moved = |to: &str| Ok(Route::Moved(to.into()));
-        assert_eq!(of_run("/stages/3/1", "", "a"), moved("1/"));
-        assert_eq!(of_run("/jobs/", "", "a"), moved("../"));
-        assert_eq!(of_run("/metrics", "", "a"), Ok(Route::Metrics));
-        let executors = "/metrics/executors/prometheus";
-        assert_eq!(of_run(executors, "", "a"), Ok(Route::ExecutorMetrics));
-        assert_eq!(route(executors, ""), Err(NoRoute::NotFound));
-        assert_eq!(of_run("/other/", "", "a"), Err(NoRoute::NotFound));
-        let events = of_run("/api/mesquite/v1/events", "from=7", "a");
-        assert_eq!(events, Ok(Route::Own(Own::Events(7))));
-        for (text, attempt) in [
-            ("7", Some(Attempt::Task(7))),
-            ("2.7", Some(at(None))),
-            ("2.7.1", Some(at(Some(1)))),
-            ("2.7.1.0", None),
-            ("../7", None),
-            ("x", None),
-        ] {
-            let log = of_run(&format!("/api/mesquite/v1/logs/{text}"), "", "a");
-            let wanted = attempt.map(|it| Route::Own(Own::Log(it)));
-            assert_eq!(log, wanted.ok_or(NoRoute::NotFound), "{text}");
-            assert!(attempt.is_none_or(|it| it.to_string() == text));
-        }
-        assert_eq!(
-            route("/api/mesquite/v1/waiting", ""),
-            Err(NoRoute::NotFound)
-        );
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_found_and_a_wrong_query_says_why() {
-        for path in [
-            "/x",
-            "/history",
-            "/api/v1",
-            "/api/v1/applications/a/b/c",
-            "/history/a/stages/x/1/",
-            "/history/a/../../etc/passwd/",
-            "/history/a/stages/4294967296/0/",
-            "/%ff/",
-        ] {
-            assert_eq!(route(path, ""), Err(NoRoute::NotFound), "{path}");
-        }
-        for query in ["quantiles=2", "quantiles=x", "quantiles="] {
-            let path = "/api/v1/applications/a/stages/0/0/taskSummary";
-            assert!(
-                matches!(route(path, query), Err(NoRoute::Query(_))),
-                "{query}"
-            );
-        }
-        for query in ["length=x", "offset=-1", "sortBy=x", "status=x"] {
-            let path = "/api/v1/applications/a/stages/0/0/taskList";
-            assert!(
-                matches!(route(path, query), Err(NoRoute::Query(_))),
-                "{query}"
-            );
-        }
-        assert!(route("/api/v1/applications", "minDate=soon").is_err());
-        assert!(route("/", &"x".repeat(5000)).is_err());
-    }
-}
+mod tests;

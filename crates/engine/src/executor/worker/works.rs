@@ -56,6 +56,21 @@ impl Worker {
         Ok(Logs::new(folder, limits))
     }
 
+    /// How many tasks run at once. Who has more cores than memory for them lets tasks wait.
+    fn threads(&self, asked: &Asked, task_cpus: u32) -> u32 {
+        let (cores, fine) = (self.config.cores, self.config.fine);
+        let wished = threads(cores, task_cpus);
+        let threads = wished.min(asked.most_tasks());
+        if threads < wished && !fine {
+            tracing::warn!(
+                cores,
+                threads,
+                "memory holds fewer tasks at once than there are cores"
+            );
+        }
+        threads
+    }
+
     /// Makes all that it takes to run tasks.
     pub(super) fn begin(
         &mut self,
@@ -68,18 +83,7 @@ impl Worker {
             managed: number(settings, setting::MANAGED_MEMORY)?,
             kept: number(settings, setting::KEPT_SHARE)?,
         };
-        let task_cpus = number(settings, setting::TASK_CPUS)?;
-        // Who has more cores than memory for them lets tasks wait.
-        let wished = threads(config.cores, task_cpus);
-        let threads = wished.min(asked.most_tasks());
-        if threads < wished && !config.fine {
-            let cores = config.cores;
-            tracing::warn!(
-                cores,
-                threads,
-                "memory holds fewer tasks at once than there are cores"
-            );
-        }
+        let threads = self.threads(&asked, number(settings, setting::TASK_CPUS)?);
         // In fine mode nobody says how many there will be: as many as have threads.
         let memory = Memory::new(asked.limits(threads));
         let program: Program =
