@@ -38,23 +38,14 @@ pub struct Wanted {
 }
 
 impl Store {
-    /// The values at these parts (0 to 1) of the sorted values of all attempts of a stage
-    /// that succeeded and told what they measured. None if there is no such attempt.
-    pub fn quantiles(
-        &self,
-        stage: &Stage,
-        parts: &[f64],
-        value: impl Fn(&Attempts, u32) -> u64,
-    ) -> Option<Vec<u64>> {
+    /// The attempts of a stage that quantiles speak of: those that succeeded and told what
+    /// they measured.
+    pub fn succeeded(&self, stage: &Stage) -> Sample<'_> {
         let attempts = &self.attempts;
         let counts =
             |row: &u32| attempts.state(*row) == State::Succeeded && attempts.is_measured(*row);
-        let rows = stage.rows().iter().copied().filter(counts);
-        let mut values: Vec<_> = rows.map(|row| value(attempts, row)).collect();
-        let last = values.len().checked_sub(1)?;
-        values.sort_unstable();
-        let at = |part: &f64| values[((part * values.len() as f64) as usize).min(last)];
-        Some(parts.iter().map(at).collect())
+        let rows = stage.rows().iter().copied().filter(counts).collect();
+        Sample { attempts, rows }
     }
 
     /// A page of the attempts of a stage, and how many there are on all pages.
@@ -67,22 +58,16 @@ impl Store {
         if !rows.is_sorted_by_key(|row| attempts.task(*row)) {
             rows.sort_by_key(|row| attempts.task(*row));
         }
-        match wanted.order {
-            Order::Task => {}
-            Order::RunTime => rows.sort_by_cached_key(|row| self.run_time(*row)),
-            Order::Duration => {
-                rows.sort_by_cached_key(|row| attempts.duration(*row).unwrap_or(u64::MAX));
-            }
-            Order::Measure(measure) => {
-                rows.sort_by_cached_key(|row| attempts.measure(*row, measure));
-            }
-        }
-        if wanted.descending {
-            rows.reverse();
-        }
         let all = rows.len();
-        let page = rows.into_iter().skip(wanted.offset).take(wanted.length);
-        (page.collect(), all)
+        let wanted_of = |rows| match wanted.order {
+            Order::Task => in_turn(rows, wanted),
+            Order::RunTime => sorted(&rows, wanted, |row| self.run_time(row)),
+            Order::Duration => sorted(&rows, wanted, |row| {
+                attempts.duration(row).unwrap_or(u64::MAX)
+            }),
+            Order::Measure(measure) => sorted(&rows, wanted, |row| attempts.measure(row, measure)),
+        };
+        (wanted_of(rows), all)
     }
 
     fn run_time(&self, row: u32) -> i64 {
@@ -97,4 +82,80 @@ impl Store {
             _ => -1 - took,
         }
     }
+}
+
+/// Attempts to be compared.
+pub struct Sample<'a> {
+    attempts: &'a Attempts,
+    rows: Vec<u32>,
+}
+
+/// Numbers below this are counted and not sorted.
+const COUNTED: usize = 1 << 16;
+
+impl Sample<'_> {
+    /// The values at these parts (0 to 1) of the sorted values of all attempts. None if
+    /// there is no attempt.
+    pub fn quantiles(
+        &self,
+        parts: &[f64],
+        value: impl Fn(&Attempts, u32) -> u64,
+    ) -> Option<Vec<u64>> {
+        let last = self.rows.len().checked_sub(1)?;
+        let values = self.rows.iter().map(|row| value(self.attempts, *row));
+        let mut values: Vec<_> = values.collect();
+        let most = values.iter().copied().max().unwrap_or(0);
+        // Milliseconds and records of a million tasks are small as a rule, or 0 throughout.
+        if most < COUNTED as u64 {
+            count(&mut values, most as usize);
+        } else {
+            values.sort_unstable();
+        }
+        let at = |part: &f64| values[((part * values.len() as f64) as usize).min(last)];
+        Some(parts.iter().map(at).collect())
+    }
+}
+
+/// Sorts small numbers by how often each is there.
+fn count(values: &mut [u64], most: usize) {
+    if most == 0 {
+        return;
+    }
+    let mut counts = vec![0_usize; most + 1];
+    for value in values.iter() {
+        counts[*value as usize] += 1;
+    }
+    let mut rest = values;
+    for (value, count) in counts.into_iter().enumerate() {
+        let (same, others) = rest.split_at_mut(count);
+        same.fill(value as u64);
+        rest = others;
+    }
+}
+
+fn in_turn(mut rows: Vec<u32>, wanted: &Wanted) -> Vec<u32> {
+    if wanted.descending {
+        rows.reverse();
+    }
+    let page = rows.into_iter().skip(wanted.offset).take(wanted.length);
+    page.collect()
+}
+
+/// Those that are wanted, by a key, equal ones in the order in which they stand; all the
+/// other way round, if that is wanted. Only what comes before the end of the page is sorted.
+fn sorted<K: Ord + Copy>(rows: &[u32], wanted: &Wanted, key: impl Fn(u32) -> K) -> Vec<u32> {
+    let keyed = rows.iter().zip(0_u32..);
+    let mut keyed: Vec<(K, u32)> = keyed.map(|(row, at)| (key(*row), at)).collect();
+    let order = |one: &(K, u32), other: &(K, u32)| match wanted.descending {
+        false => one.cmp(other),
+        true => other.cmp(one),
+    };
+    let end = wanted.offset.saturating_add(wanted.length);
+    if end < keyed.len() {
+        keyed.select_nth_unstable_by(end, order);
+        keyed.truncate(end);
+    }
+    keyed.sort_unstable_by(order);
+    let page = keyed.into_iter().skip(wanted.offset);
+    page.map(|(_, at)| rows[at as usize]).collect()
 }

@@ -144,15 +144,19 @@ fn quantiles_are_values_of_attempts_that_succeeded() {
     let stage = store.stage(0, 0).expect("the stage");
     let run = |parts: &[f64]| {
         let attempts = |it: &Attempts, row| it.measure(row, Measure::RunTime);
-        store.quantiles(stage, parts, attempts)
+        store.succeeded(stage).quantiles(parts, attempts)
     };
     // Of 1 to 9.
     assert_eq!(run(&[0.0, 0.25, 0.5, 1.0, 7.0]), Some(vec![1, 3, 5, 9, 9]));
-    let delay = store.quantiles(stage, &[1.0], Attempts::scheduler_delay);
+    let delay = store
+        .succeeded(stage)
+        .quantiles(&[1.0], Attempts::scheduler_delay);
     assert_eq!(delay, Some(vec![3]));
     let none = Stage::new(StageInfo::default());
     assert_eq!(
-        store.quantiles(&none, &[0.5], Attempts::scheduler_delay),
+        store
+            .succeeded(&none)
+            .quantiles(&[0.5], Attempts::scheduler_delay),
         None
     );
 }

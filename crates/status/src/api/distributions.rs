@@ -11,8 +11,9 @@ use super::tasks::pushed;
 
 /// Of the tasks of a stage that succeeded; none if there is none.
 pub(super) fn of_tasks(store: &Store, stage: &Stage, parts: &[f64]) -> Option<Value> {
+    let succeeded = store.succeeded(stage);
     let of = |value: &dyn Fn(&Attempts, u32) -> u64| {
-        let values = store.quantiles(stage, parts, value)?;
+        let values = succeeded.quantiles(parts, value)?;
         Some(values.into_iter().map(|it| it as f64).collect::<Vec<_>>())
     };
     // All of them are there, or none is.

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use mesquite_core::store::Store;
 use mesquite_core::store::attempts::{Attempts, State};
 use mesquite_core::store::measures::Measure;
-use mesquite_core::store::query::{Order, Wanted};
+use mesquite_core::store::query::{Order, Sample, Wanted};
 use mesquite_core::store::stages::Stage;
 
 use super::words::{bytes, count, duration, many};
@@ -21,12 +21,13 @@ const PARTS: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 
 pub(super) fn stage(store: &Store, stage: &Stage, links: Links<'_>, served: Served) -> Markup {
     let info = &stage.info;
+    let succeeded = store.succeeded(stage);
     html! {
         h1 { "Stage " (info.stage) ": " (info.name) @if info.attempt > 0 { ", attempt " (info.attempt) } }
-        p { (sentence(store, stage)) }
+        p { (sentence(store, stage, &succeeded)) }
         @if let Some(why) = &info.failure { pre.bad { (why) } }
         (parents(store, stage, links))
-        (quantiles(store, stage))
+        (quantiles(&succeeded, stage))
         h2 { "Executors over time" }
         (drawing::lanes(store, stage))
         (extremes(store, stage, links, served))
@@ -34,7 +35,7 @@ pub(super) fn stage(store: &Store, stage: &Stage, links: Links<'_>, served: Serv
     }
 }
 
-fn sentence(store: &Store, stage: &Stage) -> Markup {
+fn sentence(store: &Store, stage: &Stage, succeeded: &Sample<'_>) -> Markup {
     let took = duration(stage.took(store.latest()));
     html! {
         "It is " (status(stage.status.name())) ", after " (took) ": "
@@ -43,14 +44,14 @@ fn sentence(store: &Store, stage: &Stage) -> Markup {
         @if stage.failed > 0 { ", " span.bad { (count(stage.failed.into())) " failed" } }
         @if stage.killed > 0 { ", " (count(stage.killed.into())) " stopped" }
         @if stage.active > 0 { ", " (count(stage.active.into())) " run" }
-        ". " (skew(store, stage))
+        ". " (skew(succeeded))
     }
 }
 
 /// How much the slowest task differs from the usual one.
-fn skew(store: &Store, stage: &Stage) -> String {
+fn skew(succeeded: &Sample<'_>) -> String {
     let run = |it: &Attempts, row| it.measure(row, Measure::RunTime);
-    match store.quantiles(stage, &[0.5, 1.0], run).as_deref() {
+    match succeeded.quantiles(&[0.5, 1.0], run).as_deref() {
         Some([usual, slowest]) if *usual > 0 && *slowest >= 2 * *usual => {
             let ratio = *slowest as f64 / *usual as f64;
             format!("The slowest task took {ratio:.1} times as long as the usual one.")
@@ -156,9 +157,9 @@ fn of(what: &str, stage: &Stage) -> String {
     format!("{what} of stage {}, attempt {}", info.stage, info.attempt)
 }
 
-fn quantiles(store: &Store, stage: &Stage) -> Markup {
+fn quantiles(succeeded: &Sample<'_>, stage: &Stage) -> Markup {
     let rows = compared().into_iter().filter_map(|(title, value, shown)| {
-        let values = store.quantiles(stage, &PARTS, value)?;
+        let values = succeeded.quantiles(&PARTS, value)?;
         // What no task has is left out.
         (values.last() != Some(&0)).then_some((title, values, shown))
     });
