@@ -261,9 +261,12 @@ def same(server, ours, app):
 
 
 def overview(binary, url, app):
-    """What `mesquite top` shows of it, but the first line, which has the time of what still runs."""
+    """What `mesquite top` shows of it and its stages; of executors, what each counts is compared elsewhere.
+
+    The first line has the time of what still runs."""
     words = [binary, "top", "--once", "--app", app, url]
-    return subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[1:]
+    shown = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return shown.split("\nExecutor ")[0].splitlines()[1:]
 
 
 def all_same(binary, server, log, apps):

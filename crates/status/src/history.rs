@@ -218,21 +218,20 @@ impl Serving {
         let all = list.applications.iter().filter(|it| it.id() == whose.app);
         let wanted =
             all.filter(|it| whose.attempt.is_none() || it.attempt() == whose.attempt.as_deref());
-        let files = wanted.flat_map(|it| it.files().iter().map(|file| (it.log(), file.clone())));
-        let files: Vec<_> = files.collect();
+        let places: Vec<_> = wanted.filter_map(|it| it.place().cloned()).collect();
         let body = written(move |out| {
             let mut zip = Zip::new(out);
-            for (log, path) in files {
-                let (file, _) = open(&path).map_err(io::Error::other)?;
-                let own = path.file_name().unwrap_or_default().to_string_lossy();
-                let name = if own == *log {
-                    log
-                } else {
-                    format!("{log}/{own}")
-                };
-                // One that grows is as long as it was when it was opened.
-                let length = file.metadata()?.len();
-                zip.add(&name, file.take(length))?;
+            for place in places {
+                for (name, path) in place.archived()? {
+                    let Some(path) = path else {
+                        zip.add(&name, io::empty())?;
+                        continue;
+                    };
+                    let (file, _) = open(&path).map_err(io::Error::other)?;
+                    // One that grows is as long as it was when it was opened.
+                    let length = file.metadata()?.len();
+                    zip.add(&name, file.take(length))?;
+                }
             }
             zip.finish().map(drop)
         });

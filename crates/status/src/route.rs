@@ -1,7 +1,7 @@
 //! What is asked for, by path and query. Pure.
 //!
-//! Responsible for every path there is; what queries may say is [`query`]'s business. Names
-//! of applications are looked up and never become paths of files.
+//! Responsible for every path there is; what queries may say is `query`'s business. Names of
+//! applications are looked up and never become paths of files.
 
 mod query;
 

@@ -98,9 +98,9 @@ impl Listed {
         self.outline.application.attempt.as_deref()
     }
 
-    /// The files of its log.
-    pub fn files(&self) -> &[PathBuf] {
-        self.place.as_ref().map_or(&[], |it| &it.files)
+    /// Its log, if it has one that is no run's own.
+    pub const fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     /// The name of its log.

@@ -154,6 +154,29 @@ impl Place {
         })
     }
 
+    /// What an archive of it has, by name: files, and the folder that they are in, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn archived(&self) -> io::Result<Vec<(String, Option<PathBuf>)>> {
+        let name = self.name();
+        if self.files == [self.path.as_path()] {
+            return Ok(vec![(name, Some(self.path.clone()))]);
+        }
+        let mut all = vec![(format!("{name}/"), None)];
+        for entry in std::fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if entry.file_type()?.is_file() {
+                let own = entry.file_name();
+                let own = own.to_string_lossy();
+                all.push((format!("{name}/{own}"), Some(entry.path())));
+            }
+        }
+        all.sort();
+        Ok(all)
+    }
+
     /// Its name, for people.
     pub fn name(&self) -> String {
         let name = self.path.file_name().unwrap_or_default();
@@ -247,5 +270,15 @@ mod tests {
             place.files,
             [log.join("events_2_app"), log.join("events_10_app")]
         );
+        let archived = place.archived().expect("readable");
+        let names: Vec<_> = archived.iter().map(|(name, _)| name.as_str()).collect();
+        let all = [
+            "eventlog_v2_app/",
+            "eventlog_v2_app/appstatus_app.inprogress",
+            "eventlog_v2_app/events_10_app",
+            "eventlog_v2_app/events_2_app",
+            "eventlog_v2_app/extra",
+        ];
+        assert_eq!(names, all);
     }
 }
