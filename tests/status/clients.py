@@ -23,7 +23,7 @@ def told(*words, code=0):
 def overview(binary, url, app):
     """`mesquite top`, a client of the API as well."""
     shown = subprocess.run([binary, "top", "--once", "--app", app, url], capture_output=True, text=True)
-    if shown.returncode != 0 or app not in shown.stdout or "2 failed attempts" not in shown.stdout:
+    if shown.returncode != 0 or HOSTILE not in shown.stdout or "2 failed attempts" not in shown.stdout:
         fail(f"mesquite top {url}: {shown.stdout}{shown.stderr}")
 
 
