@@ -117,6 +117,9 @@ def walk(seen, start, wanted):
         if kind in kinds:
             continue
         kinds.add(kind)
+        # What commands wrote is text for programs as well, and no page.
+        if "/api/" in url:
+            continue
         seen.go(url)
         seen.look()
         seen.hears()
