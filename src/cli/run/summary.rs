@@ -53,13 +53,7 @@ pub(super) fn summary(report: &Report, width: usize) -> String {
         let records = counted(job.records, "record");
         let _ = writeln!(text, ", {records}, {:.2} s", job.seconds);
     }
-    for left_out in report.left_out.iter().filter(|it| !it.items.is_empty()) {
-        let (failed, of) = (left_out.items.len(), left_out.of);
-        let _ = writeln!(text, "{}: {failed} of {of} items failed:", left_out.dataset);
-        for item in &left_out.items {
-            let _ = writeln!(text, "  {}: {}", item.item, first_line(&item.error));
-        }
-    }
+    left_out(report, &mut text);
     text.push_str(&sums(&report.sums, width));
     let sum = |of: fn(&crate::driver::report::JobReport) -> u64| -> u64 {
         report.jobs.iter().map(of).sum()
@@ -93,6 +87,17 @@ pub(super) fn summary(report: &Report, width: usize) -> String {
         );
     }
     text
+}
+
+/// The items of array jobs that failed and were left out.
+fn left_out(report: &Report, text: &mut String) {
+    for left_out in report.left_out.iter().filter(|it| !it.items.is_empty()) {
+        let (failed, of) = (left_out.items.len(), left_out.of);
+        let _ = writeln!(text, "{}: {failed} of {of} items failed:", left_out.dataset);
+        for item in &left_out.items {
+            let _ = writeln!(text, "  {}: {}", item.item, first_line(&item.error));
+        }
+    }
 }
 
 /// The dataset of whose rounds a job was one that went well.
