@@ -1,3 +1,5 @@
+//! Paths and queries, and where they lead.
+
 use super::*;
 
 fn whose(app: &str, attempt: Option<&str>) -> Whose {

@@ -1,3 +1,5 @@
+//! Overviews of a made-up run, as text.
+
 use super::super::seen::{Application, Attempt, Job, Note};
 use super::*;
 
