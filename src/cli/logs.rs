@@ -7,15 +7,14 @@
 use std::borrow::Cow;
 use std::io::Write;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use mesquite_status::route::Attempt;
 use serde_json::Value;
 
 use super::args::LogsArgs;
+use super::asking;
 use super::exit_code::Failure;
-use crate::mesos::codec::Codec;
-use crate::mesos::http::{Authentication, Http, HttpConfig, Kept};
+use crate::mesos::http::Http;
 use crate::mesos::tls::Tls;
 use crate::plain::plain;
 
@@ -34,18 +33,7 @@ pub fn run(args: &LogsArgs, is_terminal: bool, out: &mut impl Write) -> Result<(
             args.task
         ))
     })?;
-    let http = Http::new(HttpConfig {
-        codec: Codec::Protobuf,
-        authentication: match &args.password_file {
-            Some(path) => Authentication::Bearer(Kept::File(path.clone())),
-            None => Authentication::None,
-        },
-        tls: Tls::unused(),
-        connect_timeout: Duration::from_secs(5),
-        call_timeout: Duration::from_secs(30),
-        unix_socket: None,
-    });
-    let http = http.map_err(|error| Failure::Logs(error.to_string()))?;
+    let http = asking::client(args.password_file.as_deref(), Tls::unused())?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

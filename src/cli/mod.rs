@@ -7,6 +7,7 @@
 //! about jobs.
 
 pub mod args;
+mod asking;
 pub mod check;
 pub mod conf_command;
 pub mod connection;

@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use reqwest::StatusCode;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
@@ -100,6 +100,10 @@ pub struct Http {
     credential: Credential,
     config: HttpConfig,
 }
+
+/// No answer that is taken whole is longer, so that no peer fills the memory: the agents of
+/// a master take some kilobytes each.
+const LONGEST_ANSWER: usize = 256 << 20;
 
 /// Connections kept for calls: as many as go on at the same time.
 const IDLE_CONNECTIONS: usize = 4;
@@ -214,10 +218,19 @@ impl Http {
     /// The status and the body of a GET.
     ///
     /// # Errors
-    /// There was no answer.
+    /// There was no answer, or one without end.
     pub async fn ask(&self, url: &str) -> Result<(u16, Bytes), HttpError> {
-        let response = self.send(|| self.calls.get(url)).await?;
-        Ok((response.status().as_u16(), response.bytes().await?))
+        let mut response = self.send(|| self.calls.get(url)).await?;
+        let mut body = BytesMut::new();
+        while let Some(part) = response.chunk().await? {
+            body.extend_from_slice(&part);
+            if body.len() > LONGEST_ANSWER {
+                let most = LONGEST_ANSWER >> 20;
+                let why = format!("an answer of more than {most} MiB");
+                return Err(HttpError::Transport(why));
+            }
+        }
+        Ok((response.status().as_u16(), body.freeze()))
     }
 
     fn request(

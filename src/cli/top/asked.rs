@@ -4,19 +4,15 @@
 //! why there is none.
 
 use std::path::Path;
-use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::seen::{Application, Attempt, Seen, Waiting};
+use crate::cli::asking;
 use crate::cli::exit_code::Failure;
 use crate::clock::SystemClock;
-
-/// An answer that takes longer is given up.
-const PATIENCE: Duration = Duration::from_secs(15);
-
-/// No answer is longer.
-const LONGEST: usize = 64 << 20;
+use crate::mesos::http::Http;
+use crate::mesos::tls::{Tls, Trust};
 
 /// So many applications of a history are known, those that ended last.
 const APPLICATIONS: usize = 1000;
@@ -78,38 +74,25 @@ fn others(known: &[String]) -> String {
     }
 }
 
-/// A server, and the password if it wants one.
+/// A server.
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     base: String,
-    password: Option<String>,
 }
 
 impl Client {
     /// Of the server at this address.
     ///
     /// # Errors
-    /// The file of the password cannot be read, or the system has no room.
+    /// The file of the password cannot be read, or the system has nobody to trust.
     pub fn new(url: &str, password: Option<&Path>) -> Result<Self, Failure> {
-        let password = password.map(|path| {
-            let text = std::fs::read_to_string(path);
-            let text = text.map(|it| it.trim_end_matches(['\r', '\n']).to_owned());
-            text.map_err(|error| {
-                let path = path.display();
-                Failure::Usage(format!("cannot read the password file {path}: {error}"))
-            })
-        });
-        let password = password.transpose()?;
-        // Whoever was first is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(PATIENCE).build();
-        let http =
-            http.map_err(|error| Failure::Usage(format!("cannot ask {url}: {}", said(&error))))?;
-        let base = url.trim_end_matches('/').to_owned();
+        let tls = match url.starts_with("https://") {
+            true => Tls::new(Trust::default()).map_err(|it| Failure::Usage(it.to_string()))?,
+            false => Tls::unused(),
+        };
         Ok(Self {
-            http,
-            base,
-            password,
+            http: asking::client(password, tls)?,
+            base: url.trim_end_matches('/').to_owned(),
         })
     }
 
@@ -153,41 +136,18 @@ impl Client {
 
     async fn get<T: DeserializeOwned>(&self, path: String) -> Result<T, NotSeen> {
         let url = format!("{}{path}", self.base);
-        let silent = |error: &reqwest::Error| NotSeen::Silent {
-            url: self.base.clone(),
-            why: said(error),
-        };
-        let mut request = self.http.get(&url);
-        if let Some(password) = &self.password {
-            request = request.bearer_auth(password);
+        match self.http.ask(&url).await {
+            Ok((200, text)) => serde_json::from_slice(&text).map_err(|error| NotSeen::Strange {
+                url,
+                why: error.to_string(),
+            }),
+            Ok((status, _)) => Err(NotSeen::Refused { url, status }),
+            Err(error) => Err(NotSeen::Silent {
+                url: self.base.clone(),
+                why: error.to_string(),
+            }),
         }
-        let mut answer = request.send().await.map_err(|it| silent(&it))?;
-        let status = answer.status().as_u16();
-        if status != 200 {
-            return Err(NotSeen::Refused { url, status });
-        }
-        let mut text = Vec::new();
-        while let Some(part) = answer.chunk().await.map_err(|it| silent(&it))? {
-            text.extend_from_slice(&part);
-            if text.len() > LONGEST {
-                let why = format!("it is longer than {} MiB", LONGEST >> 20);
-                return Err(NotSeen::Strange { url, why });
-            }
-        }
-        serde_json::from_slice(&text).map_err(|error| NotSeen::Strange {
-            url,
-            why: error.to_string(),
-        })
     }
-}
-
-/// The last cause of an error, which is the one that people can do something about.
-fn said(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
 }
 
 /// The application of this id; or of those that run the one that began last; or else the
