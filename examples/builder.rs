@@ -15,8 +15,8 @@ use std::process::ExitCode;
 use bytes::Bytes;
 use mesquite::cli::{self, connection::lasting_client_config};
 use mesquite::conf::Conf;
+use mesquite::conf::layer::Layer;
 use mesquite::conf::properties::application::MASTER;
-use mesquite::conf::source::Source;
 use mesquite::driver::listener::Listener;
 use mesquite::driver::report::{Progress, Report};
 use mesquite::driver::run::run;
@@ -63,7 +63,7 @@ fn word_count(files: &str) -> Result<Application, Box<dyn Error>> {
 
 async fn driver(files: &str, master: &str) -> Result<Report, Box<dyn Error>> {
     let conf = Conf::builder()
-        .set(Source::Option("master"), MASTER.name(), master)
+        .set(Layer::Option("master"), MASTER.name(), master)
         .build()?;
     let mesos = match master {
         local if local.starts_with("local") => None,

@@ -24,8 +24,8 @@ use mesquite::backend::manager::{Action, ClusterManager, Input, Launched};
 use mesquite::cli;
 use mesquite::clock::Timestamp;
 use mesquite::conf::Conf;
+use mesquite::conf::layer::Layer;
 use mesquite::conf::properties::application::MASTER;
-use mesquite::conf::source::Source;
 use mesquite::driver::facts::cluster::NoHope;
 use mesquite::driver::listener::Listener;
 use mesquite::driver::report::{Progress, Status};
@@ -131,7 +131,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(cli::main(std::env::args_os(), &std::env::vars().collect()));
     }
     let conf = Conf::builder()
-        .set(Source::Option("master"), MASTER.name(), CLUSTER)
+        .set(Layer::Option("master"), MASTER.name(), CLUSTER)
         .build()?;
     let started = Arc::new(AtomicU32::new(0));
     let make = |most, cores| -> Box<dyn ClusterManager> {

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use master::{Master, Request, Stream};
 use mesquite::cli::connection::lasting_client_config;
 use mesquite::conf::Conf;
+use mesquite::conf::layer::Layer;
 use mesquite::conf::properties::application::{MASTER, RECOVERY_DIR};
 use mesquite::conf::properties::mesos::{COARSE, REGISTRATION_TIMEOUT, ROLE};
 use mesquite::conf::properties::ui::UI;
-use mesquite::conf::source::Source;
 use mesquite::driver::facts::cluster::{Answer, ClusterFact};
 use mesquite::driver::facts::{Fact, Happened};
 use mesquite::driver::listener::Listener;
@@ -100,7 +100,7 @@ fn drive(
         let conf = settings
             .into_iter()
             .fold(Conf::builder(), |conf, (name, value)| {
-                conf.set(Source::ConfOption, name, value)
+                conf.set(Layer::ConfOption, name, value)
             })
             .build()
             .expect("good settings");
@@ -427,12 +427,12 @@ impl Listener for Told {
 async fn sought(authority: String) -> (Vec<String>, String) {
     let conf = Conf::builder()
         .set(
-            Source::ConfOption,
+            Layer::ConfOption,
             MASTER.name(),
             format!("http://{authority}"),
         )
-        .set(Source::ConfOption, REGISTRATION_TIMEOUT.name(), "1s")
-        .set(Source::ConfOption, UI.name(), "false")
+        .set(Layer::ConfOption, REGISTRATION_TIMEOUT.name(), "1s")
+        .set(Layer::ConfOption, UI.name(), "false")
         .build()
         .expect("good settings");
     let mesos = lasting_client_config(&conf).expect("a client");

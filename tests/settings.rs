@@ -7,7 +7,7 @@ use std::path::Path;
 
 use mesquite::conf::foreign::{Foreign, IGNORED, REFUSED};
 use mesquite::conf::problem::Remark;
-use mesquite::conf::{Conf, Problem, Registry, Source};
+use mesquite::conf::{Conf, Layer, Problem, Registry};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
@@ -127,7 +127,7 @@ fn settable(list: &'static [Foreign]) -> impl Iterator<Item = String> {
 }
 
 fn set(name: &str) -> Result<Conf, Vec<Problem>> {
-    let conf = Conf::builder().set(Source::ConfOption, name, "something");
+    let conf = Conf::builder().set(Layer::ConfOption, name, "something");
     conf.build().map_err(|error| error.problems().to_vec())
 }
 

@@ -17,7 +17,7 @@ use mesquite::backend::mesos::fine::{MesosFine, MesosFineConfig};
 use mesquite::clock::{SystemClock, Timestamp};
 use mesquite::driver::core::effect::Effect;
 use mesquite::driver::core::input::{Input, Step};
-use mesquite::driver::core::order::Welcome;
+use mesquite::driver::core::instruction::Welcome;
 use mesquite::driver::core::{Driver, DriverParts};
 use mesquite::executor::worker::variable;
 use mesquite::ids::FrameworkId;

@@ -145,7 +145,7 @@ fn filled(indent: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     #[test]
     fn an_entry_tells_type_default_and_meaning() {
@@ -174,8 +174,8 @@ mod tests {
     #[test]
     fn what_is_set_is_shown_with_its_place_and_without_secrets() {
         let conf = Conf::builder()
-            .set(Source::ConfOption, "spark.mesos.principal", "me")
-            .set(Source::ConfOption, "spark.mesos.secret", "hunter2")
+            .set(Layer::ConfOption, "spark.mesos.principal", "me")
+            .set(Layer::ConfOption, "spark.mesos.secret", "hunter2")
             .build()
             .expect("good");
         let page = listing(Registry::all(), "spark.mesos.secret", Some(&conf)).expect("some");

@@ -134,14 +134,14 @@ fn own_hostname() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
     use crate::mesos::http::Authentication;
 
     fn config(settings: &[(&str, &str)]) -> Result<ClientConfig, Failure> {
         let builder = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             });
         client_config(&builder.build().unwrap())
     }

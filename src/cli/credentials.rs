@@ -68,13 +68,13 @@ fn read(path: PathBuf) -> Result<String, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     fn conf(settings: &[(&str, &str)]) -> Conf {
         let builder = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             });
         builder.build().expect("good settings")
     }
@@ -142,7 +142,7 @@ mod tests {
             ("spark.mesos.secret", "s"),
         ];
         let builder = both.iter().fold(Conf::builder(), |builder, (name, value)| {
-            builder.set(Source::ConfOption, *name, *value)
+            builder.set(Layer::ConfOption, *name, *value)
         });
         let error = builder.build().expect_err("both").to_string();
         assert!(error.contains("mesquite.mesos.token.file"), "{error}");

@@ -262,7 +262,7 @@ pub fn of_usage(help_or_error: &clap::Error, json: bool) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::{Conf, Source};
+    use crate::conf::{Conf, Layer};
 
     #[derive(Debug, thiserror::Error)]
     #[error("connection refused")]
@@ -291,8 +291,8 @@ mod tests {
     #[test]
     fn every_bad_setting_has_a_line() {
         let error = Conf::builder()
-            .set(Source::ConfOption, "spark.task.cpus", "0")
-            .set(Source::ConfOption, "spark.task.cpu", "1")
+            .set(Layer::ConfOption, "spark.task.cpus", "0")
+            .set(Layer::ConfOption, "spark.task.cpu", "1")
             .build()
             .expect_err("both are bad");
         let failure = Failure::from(SettingsError::from(error));

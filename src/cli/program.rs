@@ -19,7 +19,7 @@ use super::exit_code::{self, Failure};
 use super::prepare::{around, make_absolute, shared};
 use super::run::{Around, Ready};
 use super::{Environment, executor, paint, settings, telemetry};
-use crate::conf::Source;
+use crate::conf::Layer;
 use crate::conf::properties::application::APP_NAME;
 use crate::conf::properties::scheduler::DEFAULT_PARALLELISM;
 use crate::driver::run::Work;
@@ -111,7 +111,7 @@ fn driver<R: Outcome>(
     };
     around.run(|| {
         let builder = settings::collect(&args.settings, environment)?;
-        let source = Source::JobFile {
+        let source = Layer::JobFile {
             path: name.into(),
             line: 1,
         };

@@ -10,7 +10,7 @@ use super::Environment;
 use super::args::SettingsArgs;
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties_file::{self, PropertiesFileError};
-use crate::conf::{Conf, ConfBuilder, ConfError, Source};
+use crate::conf::{Conf, ConfBuilder, ConfError, Layer};
 use crate::mesos::authentication::KeptError;
 use crate::mesos::pem::PemError;
 use crate::mesos::tls::TlsError;
@@ -77,7 +77,7 @@ pub fn collect(
             source,
         })?;
         for entry in entries {
-            let source = Source::PropertiesFile {
+            let source = Layer::PropertiesFile {
                 path: path.clone(),
                 line: entry.line,
             };
@@ -85,13 +85,13 @@ pub fn collect(
         }
     }
     for assignment in &args.conf {
-        builder = builder.set(Source::ConfOption, &assignment.name, &assignment.value);
+        builder = builder.set(Layer::ConfOption, &assignment.name, &assignment.value);
     }
     if let Some(master) = &args.master {
-        builder = builder.set(Source::Option("--master"), MASTER.name(), master);
+        builder = builder.set(Layer::Option("--master"), MASTER.name(), master);
     }
     if let Some(name) = &args.name {
-        builder = builder.set(Source::Option("--name"), APP_NAME.name(), name);
+        builder = builder.set(Layer::Option("--name"), APP_NAME.name(), name);
     }
     Ok(builder)
 }
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(conf.get(&EXECUTOR_CORES), Some(4));
         assert_eq!(conf.get(&PRINCIPAL).as_deref(), Some("me"));
         assert_eq!(conf.get(&MASTER).to_string(), "mesos://h:5050");
-        let line = Source::PropertiesFile { path, line: 2 };
+        let line = Layer::PropertiesFile { path, line: 2 };
         assert_eq!(conf.source("spark.mesos.role"), Some(&line));
     }
 

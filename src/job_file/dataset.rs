@@ -5,11 +5,11 @@ mod derived;
 mod failure;
 mod formats;
 mod iterate;
+mod keywords;
 mod operation;
 mod records;
 mod sources;
 mod top;
-mod words;
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use toml::de::DeValue;
 
 use self::failure::SkipSpec;
 pub(super) use self::iterate::{IterateSpec, UntilEmpty};
+pub(super) use self::keywords::words;
+use self::keywords::{OPERATIONS, Word};
 pub(super) use self::operation::{Derived, Name, OperationSpec, SourceSpec};
 pub use self::operation::{Input, TextInput};
-pub(super) use self::words::words;
-use self::words::{OPERATIONS, Word};
 use super::around::{self, AroundSpec};
 use super::fields::{Fields, Node, Problems, wrong_type};
 use super::problem::Problem;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesquite::mesos::answer::Refusal;
+use mesquite::mesos::response::Refusal;
 use mesquite::mesos::subscription::{End, Notice};
 
 use crate::framework::{Framework, config};

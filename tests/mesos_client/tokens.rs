@@ -3,9 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use mesquite::mesos::answer::Refusal;
 use mesquite::mesos::call::Call;
 use mesquite::mesos::http::{Authentication, Kept};
+use mesquite::mesos::response::Refusal;
 use mesquite::mesos::subscription::End;
 use tempfile::TempDir;
 

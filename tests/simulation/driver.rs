@@ -12,11 +12,11 @@ use mesquite::backend::mesos::desk::MesosConfig;
 use mesquite::backend::mesos::fine::{MesosFine, MesosFineConfig};
 use mesquite::backoff::BackoffPolicy;
 use mesquite::clock::Timestamp;
-use mesquite::conf::{Conf, Source};
+use mesquite::conf::{Conf, Layer};
 use mesquite::driver::core::effect::{Delivery, Effect};
 use mesquite::driver::core::heard::Heard;
 use mesquite::driver::core::input::{ConnectionId, Input, Step};
-use mesquite::driver::core::order::Welcome;
+use mesquite::driver::core::instruction::Welcome;
 use mesquite::driver::core::record::{Record, line, read};
 use mesquite::driver::core::replay::replay;
 use mesquite::driver::core::{Driver, DriverParts};
@@ -25,7 +25,7 @@ use mesquite::executor::worker::variable;
 use mesquite::ids::{ExecutorId, FrameworkId, TaskId};
 use mesquite::mesos::call::Call;
 use mesquite::mesos::endpoint::{Endpoint, Scheme};
-use mesquite::mesos::subscription::{self, Attempt, Notice, Subscription};
+use mesquite::mesos::subscription::{self, Dial, Notice, Subscription};
 use mesquite::offers::{Constraints, RefusePolicy, Requirement};
 use mesquite::resources::{Demand, Scalar};
 use mesquite::rpc::message::{FromDriver, from_driver};
@@ -56,7 +56,7 @@ pub struct DriverProcess {
     subscription: Subscription,
     /// The stream of events, and the attempt that it belongs to.
     stream: Option<Channel>,
-    attempt: Option<Attempt>,
+    dial: Option<Dial>,
     calls: bool,
     subscribed_before: bool,
     /// Steps wait for the subscription, as a driver's loop begins with it.
@@ -132,7 +132,7 @@ impl World {
         }
         let mut builder = Conf::builder();
         for (name, value) in &settings {
-            builder = builder.set(Source::ConfOption, name.as_str(), value.as_str());
+            builder = builder.set(Layer::ConfOption, name.as_str(), value.as_str());
         }
         let conf = builder.build().expect("good settings");
         let tasks = TaskSchedulerConfig {
@@ -202,7 +202,7 @@ impl World {
                 Duration::from_secs(75),
             ),
             stream: None,
-            attempt: None,
+            dial: None,
             calls: false,
             subscribed_before: false,
             first: Some(first),
@@ -292,8 +292,8 @@ impl World {
                 return;
             };
             match action {
-                subscription::Action::Connect(attempt, _, id) => {
-                    process.attempt = Some(attempt);
+                subscription::Action::Connect(dial, _, id) => {
+                    process.dial = Some(dial);
                     let first = Message::Subscribe(id);
                     self.connect(Node::Driver, Node::Master, Some(first));
                 }
@@ -333,13 +333,13 @@ impl World {
         };
         match message {
             Message::Answer(answer) if process.stream == Some(channel) => {
-                if let Some(attempt) = process.attempt {
-                    self.tell_subscription(subscription::Input::Answered(attempt, answer));
+                if let Some(dial) = process.dial {
+                    self.tell_subscription(subscription::Input::Answered(dial, answer));
                 }
             }
             Message::Event(event) if process.stream == Some(channel) => {
-                if let Some(attempt) = process.attempt {
-                    self.tell_subscription(subscription::Input::Arrived(attempt, *event));
+                if let Some(dial) = process.dial {
+                    self.tell_subscription(subscription::Input::Arrived(dial, *event));
                 }
             }
             Message::Refused(call, refusal) if process.stream == Some(channel) => {
@@ -393,9 +393,9 @@ impl World {
         };
         process.stream = channel;
         if channel.is_none()
-            && let Some(attempt) = process.attempt
+            && let Some(dial) = process.dial
         {
-            let broken = subscription::Input::Broken(attempt, "refused".into());
+            let broken = subscription::Input::Broken(dial, "refused".into());
             self.tell_subscription(broken);
         }
         self.driver_settles();
@@ -407,8 +407,8 @@ impl World {
         };
         if process.stream == Some(channel) {
             process.stream = None;
-            if let Some(attempt) = process.attempt {
-                let broken = subscription::Input::Broken(attempt, "broken".into());
+            if let Some(dial) = process.dial {
+                let broken = subscription::Input::Broken(dial, "broken".into());
                 self.tell_subscription(broken);
             }
         } else if let Some((connection, executor)) = process.executors.remove(&channel) {

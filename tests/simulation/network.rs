@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use mesquite::clock::Timestamp;
 use mesquite::ids::{ExecutorId, FrameworkId, MesosTaskId};
-use mesquite::mesos::answer::SubscribeAnswer;
 use mesquite::mesos::call::Call;
 use mesquite::mesos::event::Event;
 use mesquite::mesos::executor::event::{ExecutorEvent, LaunchedTask};
 use mesquite::mesos::refused::{CallRefusal, Refused};
+use mesquite::mesos::response::SubscribeAnswer;
 use mesquite::mesos::task::{TaskInfo, TaskStatus};
 use mesquite::rpc::message::{FromDriver, FromExecutor};
 use uuid::Uuid;

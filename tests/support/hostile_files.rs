@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use mesquite::conf::{Conf, Source};
+use mesquite::conf::{Conf, Layer};
 use mesquite::job_file::places::{Place, inputs_written, plain, shared_outputs};
 use mesquite::job_file::{JobFile, Problem, show};
 use mesquite::plan::application::Application;
@@ -76,11 +76,7 @@ pub fn job_file(text: &str) {
         assert!((1..=lines).contains(&setting.line));
         let path = "job.toml".into();
         let line = setting.line;
-        conf = conf.set(
-            Source::JobFile { path, line },
-            &setting.name,
-            &setting.value,
-        );
+        conf = conf.set(Layer::JobFile { path, line }, &setting.name, &setting.value);
     }
     if let Err(error) = conf.build() {
         assert!(!error.problems().is_empty());

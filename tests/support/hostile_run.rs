@@ -9,7 +9,7 @@ use mesquite::backend::threads::Threads;
 use mesquite::clock::Timestamp;
 use mesquite::driver::core::effect::Effect;
 use mesquite::driver::core::input::{ConnectionId, Input, Step};
-use mesquite::driver::core::order::Welcome;
+use mesquite::driver::core::instruction::Welcome;
 use mesquite::driver::core::record::{self, Ended, Record};
 use mesquite::driver::core::{Driver, DriverParts};
 use mesquite::driver::wire::heard;

@@ -24,7 +24,7 @@ use crate::facts::{AttemptFacts, Fact, Happened, Metrics, StageFacts};
 use crate::ids::{StageId, TaskId};
 use crate::plan::Plan;
 use crate::report::Status;
-use crate::store::records::ClusterNote;
+use crate::store::log_events::ClusterNote;
 use crate::telling::cluster::waits;
 use mesquite_scheduler::action::Notice;
 use mesquite_scheduler::task::TaskEndReason;

@@ -13,11 +13,11 @@ pub mod column;
 pub mod executors;
 pub mod jobs;
 pub mod lines;
+pub mod log_events;
 pub mod measures;
 pub mod of_facts;
 pub mod offers;
 pub mod query;
-pub mod records;
 pub mod stages;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,11 +28,11 @@ use self::attempts::{Attempts, Began, Ended, State};
 use self::column::{Known, Name, Names};
 use self::executors::Executors;
 use self::jobs::{Job, JobStatus};
-use self::offers::Offers;
-use self::records::{
+use self::log_events::{
     ApplicationEnd, ApplicationStart, ClusterNote, Environment, JobEnd, JobStart, StageEvent,
     StageInfo,
 };
+use self::offers::Offers;
 use self::stages::{Stage, StageStatus};
 
 /// So much of what was told of the cluster is remembered.

@@ -15,7 +15,7 @@ use mesquite_workload::message::{
 use prost::Message as _;
 
 use crate::driver::heard::{End, Far, Heard, Outcome, Registration};
-use crate::driver::order::{Order, Released};
+use crate::driver::instruction::{Instruction, Released};
 use crate::event_log::nanos;
 use crate::facts::Metrics;
 use crate::ids::{DatasetId, Partition, ShuffleId, StageId, TaskId};
@@ -73,32 +73,34 @@ pub fn heard(message: FromExecutor) -> Option<Heard> {
 }
 
 /// What an executor is told, as it travels.
-pub fn message(order: Order) -> FromDriver {
+pub fn message(order: Instruction) -> FromDriver {
     use from_driver::Message;
     let message = match order {
-        Order::Welcome(it) => Message::Registered(from_driver::Registered {
+        Instruction::Welcome(it) => Message::Registered(from_driver::Registered {
             program: it.program,
             app_id: it.app_id,
             conf: it.conf,
             released: Some(released(&it.released)),
         }),
-        Order::Launch(tasks) => Message::Launch(from_driver::Launch { tasks }),
-        Order::Kill { task, reason } => {
+        Instruction::Launch(tasks) => Message::Launch(from_driver::Launch { tasks }),
+        Instruction::Kill { task, reason } => {
             let task = task.0;
             Message::Kill(from_driver::Kill { task, reason })
         }
-        Order::Commit { task, granted } => {
+        Instruction::Commit { task, granted } => {
             let task = task.0;
             Message::Commit(from_driver::CommitDecision { task, granted })
         }
-        Order::Stop { reason } => Message::Stop(from_driver::Stop { reason }),
-        Order::Released(it) => Message::Released(released(&it)),
-        Order::Acknowledge { number } => Message::Acknowledge(from_driver::Acknowledge { number }),
-        Order::TakeOver { executor, folder } => {
+        Instruction::Stop { reason } => Message::Stop(from_driver::Stop { reason }),
+        Instruction::Released(it) => Message::Released(released(&it)),
+        Instruction::Acknowledge { number } => {
+            Message::Acknowledge(from_driver::Acknowledge { number })
+        }
+        Instruction::TakeOver { executor, folder } => {
             let executor = executor.to_string();
             Message::TakeOver(from_driver::TakeOver { executor, folder })
         }
-        Order::Located { executor, address } => Message::Located(from_driver::Located {
+        Instruction::Located { executor, address } => Message::Located(from_driver::Located {
             executor: executor.to_string(),
             address: address.unwrap_or_default(),
         }),

@@ -97,13 +97,13 @@ fn certificates_alone(path: PathBuf) -> Result<String, AgentTlsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     fn told(settings: &[(&str, &str)]) -> Result<Vec<(&'static str, String)>, AgentTlsError> {
         let builder = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             });
         variables(&builder.build().expect("good settings"))
     }

@@ -186,7 +186,7 @@ fn write(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
     use crate::plan::ApplicationBuilder;
 
     #[test]
@@ -194,8 +194,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().to_string_lossy().into_owned();
         let conf = Conf::builder()
-            .set(Source::ConfOption, "spark.eventLog.dir", &*place)
-            .set(Source::ConfOption, "spark.eventLog.rolling.enabled", "true")
+            .set(Layer::ConfOption, "spark.eventLog.dir", &*place)
+            .set(Layer::ConfOption, "spark.eventLog.rolling.enabled", "true")
             .build()
             .expect("good settings");
         let log = folder.path().join("eventlog_v2_a");
@@ -235,8 +235,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let place = folder.path().to_string_lossy().into_owned();
         let conf = Conf::builder()
-            .set(Source::ConfOption, "spark.eventLog.enabled", "true")
-            .set(Source::ConfOption, "spark.eventLog.dir", &*place)
+            .set(Layer::ConfOption, "spark.eventLog.enabled", "true")
+            .set(Layer::ConfOption, "spark.eventLog.dir", &*place)
             .build()
             .expect("good settings");
         let application = ApplicationBuilder::new().build();

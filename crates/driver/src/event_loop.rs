@@ -48,7 +48,7 @@ const BATCH: usize = 1024;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Where executors come from, as far as the loop has to act.
-pub(super) enum Source {
+pub(super) enum ExecutorSource {
     /// Threads of this process.
     Threads,
     /// Processes of this machine.
@@ -70,7 +70,7 @@ pub(super) struct Mesos {
 /// What the loop acts with.
 pub(super) struct Shell {
     pub(super) clock: SystemClock,
-    pub(super) source: Source,
+    pub(super) source: ExecutorSource,
     pub(super) fetcher: Fetcher,
     pub(super) arrivals: mpsc::UnboundedSender<Arrival>,
     /// Where steps are kept, if they are.
@@ -231,12 +231,12 @@ impl<'a> EventLoop<'a> {
             Effect::Close(connection) => drop(self.links.remove(&connection)),
             Effect::Call(call) => self.call(call),
             Effect::StartProcess(executor) => {
-                if let Source::Processes(processes) = &mut self.shell.source {
+                if let ExecutorSource::Processes(processes) = &mut self.shell.source {
                     processes.start(&executor);
                 }
             }
             Effect::KillProcess(executor) => {
-                if let Source::Processes(processes) = &mut self.shell.source {
+                if let ExecutorSource::Processes(processes) = &mut self.shell.source {
                     processes.kill(&executor);
                 }
             }
@@ -317,7 +317,7 @@ impl<'a> EventLoop<'a> {
 
     fn call(&mut self, mut call: Call) {
         let driver = &self.driver;
-        let Source::Mesos(Mesos {
+        let ExecutorSource::Mesos(Mesos {
             client,
             badges,
             served,
@@ -356,7 +356,7 @@ impl<'a> EventLoop<'a> {
 
     /// Nobody is served the program while no executor is on its way.
     fn stop_serving(&mut self) {
-        if let Source::Mesos(Mesos {
+        if let ExecutorSource::Mesos(Mesos {
             served: Some(served),
             ..
         }) = &mut self.shell.source
@@ -424,11 +424,11 @@ impl<'a> EventLoop<'a> {
             self.forget();
         }
         match &mut self.shell.source {
-            Source::Threads => {}
-            Source::Processes(processes) => processes.stop().await,
+            ExecutorSource::Threads => {}
+            ExecutorSource::Processes(processes) => processes.stop().await,
             // The framework is gone already: there is nobody to say goodbye for.
-            Source::Mesos(_) if matches!(self.driver.over(), Some(Over::Removed(_))) => {}
-            Source::Mesos(mesos) => {
+            ExecutorSource::Mesos(_) if matches!(self.driver.over(), Some(Over::Removed(_))) => {}
+            ExecutorSource::Mesos(mesos) => {
                 mesos.served = None;
                 tokio::select! {
                     () = farewell(&mesos.client, self.acknowledged.take()) => {}

@@ -141,14 +141,14 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
     use crate::conf::properties::application::MASTER;
 
     fn of(settings: &[(&str, &str)]) -> Result<Asked, String> {
         let conf = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             })
             .build()
             .expect("good settings");

@@ -28,7 +28,7 @@ use crate::conf::properties::storage::{
 };
 use crate::conf::property::Property;
 use crate::conf::{ByteSize, Conf};
-use crate::core::order::{Released, Welcome};
+use crate::core::instruction::{Released, Welcome};
 use crate::ids::ExecutorId;
 use crate::plan::application::Application;
 use crate::timer::AbortOnDrop;

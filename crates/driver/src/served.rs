@@ -40,7 +40,7 @@ use tokio::time::timeout;
 use super::binary::Binary;
 use crate::descriptors;
 use crate::timer::AbortOnDrop;
-use mesquite_engine::rpc::gate::{Gate, Place, strangers};
+use mesquite_engine::rpc::gate::{Admission, Gate, strangers};
 use mesquite_engine::rpc::turns::{Turn, Turns};
 
 /// The program is sent to so many at once: each has a piece of it in memory.
@@ -161,7 +161,7 @@ async fn serve(listener: TcpListener, binary: Binary) {
 }
 
 /// Speaks to one peer, which may ask once.
-async fn speak(stream: TcpStream, from: IpAddr, place: Place, shared: Arc<Shared>) {
+async fn speak(stream: TcpStream, from: IpAddr, place: Admission, shared: Arc<Shared>) {
     let (begins, begun) = oneshot::channel();
     let begins = Mutex::new(Some(begins));
     let patience = patience(shared.binary.length());

@@ -24,7 +24,7 @@ use super::wire;
 use crate::ids::ExecutorId;
 use mesquite_engine::rpc::connection::{ConnectionError, Incoming, halves};
 use mesquite_engine::rpc::credential::Authority;
-use mesquite_engine::rpc::gate::{Gate, Place, strangers};
+use mesquite_engine::rpc::gate::{Admission, Gate, strangers};
 use mesquite_engine::rpc::guard::Guard;
 use mesquite_workload::message::{FromExecutor, from_executor::Message};
 
@@ -71,7 +71,7 @@ pub(super) async fn serve(listener: TcpListener, server: Server) {
 }
 
 impl Server {
-    async fn speak(&self, stream: TcpStream, place: Place) -> Result<(), ConnectionError> {
+    async fn speak(&self, stream: TcpStream, place: Admission) -> Result<(), ConnectionError> {
         let Some(proved) = place.spend(self.guard.accept(stream)).await else {
             // Others wanted its place.
             return Ok(());

@@ -19,7 +19,7 @@ use super::http::{Authentication, Http, HttpConfig, HttpError};
 use super::lane::{Address, Asker, Lane};
 pub use super::lane::{CallError, Pending};
 use super::listen::{Heard, listen};
-use super::subscription::{Action, Attempt, Input, Notice, Session, Subscription};
+use super::subscription::{Action, Dial, Input, Notice, Session, Subscription};
 use super::wire::{decode_event, encode_call};
 use super::zookeeper::{Detected, Group, detect};
 use crate::backoff::BackoffPolicy;
@@ -181,8 +181,8 @@ impl Shell {
     fn handle(&mut self, input: Input) {
         for action in self.subscription.handle(self.clock.now(), input) {
             match action {
-                Action::Connect(attempt, endpoint, framework) => {
-                    self.connect(attempt, &endpoint, &framework);
+                Action::Connect(dial, endpoint, framework) => {
+                    self.connect(dial, &endpoint, &framework);
                 }
                 Action::Disconnect => self.stream = None,
                 Action::OpenCalls(session) => self.open_calls(session),
@@ -193,7 +193,7 @@ impl Shell {
         }
     }
 
-    fn connect(&mut self, attempt: Attempt, endpoint: &Endpoint, id: &FrameworkId) {
+    fn connect(&mut self, dial: Dial, endpoint: &Endpoint, id: &FrameworkId) {
         if !self.told_in_clear
             && let Some(warning) = self.authentication.in_clear(endpoint)
         {
@@ -213,9 +213,9 @@ impl Shell {
         let url = endpoint.url(PATH);
         let inputs = self.inputs.clone();
         let input = move |heard| match heard {
-            Heard::Answered(answer) => Input::Answered(attempt, answer),
-            Heard::Event(event) => Input::Arrived(attempt, event),
-            Heard::Broken(why) | Heard::NoTls(why) => Input::Broken(attempt, why),
+            Heard::Answered(answer) => Input::Answered(dial, answer),
+            Heard::Event(event) => Input::Arrived(dial, event),
+            Heard::Broken(why) | Heard::NoTls(why) => Input::Broken(dial, why),
         };
         self.stream = Some(AbortOnDrop::spawn(async move {
             listen(&http, &url, body, decode_event, input, &inputs).await;
@@ -236,7 +236,7 @@ impl Shell {
     }
 
     fn open_calls(&mut self, session: Session) {
-        let attempt = session.attempt;
+        let dial = session.dial;
         let open = || {
             let address = Address {
                 url: session.endpoint.url(PATH),
@@ -245,7 +245,7 @@ impl Shell {
             let inputs = self.inputs.clone();
             Lane::open(Arc::clone(&self.http), address, async move |why| {
                 // Without the shell nobody wants to know.
-                let _ = inputs.send(Input::CallsRefused(attempt, why)).await;
+                let _ = inputs.send(Input::CallsRefused(dial, why)).await;
             })
         };
         self.session = Some(Calls {

@@ -2,7 +2,7 @@
 //!
 //! Responsible for headers, time limits, for sending once more what was refused
 //! for a secret that was renewed meanwhile, and for keeping ordinary calls on
-//! one connection of their own. What an answer means is [`super::answer`]'s
+//! one connection of their own. What an answer means is [`super::response`]'s
 //! business; redirects and retries are its callers'.
 
 use std::io;
@@ -15,11 +15,11 @@ use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
 };
 
-use super::answer::{Answer, SubscribeAnswer, of_subscribe};
 pub use super::authentication::{Authentication, Kept};
 use super::authentication::{Credential, KeptError};
 use super::codec::Codec;
 use super::recordio::{Decoder, RecordIoError};
+use super::response::{Response, SubscribeAnswer, of_subscribe};
 use super::tls::{self, Tls};
 
 const STREAM_ID: HeaderName = HeaderName::from_static("mesos-stream-id");
@@ -186,7 +186,7 @@ impl Http {
         url: &str,
         stream_id: Option<&str>,
         body: Bytes,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<Response, HttpError> {
         let request = || {
             let request = self.request(&self.calls, url, &body);
             match stream_id {
@@ -274,7 +274,7 @@ impl Http {
         send(renewed.as_ref()).await
     }
 
-    fn answer_of(&self, response: &reqwest::Response) -> Answer {
+    fn answer_of(&self, response: &reqwest::Response) -> Response {
         let header = |headers: &HeaderMap, name: HeaderName| {
             headers
                 .get(name)
@@ -282,7 +282,7 @@ impl Http {
                 .map(ToOwned::to_owned)
         };
         let headers = response.headers();
-        Answer {
+        Response {
             code: response.status().as_u16(),
             content_type: header(headers, CONTENT_TYPE),
             location: header(headers, LOCATION),

@@ -13,9 +13,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::answer::{CallAnswer, of_call};
 use super::http::Http;
 use super::refused::CallRefusal;
+use super::response::{CallAnswer, of_call};
 
 /// A call that came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@
 //! the scheduler. The files marked pure neither wait nor touch the world.
 //!
 //! ```text
-//! client -> subscription -> endpoint, answer (pure)   whom to ask, when, what answers mean
+//! client -> subscription -> endpoint, response (pure) whom to ask, when, what answers mean
 //!   |-> zookeeper -> leader (pure)                     who leads
 //!   |-> listen --\
 //!   `-> lane -----> http                               the stream, the calls in their order
@@ -26,7 +26,7 @@ pub mod tls;
 pub mod zookeeper;
 
 pub use mesquite_mesos::{
-    answer, call, codec, endpoint, event, leader, proto, reconcile, recordio, refused,
+    call, codec, endpoint, event, leader, proto, reconcile, recordio, refused, response,
     subscription, task, wire,
 };
 

@@ -7,9 +7,9 @@
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use super::answer::SubscribeAnswer;
 use super::codec::Codec;
 use super::http::{Http, HttpError};
+use super::response::SubscribeAnswer;
 use super::wire::WireError;
 
 /// What a connection brings.

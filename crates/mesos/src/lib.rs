@@ -6,13 +6,12 @@
 //! to send. Must not know of tasks more than Mesos does.
 //!
 //! ```text
-//! subscription -> endpoint, answer                   whom to ask, when, what answers mean
+//! subscription -> endpoint, response                 whom to ask, when, what answers mean
 //! leader                                             who leads, from what ZooKeeper says
 //! recordio, wire = codec + convert                   bytes to events and back
 //! executor::session -> executor::wire                the same for an executor and its agent
 //! ```
 
-pub mod answer;
 pub mod call;
 pub mod codec;
 mod convert;
@@ -26,6 +25,7 @@ pub mod reconcile;
 pub mod recordio;
 pub mod refused;
 pub mod resources;
+pub mod response;
 pub mod subscription;
 pub mod task;
 pub mod wire;

@@ -15,15 +15,15 @@
 //!  any state --- refused, removed, failed over, stopped ---> Ended
 //! ```
 //!
-//! Every attempt has a number. What arrives under an older number is the late
+//! Every attempt to subscribe has a number. What arrives under an older number is the late
 //! answer of a connection that was given up, and is ignored.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::answer::{Refusal, SubscribeAnswer};
 use super::endpoint::{Candidates, Endpoint};
 use super::event::{Event, Master, Subscribed};
+use super::response::{Refusal, SubscribeAnswer};
 use crate::backoff::{Backoff, BackoffPolicy};
 use crate::clock::Timestamp;
 use crate::ids::FrameworkId;
@@ -36,15 +36,15 @@ const MISSED_HEARTBEATS: u32 = 5;
 /// every answer differs must not fill the log.
 const MOST_TOLD: usize = 16;
 
-/// A subscription attempt; counted, so that late answers are recognised.
+/// One attempt to subscribe; counted, so that late answers are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Attempt(u64);
+pub struct Dial(u64);
 
 /// What there is to know about a subscription in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// The attempt that led to it.
-    pub attempt: Attempt,
+    pub dial: Dial,
     /// The leading master.
     pub endpoint: Endpoint,
     /// To be sent with every call.
@@ -63,13 +63,13 @@ pub enum Input {
     /// Nobody is known to lead, for this reason.
     LeaderUnknown(String),
     /// SUBSCRIBE was answered.
-    Answered(Attempt, SubscribeAnswer),
+    Answered(Dial, SubscribeAnswer),
     /// SUBSCRIBE was not answered, or the stream broke, for this reason.
-    Broken(Attempt, String),
+    Broken(Dial, String),
     /// An event came.
-    Arrived(Attempt, Event),
+    Arrived(Dial, Event),
     /// A call's answer says that the subscription is no more.
-    CallsRefused(Attempt, String),
+    CallsRefused(Dial, String),
     /// The owner wants no more.
     Stop,
 }
@@ -78,7 +78,7 @@ pub enum Input {
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// Send SUBSCRIBE and report the answer and the events under this attempt.
-    Connect(Attempt, Endpoint, FrameworkId),
+    Connect(Dial, Endpoint, FrameworkId),
     /// Drop the connection of the current attempt.
     Disconnect,
     /// Calls can be sent from now on, by this session.
@@ -184,7 +184,7 @@ pub struct Subscription {
     candidates: Candidates,
     /// How many of the configured candidates were asked since the last pause.
     asked: usize,
-    attempt: Attempt,
+    dial: Dial,
     framework: FrameworkId,
     backoff: Backoff,
     answer_within: Duration,
@@ -207,7 +207,7 @@ impl Subscription {
             state: State::Leaderless,
             candidates: Candidates::new(Vec::new()),
             asked: 0,
-            attempt: Attempt::default(),
+            dial: Dial::default(),
             framework,
             backoff: Backoff::new(policy, seed),
             answer_within,
@@ -241,15 +241,13 @@ impl Subscription {
                 self.leader_known(now, Vec::new(), &mut actions);
             }
             Input::Stop => self.end(End::Stopped, &mut actions),
-            Input::Answered(attempt, answer) if attempt == self.attempt => {
+            Input::Answered(dial, answer) if dial == self.dial => {
                 self.answered(now, answer, &mut actions);
             }
-            Input::Broken(attempt, why) | Input::CallsRefused(attempt, why)
-                if attempt == self.attempt =>
-            {
+            Input::Broken(dial, why) | Input::CallsRefused(dial, why) if dial == self.dial => {
                 self.broken(now, &why, &mut actions);
             }
-            Input::Arrived(attempt, event) if attempt == self.attempt => {
+            Input::Arrived(dial, event) if dial == self.dial => {
                 self.arrived(now, event, &mut actions);
             }
             Input::Answered(..)
@@ -362,7 +360,7 @@ impl Subscription {
         };
         let endpoint = endpoint.clone();
         actions.push(Action::OpenCalls(Session {
-            attempt: self.attempt,
+            dial: self.dial,
             endpoint: endpoint.clone(),
             stream_id: stream_id.clone(),
             framework: subscribed.framework.clone(),
@@ -450,9 +448,9 @@ impl Subscription {
         if !self.candidates.is_redirected() {
             self.asked += 1;
         }
-        self.attempt.0 += 1;
+        self.dial.0 += 1;
         actions.push(Action::Connect(
-            self.attempt,
+            self.dial,
             endpoint.clone(),
             self.framework.clone(),
         ));
@@ -466,7 +464,7 @@ impl Subscription {
     /// is still under way on it is ignored.
     fn disconnect(&mut self, actions: &mut Vec<Action>) {
         if let State::Asking { .. } | State::Opened { .. } | State::Subscribed { .. } = self.state {
-            self.attempt.0 += 1;
+            self.dial.0 += 1;
             actions.push(Action::Disconnect);
         }
     }

@@ -11,12 +11,12 @@ use bytes::Bytes;
 use mesquite_workload::line::lines;
 use mesquite_workload::plan::application::{ActionKind, Compression, Format};
 
+use crate::call_site::CallSite;
 use crate::codec::{Record, decode};
 use crate::context::{Context, Then};
 use crate::dataset::Dataset;
 use crate::flow::Partition;
 use crate::outcome::Outcome;
-use crate::place::Place;
 use crate::source::Task;
 
 /// Something asked of a dataset: a job of its own. Jobs run at the same time, unless
@@ -150,7 +150,7 @@ impl<T: Record> Dataset<T> {
         &self,
         f: impl Fn(&Task, Partition<T>) -> R + Send + Sync + 'static,
     ) -> Action<Done> {
-        let place = Place::of("for_each_partition");
+        let place = CallSite::of("for_each_partition");
         let f = Arc::new(f);
         let done = self.derived(place, move |flow, scope| {
             let (f, scope) = (Arc::clone(&f), scope.clone());

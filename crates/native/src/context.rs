@@ -18,9 +18,9 @@ use mesquite_workload::plan::{ApplicationBuilder, PlanError};
 
 use crate::BoxError;
 use crate::broadcast::Broadcast;
+use crate::call_site::CallSite;
 use crate::codec::{CodecError, Line, Record, decode, encode};
 use crate::dataset::{Dataset, Settings};
-use crate::place::Place;
 use crate::registry::{Function, Registered, Registry, build};
 use crate::source::{Placed, Source};
 use mesquite_base::ids::DatasetId;
@@ -157,16 +157,16 @@ impl Context {
     /// task: see [`bytes`](Self::bytes).
     #[track_caller]
     pub fn text(&self, path: impl AsRef<str>) -> Dataset<String> {
-        self.files(Place::of("text"), path.as_ref())
+        self.files(CallSite::of("text"), path.as_ref())
     }
 
     /// Lines of files in any encoding, named as for [`text`](Self::text).
     #[track_caller]
     pub fn bytes(&self, path: impl AsRef<str>) -> Dataset<Line> {
-        self.files(Place::of("bytes"), path.as_ref())
+        self.files(CallSite::of("bytes"), path.as_ref())
     }
 
-    fn files<T: Record>(&self, place: Place, path: &str) -> Dataset<T> {
+    fn files<T: Record>(&self, place: CallSite, path: &str) -> Dataset<T> {
         let path = path.to_owned();
         Dataset::planned_by(self, place, move |context, settings| {
             if context.is_executor() {
@@ -184,7 +184,7 @@ impl Context {
     /// The numbers from `start` up to but not `end`, in so many partitions.
     #[track_caller]
     pub fn range(&self, start: i64, end: i64, partitions: u32) -> Dataset<i64> {
-        Dataset::planned_by(self, Place::of("range"), move |context, settings| {
+        Dataset::planned_by(self, CallSite::of("range"), move |context, settings| {
             context.add(settings, |builder, name| {
                 builder.range(name, start, end, partitions)
             })
@@ -210,13 +210,13 @@ impl Context {
             Ok::<_, BoxError>(Box::new(records.into_iter().map(Ok)) as _)
         };
         let parts = parts.map_err(Into::into);
-        Dataset::sourced(self, Place::of("parallelize"), parts, read)
+        Dataset::sourced(self, CallSite::of("parallelize"), parts, read)
     }
 
     /// Records of a source of your own.
     #[track_caller]
     pub fn source<S: Source>(&self, source: S) -> Dataset<S::Record> {
-        let place = Place::of("source");
+        let place = CallSite::of("source");
         let parts = if self.is_executor() {
             Ok(Vec::new())
         } else {

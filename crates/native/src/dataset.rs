@@ -16,10 +16,10 @@ use mesquite_workload::plan::native::NativeSource;
 use mesquite_workload::plan::operation::Change;
 
 use crate::BoxError;
+use crate::call_site::CallSite;
 use crate::codec::Record;
 use crate::context::Context;
 use crate::flow::{Decoded, Encoded, Fallible, Flow, Make, Partition, Scope, Sourced, failed};
-use crate::place::Place;
 use crate::source::{Placed, Task};
 
 /// Records of one type, in partitions: what is to be computed, not what has been.
@@ -42,7 +42,7 @@ impl<T> Clone for Dataset<T> {
 /// What is said of a dataset.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    pub(crate) place: Place,
+    pub(crate) place: CallSite,
     named: Option<Arc<str>>,
     pub(crate) persist: bool,
     /// How many partitions the shuffle makes that it comes from.
@@ -50,7 +50,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    const fn new(place: Place) -> Self {
+    const fn new(place: CallSite) -> Self {
         Self {
             place,
             named: None,
@@ -125,7 +125,7 @@ impl<T: Record> Dataset<T> {
     /// The records of a dataset that the plan is to have, whose lines are such records.
     pub(crate) fn planned_by(
         context: &Context,
-        place: Place,
+        place: CallSite,
         plan: impl Fn(&Context, &Settings) -> Option<DatasetId> + 'static,
     ) -> Self {
         let lazy = Lazy::new(Settings::new(place), false, Rc::new(plan));
@@ -135,7 +135,7 @@ impl<T: Record> Dataset<T> {
     /// The same of one that begins with a shuffle.
     pub(crate) fn shuffled_by(
         context: &Context,
-        place: Place,
+        place: CallSite,
         plan: impl Fn(&Context, &Settings) -> Option<DatasetId> + 'static,
     ) -> Self {
         let lazy = Lazy::new(Settings::new(place), true, Rc::new(plan));
@@ -213,7 +213,7 @@ impl<T: Record> Dataset<T> {
                 self.again(node.settings.clone(), lazy.anew(settings))
             }
             _ => {
-                let (place, name) = (Place::of("partitions"), node.settings.name());
+                let (place, name) = (CallSite::of("partitions"), node.settings.name());
                 let _: Option<()> = node.context.problem(format!(
                     "{place}: `{name}` is not made by a shuffle: say it directly behind one, or \
                      use `repartition`"
@@ -288,7 +288,7 @@ impl<T: Record> Dataset<T> {
     /// The records of a source of the user's.
     pub(crate) fn sourced(
         context: &Context,
-        place: Place,
+        place: CallSite,
         parts: Result<Vec<Placed<String>>, BoxError>,
         read: impl Fn(&str, &Task) -> ReadPart<T> + Send + Sync + 'static,
     ) -> Self {
@@ -358,7 +358,7 @@ impl<T: Send + 'static> Dataset<T> {
     /// What closures make of each partition, in the same task.
     pub(crate) fn derived<U: Send + 'static>(
         &self,
-        place: Place,
+        place: CallSite,
         make: impl Fn(Flow<T>, &Scope) -> Flow<U> + Send + Sync + 'static,
     ) -> Dataset<U> {
         let node = &self.node;
@@ -392,7 +392,7 @@ impl<T: Send + 'static> Dataset<T> {
     #[track_caller]
     pub fn map<U: Send + 'static>(&self, f: impl Fn(T) -> U + Send + Sync + 'static) -> Dataset<U> {
         let f = Arc::new(f);
-        self.derived(Place::of("map"), move |flow, _| {
+        self.derived(CallSite::of("map"), move |flow, _| {
             let f = Arc::clone(&f);
             Box::new(flow.map(move |it| f(it)))
         })
@@ -406,7 +406,7 @@ impl<T: Send + 'static> Dataset<T> {
         f: impl Fn(T) -> Result<U, E> + Send + Sync + 'static,
     ) -> Dataset<U> {
         let f = Arc::new(f);
-        self.derived(Place::of("try_map"), move |flow, scope| {
+        self.derived(CallSite::of("try_map"), move |flow, scope| {
             let f = Arc::clone(&f);
             let results = flow.map(move |it| f(it));
             let scope = scope.clone();
@@ -418,7 +418,7 @@ impl<T: Send + 'static> Dataset<T> {
     #[track_caller]
     pub fn filter(&self, f: impl Fn(&T) -> bool + Send + Sync + 'static) -> Self {
         let f = Arc::new(f);
-        self.derived(Place::of("filter"), move |flow, _| {
+        self.derived(CallSite::of("filter"), move |flow, _| {
             let f = Arc::clone(&f);
             Box::new(flow.filter(move |it| f(it)))
         })
@@ -431,7 +431,7 @@ impl<T: Send + 'static> Dataset<T> {
         f: impl Fn(T) -> Option<U> + Send + Sync + 'static,
     ) -> Dataset<U> {
         let f = Arc::new(f);
-        self.derived(Place::of("filter_map"), move |flow, _| {
+        self.derived(CallSite::of("filter_map"), move |flow, _| {
             let f = Arc::clone(&f);
             Box::new(flow.filter_map(move |it| f(it)))
         })
@@ -446,7 +446,7 @@ impl<T: Send + 'static> Dataset<T> {
         I::IntoIter: Send,
     {
         let f = Arc::new(f);
-        self.derived(Place::of("flat_map"), move |flow, _| {
+        self.derived(CallSite::of("flat_map"), move |flow, _| {
             let f = Arc::clone(&f);
             Box::new(flow.flat_map(move |it| f(it)))
         })
@@ -464,7 +464,7 @@ impl<T: Send + 'static> Dataset<T> {
         I: IntoIterator<Item = U> + 'static,
         I::IntoIter: Send,
     {
-        let made = self.derived(Place::of("map_partitions"), move |flow, scope| {
+        let made = self.derived(CallSite::of("map_partitions"), move |flow, scope| {
             let records = Partition::new(flow, scope);
             Box::new(f(&scope.task(), records).into_iter())
         });
@@ -478,7 +478,7 @@ impl<T: Send + 'static> Dataset<T> {
         f: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Dataset<(K, T)> {
         let f = Arc::new(f);
-        self.derived(Place::of("key_by"), move |flow, _| {
+        self.derived(CallSite::of("key_by"), move |flow, _| {
             let f = Arc::clone(&f);
             Box::new(flow.map(move |it| (f(&it), it)))
         })

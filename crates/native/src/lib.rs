@@ -31,6 +31,7 @@
 
 mod action;
 mod broadcast;
+mod call_site;
 pub mod codec;
 mod combine;
 mod context;
@@ -40,7 +41,6 @@ mod order;
 mod outcome;
 mod pairs;
 mod panics;
-mod place;
 mod registry;
 mod source;
 #[cfg(test)]

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use mesquite_workload::plan::operation::JoinKind;
 
+use crate::call_site::CallSite;
 use crate::codec::Record;
 use crate::combine::{Aggregate, Combining, Merging, Reduce, Rules};
 use crate::dataset::Dataset;
-use crate::place::Place;
 
 impl<K: Send + 'static, V: Send + 'static> Dataset<(K, V)> {
     /// The keys alone.
     #[track_caller]
     pub fn keys(&self) -> Dataset<K> {
-        self.derived(Place::of("keys"), |flow, _| {
+        self.derived(CallSite::of("keys"), |flow, _| {
             Box::new(flow.map(|(key, _)| key))
         })
     }
@@ -25,7 +25,7 @@ impl<K: Send + 'static, V: Send + 'static> Dataset<(K, V)> {
     /// The values alone.
     #[track_caller]
     pub fn values(&self) -> Dataset<V> {
-        self.derived(Place::of("values"), |flow, _| {
+        self.derived(CallSite::of("values"), |flow, _| {
             Box::new(flow.map(|(_, value)| value))
         })
     }
@@ -37,7 +37,7 @@ impl<K: Send + 'static, V: Send + 'static> Dataset<(K, V)> {
         f: impl Fn(V) -> W + Send + Sync + 'static,
     ) -> Dataset<(K, W)> {
         let f = Arc::new(f);
-        self.derived(Place::of("map_values"), move |flow, _| {
+        self.derived(CallSite::of("map_values"), move |flow, _| {
             let f = Arc::clone(&f);
             Box::new(flow.map(move |(key, value)| (key, f(value))))
         })
@@ -49,7 +49,7 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
     /// they are sent, and behind that.
     #[track_caller]
     pub fn reduce_by_key(&self, f: impl Fn(V, V) -> V + Send + Sync + 'static) -> Self {
-        self.combined(Place::of("reduce_by_key"), Reduce(f))
+        self.combined(CallSite::of("reduce_by_key"), Reduce(f))
     }
 
     /// Each key once, with its values added to what `zero` gives, and several such sums
@@ -62,7 +62,7 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
         merge: impl Fn(&mut A, A) + Send + Sync + 'static,
     ) -> Dataset<(K, A)> {
         let rules = Aggregate { zero, add, merge };
-        self.combined(Place::of("aggregate_by_key"), rules)
+        self.combined(CallSite::of("aggregate_by_key"), rules)
     }
 
     /// Each key once, with its values put together by a closure that `zero` changes
@@ -73,7 +73,7 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
         V: Clone + Sync,
     {
         let rules = Reduce(move |one, other| f(f(zero.clone(), one), other));
-        self.combined(Place::of("fold_by_key"), rules)
+        self.combined(CallSite::of("fold_by_key"), rules)
     }
 
     /// Each key once, with all of its values, in any order. They have to fit into
@@ -86,7 +86,7 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
             add: |all: &mut Vec<V>, value| all.push(value),
             merge: |all: &mut Vec<V>, more| all.extend(more),
         };
-        self.combined(Place::of("group_by_key"), rules)
+        self.combined(CallSite::of("group_by_key"), rules)
     }
 
     /// Each key once, with how many values it has.
@@ -97,10 +97,10 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
             add: |count: &mut u64, _: V| *count += 1,
             merge: |count: &mut u64, more| *count += more,
         };
-        self.combined(Place::of("count_by_key"), rules)
+        self.combined(CallSite::of("count_by_key"), rules)
     }
 
-    fn combined<R: Rules<V>>(&self, place: Place, rules: R) -> Dataset<(K, R::Sum)> {
+    fn combined<R: Rules<V>>(&self, place: CallSite, rules: R) -> Dataset<(K, R::Sum)> {
         let rules = Arc::new(rules);
         let before_it = Arc::clone(&rules);
         let before = self.derived(place, move |flow, scope| {
@@ -121,13 +121,13 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
     /// The pairs of values that a key has in both.
     #[track_caller]
     pub fn join<W: Record>(&self, other: &Dataset<(K, W)>) -> Dataset<(K, (V, W))> {
-        self.joined(other, Place::of("join"), JoinKind::Inner)
+        self.joined(other, CallSite::of("join"), JoinKind::Inner)
     }
 
     /// As [`join`](Self::join), with `None` for what the other one does not have.
     #[track_caller]
     pub fn left_join<W: Record>(&self, other: &Dataset<(K, W)>) -> Dataset<(K, (V, Option<W>))> {
-        let place = Place::of("left_join");
+        let place = CallSite::of("left_join");
         self.joined(&some(other, place), place, JoinKind::Left)
     }
 
@@ -138,14 +138,14 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
         &self,
         other: &Dataset<(K, W)>,
     ) -> Dataset<(K, (Option<V>, Option<W>))> {
-        let place = Place::of("full_join");
+        let place = CallSite::of("full_join");
         some(self, place).joined(&some(other, place), place, JoinKind::Full)
     }
 
     fn joined<W: Record>(
         &self,
         other: &Dataset<(K, W)>,
-        place: Place,
+        place: CallSite,
         kind: JoinKind,
     ) -> Dataset<(K, (V, W))> {
         let both = (self.clone(), other.clone());
@@ -164,7 +164,7 @@ impl<K: Record + Hash + Eq, V: Record> Dataset<(K, V)> {
 }
 
 /// What is not there is written as `None` is.
-fn some<K: Record, V: Record>(of: &Dataset<(K, V)>, place: Place) -> Dataset<(K, Option<V>)> {
+fn some<K: Record, V: Record>(of: &Dataset<(K, V)>, place: CallSite) -> Dataset<(K, Option<V>)> {
     of.derived(place, |flow, _| {
         Box::new(flow.map(|(key, value)| (key, Some(value))))
     })

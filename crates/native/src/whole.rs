@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use mesquite_workload::plan::operation::{SortBy, SortOrder};
 
+use crate::call_site::CallSite;
 use crate::codec::{Line, Record};
 use crate::combine::{Aggregate, Reduce, Rules};
 use crate::dataset::Dataset;
 use crate::flow::Flow;
 use crate::order::SortKey;
-use crate::place::Place;
 
 /// The smallest, or the largest, of what stands before the first tab comes first.
 const fn by_key(descending: bool) -> SortOrder {
@@ -28,7 +28,7 @@ impl<T: Record> Dataset<T> {
         let both = (self.clone(), other.clone());
         Self::planned_by(
             self.context(),
-            Place::of("union"),
+            CallSite::of("union"),
             move |context, settings| {
                 let both = (both.0.planned(), both.1.planned());
                 let parents = [both.0?, both.1?];
@@ -44,7 +44,7 @@ impl<T: Record> Dataset<T> {
         let before = self.clone();
         Self::planned_by(
             self.context(),
-            Place::of("coalesce"),
+            CallSite::of("coalesce"),
             move |context, settings| {
                 let from = before.planned()?;
                 context.add(settings, |builder, name| {
@@ -60,7 +60,7 @@ impl<T: Record> Dataset<T> {
         let before = self.clone();
         Self::planned_by(
             self.context(),
-            Place::of("repartition"),
+            CallSite::of("repartition"),
             move |context, settings| {
                 let from = before.planned()?;
                 context.add(settings, |builder, name| {
@@ -76,7 +76,7 @@ impl<T: Record> Dataset<T> {
         let before = self.clone();
         Self::shuffled_by(
             self.context(),
-            Place::of("distinct"),
+            CallSite::of("distinct"),
             move |context, settings| {
                 let from = before.planned()?;
                 context.add(settings, |builder, name| {
@@ -91,7 +91,7 @@ impl<T: Record> Dataset<T> {
     /// [`Reverse`](std::cmp::Reverse) turns it round.
     #[track_caller]
     pub fn sort_by<K: SortKey>(&self, key: impl Fn(&T) -> K + Send + Sync + 'static) -> Self {
-        let place = Place::of("sort_by");
+        let place = CallSite::of("sort_by");
         let keyed = self.with_sort_key(place, key);
         let sorted =
             Dataset::<(Line, T)>::shuffled_by(self.context(), place, move |context, settings| {
@@ -111,7 +111,7 @@ impl<T: Record> Dataset<T> {
         count: u64,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Self {
-        let place = Place::of("top");
+        let place = CallSite::of("top");
         let keyed = self.with_sort_key(place, key);
         let top =
             Dataset::<(Line, T)>::planned_by(self.context(), place, move |context, settings| {
@@ -125,7 +125,7 @@ impl<T: Record> Dataset<T> {
 
     fn with_sort_key<K: SortKey>(
         &self,
-        place: Place,
+        place: CallSite,
         key: impl Fn(&T) -> K + Send + Sync + 'static,
     ) -> Dataset<(Line, T)> {
         let key = Arc::new(key);
@@ -143,7 +143,7 @@ impl<T: Record> Dataset<T> {
     /// only record, if there was any.
     #[track_caller]
     pub fn reduce(&self, f: impl Fn(T, T) -> T + Send + Sync + 'static) -> Self {
-        self.put_together(Place::of("reduce"), Reduce(f))
+        self.put_together(CallSite::of("reduce"), Reduce(f))
     }
 
     /// All records of a partition added to a value, beginning with `zero`, and what
@@ -156,10 +156,10 @@ impl<T: Record> Dataset<T> {
         merge: impl Fn(&mut A, A) + Send + Sync + 'static,
     ) -> Dataset<A> {
         let rules = Aggregate { zero, add, merge };
-        self.put_together(Place::of("aggregate"), rules)
+        self.put_together(CallSite::of("aggregate"), rules)
     }
 
-    fn put_together<R: Rules<T>>(&self, place: Place, rules: R) -> Dataset<R::Sum> {
+    fn put_together<R: Rules<T>>(&self, place: CallSite, rules: R) -> Dataset<R::Sum> {
         let rules = Arc::new(rules);
         let of_parts = Arc::clone(&rules);
         // As a field, whatever it is.
@@ -199,7 +199,7 @@ impl Dataset<String> {
         let (before, command) = (self.clone(), command.into());
         Self::planned_by(
             self.context(),
-            Place::of("pipe"),
+            CallSite::of("pipe"),
             move |context, settings| {
                 let from = before.planned()?;
                 context.add(settings, |builder, name| builder.pipe(name, from, &command))

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::ids::{ExecutorId, Host, Partition, StageAttempt, StageId, TaskId};
 use crate::plain::counted;
-use crate::starvation::Decline;
+use crate::starvation::Unused;
 use crate::task::{TaskDescription, TaskReport};
 
 /// The answer to one event.
@@ -105,7 +105,7 @@ pub enum Notice {
         /// Offers that came since the last such notice.
         offers: u64,
         /// Why they were declined, the most frequent first.
-        declined: Vec<Decline>,
+        declined: Vec<Unused>,
     },
     /// A pool that nobody defined was asked for, and made with defaults.
     PoolCreated {
@@ -190,7 +190,7 @@ fn starving(
     f: &mut fmt::Formatter<'_>,
     (waiting, since): (u64, Duration),
     offers: u64,
-    declined: &[Decline],
+    declined: &[Unused],
 ) -> fmt::Result {
     write!(
         f,

@@ -273,13 +273,13 @@ pub fn task_needs(conf: &Conf) -> TaskNeeds {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     fn conf(settings: &[(&str, &str)]) -> Result<Conf, String> {
         settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             })
             .build()
             .map_err(|error| error.to_string())

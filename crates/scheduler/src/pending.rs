@@ -14,9 +14,9 @@ use crate::task::TaskLocation;
 
 /// An executor, a host or a rack: what a list is kept for, in four bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct Place(u32);
+pub(super) struct ListKey(u32);
 
-/// What a [`Place`] stands for.
+/// What a [`ListKey`] stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PlaceKind {
     /// One executor.
@@ -29,7 +29,7 @@ pub(super) enum PlaceKind {
     HostCache(HostIx),
 }
 
-impl Place {
+impl ListKey {
     const INDEX_BITS: u32 = 30;
     const MAX_INDEX: u32 = (1 << Self::INDEX_BITS) - 1;
 
@@ -69,7 +69,7 @@ impl Place {
 #[derive(Debug, Default)]
 pub(super) struct Preferences {
     ends: Vec<u32>,
-    places: Vec<Place>,
+    places: Vec<ListKey>,
 }
 
 impl Preferences {
@@ -80,19 +80,19 @@ impl Preferences {
             let host = cluster.host(location.host());
             match location {
                 TaskLocation::Host(_) => {}
-                TaskLocation::HostCache(_) => self.push_once(start, Place::host_cache(host)),
+                TaskLocation::HostCache(_) => self.push_once(start, ListKey::host_cache(host)),
                 TaskLocation::Executor { executor, .. } => {
                     let executor = cluster.executor(executor, host);
-                    self.push_once(start, Place::executor(executor));
+                    self.push_once(start, ListKey::executor(executor));
                 }
             }
-            self.push_once(start, Place::host(host));
+            self.push_once(start, ListKey::host(host));
         }
         self.ends
             .push(u32::try_from(self.places.len()).expect("fewer than 2^32 preferences"));
     }
 
-    fn push_once(&mut self, start: usize, place: Place) {
+    fn push_once(&mut self, start: usize, place: ListKey) {
         if !self.places[start..].contains(&place) {
             self.places.push(place);
         }
@@ -109,7 +109,7 @@ impl Preferences {
     }
 
     /// The preferred places of a task.
-    pub(super) fn of(&self, task: u32) -> &[Place] {
+    pub(super) fn of(&self, task: u32) -> &[ListKey] {
         let task = task as usize;
         if self.ends.is_empty() {
             return &[];
@@ -125,7 +125,7 @@ impl Preferences {
 /// The lists; see the module.
 #[derive(Debug, Default)]
 pub(super) struct PendingTasks {
-    placed: FxHashMap<Place, Vec<u32>>,
+    placed: FxHashMap<ListKey, Vec<u32>>,
     no_preference: Vec<u32>,
     all: Vec<u32>,
 }
@@ -133,13 +133,13 @@ pub(super) struct PendingTasks {
 impl PendingTasks {
     /// Lists a task, as the first to be taken, everywhere it would like to be;
     /// says at which levels it is listed (`Any` always among them).
-    pub(super) fn push(&mut self, task: u32, preferences: &[Place], cluster: &Cluster) -> Levels {
+    pub(super) fn push(&mut self, task: u32, preferences: &[ListKey], cluster: &Cluster) -> Levels {
         let mut listed = Levels::ANY;
         for place in preferences {
             match place.kind() {
                 PlaceKind::HostCache(host) => {
                     for executor in cluster.alive_on(host) {
-                        self.push_at(Place::executor(executor), task);
+                        self.push_at(ListKey::executor(executor), task);
                         listed = listed.with(LocalityLevel::ProcessLocal);
                     }
                     continue;
@@ -147,7 +147,7 @@ impl PendingTasks {
                 PlaceKind::Host(host) => {
                     listed = listed.with(LocalityLevel::NodeLocal);
                     if let Some(rack) = cluster.rack_of(host) {
-                        self.push_at(Place::rack(rack), task);
+                        self.push_at(ListKey::rack(rack), task);
                         listed = listed.with(LocalityLevel::RackLocal);
                     }
                 }
@@ -164,7 +164,7 @@ impl PendingTasks {
         listed
     }
 
-    fn push_at(&mut self, place: Place, task: u32) {
+    fn push_at(&mut self, place: ListKey, task: u32) {
         let list = self.placed.entry(place).or_default();
         // Two hosts of one rack would list the task twice in a row.
         if list.last() != Some(&task) {
@@ -173,7 +173,7 @@ impl PendingTasks {
     }
 
     /// Lists a task at one more place.
-    pub(super) fn also_at(&mut self, place: Place, task: u32) {
+    pub(super) fn also_at(&mut self, place: ListKey, task: u32) {
         self.push_at(place, task);
     }
 
@@ -194,12 +194,12 @@ impl PendingTasks {
     /// The rack of a host became known: whoever waits for the host waits for
     /// the rack too. Gives back these tasks.
     pub(super) fn learn_rack(&mut self, host: HostIx, rack: RackIx) -> Vec<u32> {
-        let Some(list) = self.placed.get(&Place::host(host)) else {
+        let Some(list) = self.placed.get(&ListKey::host(host)) else {
             return Vec::new();
         };
         let tasks = list.clone();
         self.placed
-            .entry(Place::rack(rack))
+            .entry(ListKey::rack(rack))
             .or_default()
             .extend(&tasks);
         tasks
@@ -209,7 +209,7 @@ impl PendingTasks {
     /// stay where they are; others that are not `usable` are dropped.
     pub(super) fn take_at(
         &mut self,
-        place: Place,
+        place: ListKey,
         skip: impl Fn(u32) -> bool,
         usable: impl Fn(u32) -> bool,
     ) -> Option<u32> {
@@ -345,7 +345,7 @@ mod tests {
         preferences.seal();
         let host = cluster.host(&"h1".into());
         assert_eq!(preferences.of(0).len(), 2);
-        assert!(preferences.of(0).contains(&Place::host(host)));
+        assert!(preferences.of(0).contains(&ListKey::host(host)));
         assert_eq!(preferences.of(1), []);
     }
 
@@ -363,7 +363,7 @@ mod tests {
         let mut pending = PendingTasks::default();
         pending.push(0, preferences.of(0), &cluster);
         assert_eq!(
-            pending.take_at(Place::executor(executor), NONE, EACH),
+            pending.take_at(ListKey::executor(executor), NONE, EACH),
             Some(0)
         );
     }
@@ -373,10 +373,10 @@ mod tests {
         let mut cluster = Cluster::new(0);
         let host = cluster.host(&"h1".into());
         let mut pending = PendingTasks::default();
-        pending.push(0, &[Place::host(host)], &cluster);
+        pending.push(0, &[ListKey::host(host)], &cluster);
         cluster.set_rack(host, &"r1".into());
         let rack = cluster.rack_of(host).expect("just set");
         pending.learn_rack(host, rack);
-        assert_eq!(pending.take_at(Place::rack(rack), NONE, EACH), Some(0));
+        assert_eq!(pending.take_at(ListKey::rack(rack), NONE, EACH), Some(0));
     }
 }

@@ -16,7 +16,7 @@ use crate::locality::LocalityLevel;
 /// Why an offer was of no use. The first waiting task set in pool order is the
 /// one that is asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DeclineReason {
+pub enum UnusedReason {
     /// The host is excluded for the application.
     HostExcluded,
     /// The executor is excluded for the application.
@@ -53,9 +53,9 @@ pub enum DeclineReason {
 
 /// A reason, how often it held, and one offer for which it did.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decline {
+pub struct Unused {
     /// The reason.
-    pub reason: DeclineReason,
+    pub reason: UnusedReason,
     /// How many offers were declined for it.
     pub offers: u64,
     /// An executor that was so offered.
@@ -66,31 +66,31 @@ pub struct Decline {
     pub cores: u32,
 }
 
-impl fmt::Display for Decline {
+impl fmt::Display for Unused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} since ", self.offers)?;
         match &self.reason {
-            DeclineReason::HostExcluded => f.write_str("the host is excluded")?,
-            DeclineReason::ExecutorExcluded => f.write_str("the executor is excluded")?,
-            DeclineReason::OtherProfile => {
+            UnusedReason::HostExcluded => f.write_str("the host is excluded")?,
+            UnusedReason::ExecutorExcluded => f.write_str("the executor is excluded")?,
+            UnusedReason::OtherProfile => {
                 f.write_str("the executor is for another resource profile")?;
             }
-            DeclineReason::TooFewCores { needed } => {
+            UnusedReason::TooFewCores { needed } => {
                 write!(f, "a task needs {needed} cores")?;
             }
-            DeclineReason::TooFewOf { resource, needed } => {
+            UnusedReason::TooFewOf { resource, needed } => {
                 write!(f, "a task needs {needed} {resource}")?;
             }
-            DeclineReason::ExcludedForStage => {
+            UnusedReason::ExcludedForStage => {
                 f.write_str("the stage is kept away from there")?;
             }
-            DeclineReason::BarrierNeedsMoreSlots { needed } => {
+            UnusedReason::BarrierNeedsMoreSlots { needed } => {
                 write!(f, "a barrier stage needs {needed} slots at once")?;
             }
-            DeclineReason::WaitsForLocality { level } => {
+            UnusedReason::WaitsForLocality { level } => {
                 write!(f, "the tasks wait for a {level} place")?;
             }
-            DeclineReason::TasksExcluded => f.write_str("each waiting task failed there")?,
+            UnusedReason::TasksExcluded => f.write_str("each waiting task failed there")?,
         }
         write!(
             f,
@@ -112,10 +112,10 @@ pub(super) struct Starvation {
     /// How long after a warning the next one is due.
     pause: Duration,
     offers: u64,
-    declined: BTreeMap<DeclineReason, Decline>,
+    declined: BTreeMap<UnusedReason, Unused>,
     /// The last offers that were none of use. Free executors are offered again only
     /// when something has changed: until then these still tell why nothing runs.
-    told: (u64, Vec<Decline>),
+    told: (u64, Vec<Unused>),
 }
 
 impl Starvation {
@@ -148,7 +148,7 @@ impl Starvation {
     }
 
     /// Counts a declined offer.
-    pub(super) fn decline(&mut self, reason: DeclineReason, example: impl FnOnce() -> Decline) {
+    pub(super) fn decline(&mut self, reason: UnusedReason, example: impl FnOnce() -> Unused) {
         if let Some(known) = self.declined.get_mut(&reason) {
             known.offers += 1;
         } else {
@@ -163,7 +163,7 @@ impl Starvation {
 
     /// If a warning is due: for how long nothing has run, the offers since the
     /// last warning, and why they were declined; without any, those before.
-    pub(super) fn due(&mut self, now: Timestamp) -> Option<(Duration, u64, Vec<Decline>)> {
+    pub(super) fn due(&mut self, now: Timestamp) -> Option<(Duration, u64, Vec<Unused>)> {
         let since = self.since?;
         if self.next.is_none_or(|next| now < next) {
             return None;
@@ -192,8 +192,8 @@ mod tests {
         starvation.observe(at(0), true);
         let told = starvation.due(at(15)).expect("due");
         assert_eq!(told, (Duration::from_secs(15), 0, Vec::new()));
-        let decline = Decline {
-            reason: DeclineReason::TasksExcluded,
+        let decline = Unused {
+            reason: UnusedReason::TasksExcluded,
             offers: 1,
             executor: "e".into(),
             host: "h".into(),

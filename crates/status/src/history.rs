@@ -16,7 +16,7 @@ use crate::api;
 use crate::body::{whole, written};
 use crate::front::{fault, front};
 use crate::logs::folder::{Folder, Listed, Whole};
-use crate::logs::place::{Place, open};
+use crate::logs::log_files::{LogFiles, open};
 use crate::logs::read::{Depth, read};
 use crate::metrics::{self, Answered};
 use crate::pages::{self, Served};
@@ -264,7 +264,7 @@ fn at_path(path: &Path) -> Result<Arc<Whole>, HistoryError> {
         log: path.display().to_string(),
         why,
     };
-    let place = Place::at(path).map_err(|it| wrong(it.to_string()))?;
+    let place = LogFiles::at(path).map_err(|it| wrong(it.to_string()))?;
     let place = place.ok_or_else(|| wrong("is no event log, by its name".to_owned()))?;
     let opened = read(&place, Depth::Whole).map_err(|it| wrong(it.to_string()))?;
     if opened.store.application.began.is_none() {

@@ -179,7 +179,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::conf::{Conf, Source};
+    use crate::conf::{Conf, Layer};
     use crate::mesos::event::Master;
     use crate::mesos::operator::Amounts;
     use crate::offers::{Attribute, AttributeValue, Constraints, Unavailability};
@@ -217,7 +217,7 @@ mod tests {
 
     /// What is told of a visit with two cores an executor.
     fn told(found: &Found) -> String {
-        let conf = Conf::builder().set(Source::ConfOption, "spark.executor.cores", "2");
+        let conf = Conf::builder().set(Layer::ConfOption, "spark.executor.cores", "2");
         let size = ExecutorSize::of(&conf.build().expect("good settings"));
         let requirement = Requirement {
             demand: size.demand(),

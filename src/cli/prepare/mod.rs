@@ -18,7 +18,7 @@ use super::job::read;
 use super::settings::{self, SettingsError};
 use crate::conf::properties::application::APP_NAME;
 use crate::conf::properties::scheduler::{DEFAULT_PARALLELISM, SCHEDULER_MODE, SchedulingMode};
-use crate::conf::{self, Conf, Source};
+use crate::conf::{self, Conf, Layer};
 use crate::driver::run::RunError;
 use crate::job_file::{JobFile, Problem};
 use crate::plan::PlacedSplit;
@@ -127,7 +127,7 @@ fn placed(file: &JobFile, error: SettingsError) -> Failure {
         };
         let setting = file.conf().iter().find(|it| it.name == *name);
         match (origin, setting) {
-            (Source::JobFile { .. }, Some(setting)) => {
+            (Layer::JobFile { .. }, Some(setting)) => {
                 let message: String = crate::plain::plain(&message).into();
                 let problem = Problem::new(setting.span.clone(), message).help(help);
                 file.show(&[problem]).concat()
@@ -210,7 +210,7 @@ fn with_job_file(
     file: &JobFile,
 ) -> Result<crate::conf::ConfBuilder, SettingsError> {
     let mut builder = settings::collect(args, environment)?;
-    let source = |line| Source::JobFile {
+    let source = |line| Layer::JobFile {
         path: job.to_owned(),
         line,
     };

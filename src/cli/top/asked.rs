@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::seen::{Application, Attempt, Seen, Waiting};
+use super::seen::{Application, ApplicationAttempt, Seen, Waiting};
 use crate::cli::asking;
 use crate::cli::exit_code::Failure;
 use crate::clock::SystemClock;
@@ -163,7 +163,7 @@ fn chosen<'a>(all: &'a [Application], wanted: Option<&str>) -> Option<&'a Applic
 }
 
 /// Where something of an application is.
-fn of(application: &Application, attempt: Option<&Attempt>, what: &str) -> String {
+fn of(application: &Application, attempt: Option<&ApplicationAttempt>, what: &str) -> String {
     let mut path = format!("/api/v1/applications/{}", encoded(&application.id));
     if let Some(attempt) = attempt.and_then(|it| it.attempt_id.as_ref()) {
         path.push('/');
@@ -185,10 +185,10 @@ mod tests {
         Application {
             id: id.to_owned(),
             name: String::new(),
-            attempts: vec![Attempt {
+            attempts: vec![ApplicationAttempt {
                 start_time_epoch: began,
                 completed,
-                ..Attempt::default()
+                ..ApplicationAttempt::default()
             }],
         }
     }
@@ -210,9 +210,9 @@ mod tests {
 
     #[test]
     fn names_are_parts_of_a_path_and_nothing_more() {
-        let attempt = Attempt {
+        let attempt = ApplicationAttempt {
             attempt_id: Some("2".to_owned()),
-            ..Attempt::default()
+            ..ApplicationAttempt::default()
         };
         let path = of(&application("a/../b?c", 0, true), Some(&attempt), "jobs");
         assert_eq!(path, "/api/v1/applications/a%2F%2E%2E%2Fb%3Fc/2/jobs");

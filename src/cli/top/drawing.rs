@@ -5,7 +5,7 @@
 
 use std::cmp::Reverse;
 
-use mesquite_status::pages::words::{bytes, count, duration, many};
+use mesquite_status::pages::figures::{bytes, count, duration, many};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Alignment, Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};

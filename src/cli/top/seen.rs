@@ -33,13 +33,13 @@ pub struct Application {
     /// Its name.
     pub name: String,
     /// Attempts at it, the last one first.
-    pub attempts: Vec<Attempt>,
+    pub attempts: Vec<ApplicationAttempt>,
 }
 
 /// An attempt at an application.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub struct Attempt {
+pub struct ApplicationAttempt {
     /// Its id, if the application has several.
     pub attempt_id: Option<String>,
     /// Milliseconds since the epoch.

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesquite::clock::Timestamp;
-use mesquite::executor::core::{self, ExecutorCore, Timing};
+use mesquite::executor::mesos_tasks::{self, ExecutorCore, Timing};
 use mesquite::executor::session::{self as talk, Session};
 use mesquite::executor::worker::variable;
 use mesquite::ids::{ExecutorId, MesosTaskId};
 use mesquite::mesos::executor::session::{
-    self as agent_talk, Attempt, ExecutorSession, SessionPolicy,
+    self as agent_talk, Dial, ExecutorSession, SessionPolicy,
 };
 use mesquite::mesos::task::{ExecutorInfo, TaskState};
 use mesquite::rpc::message::from_executor::{self, Heartbeat, Progress, Register, TookOver};
@@ -63,7 +63,7 @@ pub struct ExecutorProcess {
     core: ExecutorCore,
     agent_session: ExecutorSession,
     session: Session,
-    agent_attempt: Option<Attempt>,
+    agent_dial: Option<Dial>,
     agent_channel: Option<Channel>,
     driver_channel: Option<Channel>,
     began: bool,
@@ -140,7 +140,7 @@ impl ExecutorProcess {
             core: ExecutorCore::new(timing, seed),
             agent_session: ExecutorSession::new(now, policy, seed),
             session: Session::new(now, register, patience, seed),
-            agent_attempt: None,
+            agent_dial: None,
             agent_channel: None,
             driver_channel: None,
             began: false,
@@ -205,7 +205,7 @@ impl World {
             return self.executor_exits(index, true);
         }
         self.tell_agent_session(index, agent_talk::Input::Tick);
-        self.tell_core(index, core::Input::Tick);
+        self.tell_core(index, mesos_tasks::Input::Tick);
         if self.executors[index].alive && self.executors[index].leave_by.is_none() {
             self.tell_session(index, talk::Input::Tick);
         }
@@ -230,14 +230,14 @@ impl World {
         let executor = &self.executors[index];
         match message {
             Message::ExecutorEvent(event) if executor.agent_channel == Some(channel) => {
-                if let Some(attempt) = executor.agent_attempt {
-                    let input = agent_talk::Input::Arrived(attempt, event);
+                if let Some(dial) = executor.agent_dial {
+                    let input = agent_talk::Input::Arrived(dial, event);
                     self.tell_agent_session(index, input);
                 }
             }
             Message::Answer(answer) if executor.agent_channel == Some(channel) => {
-                if let Some(attempt) = executor.agent_attempt {
-                    let input = agent_talk::Input::Answered(attempt, answer);
+                if let Some(dial) = executor.agent_dial {
+                    let input = agent_talk::Input::Answered(dial, answer);
                     self.tell_agent_session(index, input);
                 }
             }
@@ -268,9 +268,9 @@ impl World {
         let executor = &mut self.executors[index];
         executor.agent_channel = channel;
         if channel.is_none()
-            && let Some(attempt) = executor.agent_attempt
+            && let Some(dial) = executor.agent_dial
         {
-            let broken = agent_talk::Input::Broken(attempt, "refused".into());
+            let broken = agent_talk::Input::Broken(dial, "refused".into());
             self.tell_agent_session(index, broken);
         }
         self.executor_settles(index);
@@ -284,8 +284,8 @@ impl World {
             self.tell_session(index, talk::Input::Broken { why: why() });
         } else if executor.agent_channel == Some(channel) {
             executor.agent_channel = None;
-            if let Some(attempt) = executor.agent_attempt {
-                self.tell_agent_session(index, agent_talk::Input::Broken(attempt, why()));
+            if let Some(dial) = executor.agent_dial {
+                self.tell_agent_session(index, agent_talk::Input::Broken(dial, why()));
             }
         }
         self.executor_settles(index);
@@ -299,8 +299,8 @@ impl World {
         for action in actions {
             let agent = Node::Agent(self.executors[index].agent);
             match action {
-                agent_talk::Action::Connect(attempt, tasks, statuses) => {
-                    self.executors[index].agent_attempt = Some(attempt);
+                agent_talk::Action::Connect(dial, tasks, statuses) => {
+                    self.executors[index].agent_dial = Some(dial);
                     let first = Message::ExecutorSubscribe(tasks, statuses);
                     self.connect(Node::Executor(index), agent, Some(first));
                 }
@@ -317,12 +317,12 @@ impl World {
                 }
                 agent_talk::Action::Deliver(notice) => {
                     let input = match notice {
-                        agent_talk::Notice::Launch(tasks) => core::Input::Launch(tasks),
-                        agent_talk::Notice::Kill { task, .. } => core::Input::Kill(task),
-                        agent_talk::Notice::Settled(uuid) => core::Input::Settled(uuid),
-                        agent_talk::Notice::Shutdown => core::Input::Shutdown,
+                        agent_talk::Notice::Launch(tasks) => mesos_tasks::Input::Launch(tasks),
+                        agent_talk::Notice::Kill { task, .. } => mesos_tasks::Input::Kill(task),
+                        agent_talk::Notice::Settled(uuid) => mesos_tasks::Input::Settled(uuid),
+                        agent_talk::Notice::Shutdown => mesos_tasks::Input::Shutdown,
                         agent_talk::Notice::Ended { .. } | agent_talk::Notice::NoTls { .. } => {
-                            core::Input::AgentLost
+                            mesos_tasks::Input::AgentLost
                         }
                         agent_talk::Notice::Subscribed
                         | agent_talk::Notice::Disconnected { .. }
@@ -334,19 +334,19 @@ impl World {
         }
     }
 
-    fn tell_core(&mut self, index: usize, input: core::Input) {
+    fn tell_core(&mut self, index: usize, input: mesos_tasks::Input) {
         if !self.executors[index].alive {
             return;
         }
         let actions = self.executors[index].core.handle(self.now, input);
         for action in actions {
             match action {
-                core::Action::Start { task, data } => self.begin(index, task, &data),
-                core::Action::Stop(task) => self.stop(index, &task),
-                core::Action::Send(status) => {
+                mesos_tasks::Action::Start { task, data } => self.begin(index, task, &data),
+                mesos_tasks::Action::Stop(task) => self.stop(index, &task),
+                mesos_tasks::Action::Send(status) => {
                     self.tell_agent_session(index, agent_talk::Input::Status(status));
                 }
-                core::Action::End => return self.executor_exits(index, true),
+                mesos_tasks::Action::End => return self.executor_exits(index, true),
             }
         }
     }
@@ -386,7 +386,7 @@ impl World {
             self.hang_up(channel, Node::Executor(index));
         }
         if let Some(task) = self.executors[index].coarse_task.take() {
-            let ended = core::Input::Ended {
+            let ended = mesos_tasks::Input::Ended {
                 task,
                 state,
                 message: String::new(),
@@ -394,7 +394,7 @@ impl World {
             };
             self.tell_core(index, ended);
         }
-        self.tell_core(index, core::Input::Shutdown);
+        self.tell_core(index, mesos_tasks::Input::Shutdown);
     }
 
     fn tell_session(&mut self, index: usize, input: talk::Input) {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use mesquite::executor::core;
+use mesquite::executor::mesos_tasks;
 use mesquite::executor::session as talk;
 use mesquite::ids::DatasetId;
 use mesquite::ids::Partition;
@@ -433,7 +433,7 @@ impl World {
         };
         if executor.fine {
             if let Some(task) = executor.names.remove(&id) {
-                let ended = core::Input::Ended {
+                let ended = mesos_tasks::Input::Ended {
                     task,
                     state,
                     message: String::new(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mesquite::mesos::answer::SubscribeAnswer;
+use mesquite::mesos::response::SubscribeAnswer;
 
 use super::Happening;
 use super::World;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use mesquite::clock::Timestamp;
-use mesquite::mesos::answer::SubscribeAnswer;
 use mesquite::mesos::call::Call;
 use mesquite::mesos::event::Event;
 use mesquite::mesos::refused::{CallRefusal, Refused};
+use mesquite::mesos::response::SubscribeAnswer;
 
 use super::Happening;
 use super::World;

@@ -21,6 +21,7 @@
 //! ```
 
 pub mod foreign;
+pub mod layer;
 pub mod master_url;
 pub mod problem;
 pub mod properties;
@@ -29,15 +30,14 @@ pub mod property;
 pub mod redaction;
 pub mod registry;
 pub mod resolve;
-pub mod source;
 pub mod syntax;
 pub mod units;
 pub mod value;
 
+pub use layer::Layer;
 pub use master_url::MasterUrl;
 pub use problem::{ConfError, Problem, Warning};
 pub use property::{Family, Property};
 pub use registry::Registry;
 pub use resolve::{Conf, ConfBuilder};
-pub use source::Source;
 pub use value::{ByteSize, Secret};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::source::Source;
+use super::layer::Layer;
 
 /// One bad setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum Problem {
         /// The name as written.
         name: String,
         /// Where it was written.
-        origin: Source,
+        origin: Layer,
         /// The known name that it was probably meant to be.
         nearest: Option<String>,
     },
@@ -31,7 +31,7 @@ pub enum Problem {
         /// The value as written; without what is secret in it.
         value: String,
         /// Where it was written.
-        origin: Source,
+        origin: Layer,
         /// What would be accepted, to follow "must be".
         accepted: String,
     },
@@ -43,7 +43,7 @@ pub enum Problem {
         /// The property.
         name: String,
         /// Where it was written.
-        origin: Source,
+        origin: Layer,
         /// Why it cannot be had, and what there is in its place.
         reason: &'static str,
     },
@@ -112,7 +112,7 @@ pub struct Warning {
     /// The property.
     pub name: String,
     /// Where it was written.
-    pub origin: Source,
+    pub origin: Layer,
     /// What there is to say.
     pub remark: Remark,
 }

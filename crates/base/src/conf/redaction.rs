@@ -41,7 +41,7 @@ pub(super) fn is_pattern(text: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     #[test]
     fn what_looks_like_a_secret_is_not_shown() {
@@ -56,10 +56,10 @@ mod tests {
             let shown = redaction.shown(name, value);
             assert_eq!(shown == value, is_shown, "{name}");
         }
-        let builder = Conf::builder().set(Source::ConfOption, REDACTION.name(), "LANG");
+        let builder = Conf::builder().set(Layer::ConfOption, REDACTION.name(), "LANG");
         let redaction = Redaction::of(&builder.build().expect("good"));
         assert_eq!(redaction.shown("LANG", "C"), Secret::SHOWN);
-        let bad = Conf::builder().set(Source::ConfOption, REDACTION.name(), "(");
+        let bad = Conf::builder().set(Layer::ConfOption, REDACTION.name(), "(");
         assert!(bad.build().is_err());
     }
 }

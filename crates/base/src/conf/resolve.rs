@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::foreign::{self, Fate};
+use super::layer::Layer;
 use super::problem::{ConfError, Problem, Remark, Warning};
 use super::properties;
 use super::properties::application::REDACTION;
 use super::property::{Declaration, DefaultValue, Family, Property};
 use super::redaction::Redaction;
 use super::registry::{Known, Registry};
-use super::source::Source;
 use super::value::{Setting, Value};
 
 /// The settings in effect. Cheap to ask, compared with what is done with the
@@ -30,7 +30,7 @@ struct Assigned {
     /// The declared name, which tells members of a family from a property.
     declared: &'static str,
     value: Value,
-    source: Source,
+    source: Layer,
 }
 
 impl Conf {
@@ -59,12 +59,12 @@ impl Conf {
     }
 
     /// Where `name` was set; `None` if it has its default.
-    pub fn source(&self, name: &str) -> Option<&Source> {
+    pub fn source(&self, name: &str) -> Option<&Layer> {
         self.settings.get(name).map(|assigned| &assigned.source)
     }
 
     /// What was set, by name: the value as it may be shown, and where.
-    pub fn settings(&self) -> impl Iterator<Item = (&str, String, &Source)> {
+    pub fn settings(&self) -> impl Iterator<Item = (&str, String, &Layer)> {
         let redaction = Redaction::of(self);
         self.settings.iter().map(move |(name, assigned)| {
             let mut shown = assigned.value.to_string();
@@ -120,7 +120,7 @@ type Check = Box<dyn Fn(&Conf) -> Option<Problem>>;
 /// Collects settings from all sources, in any order, and checks the winners.
 pub struct ConfBuilder {
     registry: Registry,
-    written: BTreeMap<String, (Source, String)>,
+    written: BTreeMap<String, (Layer, String)>,
     checks: Vec<Check>,
 }
 
@@ -137,12 +137,7 @@ impl ConfBuilder {
     /// Adds a setting. It wins over one of a lesser source, and over an
     /// earlier one of its own.
     #[must_use]
-    pub fn set(
-        mut self,
-        source: Source,
-        name: impl Into<String>,
-        value: impl Into<String>,
-    ) -> Self {
+    pub fn set(mut self, source: Layer, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         let stronger = self
             .written
@@ -162,7 +157,7 @@ impl ConfBuilder {
                 && let Some(value) = variables.get(variable)
                 && !value.is_empty()
             {
-                self = self.set(Source::Environment(variable), declaration.name(), value);
+                self = self.set(Layer::Environment(variable), declaration.name(), value);
             }
         }
         self
@@ -259,7 +254,7 @@ fn assign(
     problems: &mut Vec<Problem>,
     name: &str,
     declaration: &'static Declaration,
-    source: &Source,
+    source: &Layer,
     text: &str,
 ) {
     match declaration.syntax().parse(text) {

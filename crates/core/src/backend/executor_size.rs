@@ -93,13 +93,13 @@ fn default_overhead(memory_mib: u64, factor: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     fn size(settings: &[(&str, &str)]) -> ExecutorSize {
         let builder = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             });
         ExecutorSize::of(&builder.build().unwrap())
     }

@@ -16,8 +16,8 @@
 
 pub mod ending;
 pub mod executor_size;
-pub mod executors;
 pub mod manager;
 pub mod mesos;
 pub mod processes;
+pub mod roster;
 pub mod threads;

@@ -14,7 +14,7 @@ use super::answer::{Asked, IsSaved};
 use super::effect::Effect;
 use super::fleet::COME_BACK;
 use super::heard::Outcome;
-use super::order::Order;
+use super::instruction::Instruction;
 use super::outcome::status_of;
 use super::queue::{Next, Queue};
 use super::work::Works;
@@ -366,8 +366,8 @@ impl Attempts {
     }
 }
 
-const fn decided(task: TaskId, granted: bool) -> Order {
-    Order::Commit { task, granted }
+const fn decided(task: TaskId, granted: bool) -> Instruction {
+    Instruction::Commit { task, granted }
 }
 
 /// The task, if there is one and it can be sent; else why not.
@@ -402,7 +402,7 @@ fn sendable(
 }
 
 /// Tasks in messages of a sensible length.
-pub(super) fn in_messages(tasks: Vec<Task>) -> Vec<Order> {
+pub(super) fn in_messages(tasks: Vec<Task>) -> Vec<Instruction> {
     let mut messages: Vec<Vec<Task>> = Vec::new();
     let mut bytes = 0;
     for task in tasks {
@@ -416,7 +416,7 @@ pub(super) fn in_messages(tasks: Vec<Task>) -> Vec<Order> {
         }
         bytes += length;
     }
-    messages.into_iter().map(Order::Launch).collect()
+    messages.into_iter().map(Instruction::Launch).collect()
 }
 
 #[cfg(test)]
@@ -439,8 +439,8 @@ mod tests {
         let tasks: Vec<_> = [1, 2, LAUNCH + 1, 3, LAUNCH / 2, LAUNCH / 2]
             .map(task)
             .into();
-        let count = |order: &Order| match order {
-            Order::Launch(tasks) => tasks.len(),
+        let count = |order: &Instruction| match order {
+            Instruction::Launch(tasks) => tasks.len(),
             _ => 0,
         };
         let counts: Vec<_> = in_messages(tasks).iter().map(count).collect();

@@ -21,11 +21,11 @@ use self::draining::Drain;
 use self::links::Links;
 use super::effect::Effect;
 use super::input::ConnectionId;
-use super::order::{Order, Released, Welcome};
+use super::instruction::{Instruction, Released, Welcome};
 use super::queue::{Next, Queue};
 use crate::backend::ending::Cause;
-use crate::backend::executors::{Action, Executors};
 use crate::backend::manager::{ClusterManager, Input};
+use crate::backend::roster::{Action, Roster};
 use crate::clock::Timestamp;
 use crate::facts::Fact;
 use crate::ids::{ExecutorId, Host, TaskId};
@@ -56,7 +56,7 @@ pub(super) struct Fleet {
     /// Those that were told to be of this run, and not to be gone.
     added: BTreeSet<ExecutorId>,
     /// Executors with slots; in fine mode none.
-    executors: Executors,
+    executors: Roster,
     /// Executors with new room.
     freed: BTreeSet<ExecutorId>,
     /// Executors that end once they have nothing to do.
@@ -76,7 +76,7 @@ impl Fleet {
             is_fine,
             links: Links::default(),
             added: BTreeSet::new(),
-            executors: Executors::new(),
+            executors: Roster::new(),
             freed: BTreeSet::new(),
             draining: BTreeMap::new(),
             excluded: BTreeSet::new(),
@@ -142,7 +142,7 @@ impl Fleet {
     }
 
     /// Says something to an executor, if it is connected.
-    pub(super) fn say(&self, executor: &ExecutorId, order: Order, queue: &mut Queue) {
+    pub(super) fn say(&self, executor: &ExecutorId, order: Instruction, queue: &mut Queue) {
         if let Some(connection) = self.links.connection(executor) {
             queue.effect(say_on(connection, order));
         }
@@ -155,7 +155,7 @@ impl Fleet {
         all.shuffles.extend(&released.shuffles);
         all.datasets.extend(&released.datasets);
         for connection in self.links.connections() {
-            let order = Order::Released(released.clone());
+            let order = Instruction::Released(released.clone());
             queue.effect(say_on(connection, order));
         }
     }
@@ -164,7 +164,7 @@ impl Fleet {
     fn kill(&mut self, executor: &ExecutorId, task: TaskId, reason: &str, queue: &mut Queue) {
         self.links.kill(executor, task, reason);
         let reason = reason.into();
-        self.say(executor, Order::Kill { task, reason }, queue);
+        self.say(executor, Instruction::Kill { task, reason }, queue);
     }
 
     /// Closes the connection of an executor that is to end.
@@ -303,7 +303,7 @@ impl Fleet {
                 if !self.is_fine {
                     let reason = "the driver wants it ended".into();
                     // Its loss is told when its connection ends.
-                    self.say(&executor, Order::Stop { reason }, queue);
+                    self.say(&executor, Instruction::Stop { reason }, queue);
                 }
                 queue.manage(Input::End(executor));
             }
@@ -440,6 +440,6 @@ pub(super) fn give_up(
     queue.manage(Input::GivenUp(executor.clone()));
 }
 
-fn say_on(connection: ConnectionId, order: Order) -> Effect {
+fn say_on(connection: ConnectionId, order: Instruction) -> Effect {
     Effect::Send(connection, message(order))
 }

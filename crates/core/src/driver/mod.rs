@@ -26,10 +26,10 @@ pub mod effect;
 mod fleet;
 pub mod heard;
 pub mod input;
+pub mod instruction;
 mod jobs;
 mod left_out;
 mod manager;
-pub mod order;
 pub mod outcome;
 mod queue;
 mod readers;
@@ -52,8 +52,8 @@ use self::effect::Effect;
 use self::fleet::Fleet;
 use self::heard::{Far, Heard, Outcome};
 use self::input::{Input, Step};
+use self::instruction::{Instruction, Welcome};
 use self::jobs::Jobs;
-use self::order::{Order, Welcome};
 use self::queue::Queue;
 use self::record::Record;
 use self::stores::Stores;
@@ -409,7 +409,7 @@ impl Driver {
             self.settle();
         }
         if number > 0 {
-            let order = Order::Acknowledge { number };
+            let order = Instruction::Acknowledge { number };
             self.fleet.say(executor, order, &mut self.queue);
         }
     }

@@ -22,7 +22,7 @@ use bytes::Bytes;
 
 use super::effect::Effect;
 use super::heard::Outcome;
-use super::order::Order;
+use super::instruction::Instruction;
 use super::rounds::AfterRound;
 use super::stores;
 use super::work::BlockPlace;
@@ -97,7 +97,7 @@ pub(super) enum Next {
     /// The bounds of a shuffle by ranges are known.
     Bounded(ShuffleId, Vec<Bytes>),
     /// An executor is to hear this, if it is connected.
-    Say(ExecutorId, Order),
+    Say(ExecutorId, Instruction),
     /// The shell is to do this.
     Effect(Effect),
     /// Somebody wants to know this.
@@ -203,7 +203,7 @@ impl Queue {
     }
 
     /// An executor is to hear this, if it is connected.
-    pub(super) fn say(&mut self, executor: &ExecutorId, order: Order) {
+    pub(super) fn say(&mut self, executor: &ExecutorId, order: Instruction) {
         self.then(Next::Say(executor.clone(), order));
     }
 

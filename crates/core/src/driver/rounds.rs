@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Driver;
 use super::board::Purpose;
-use super::order::Released;
+use super::instruction::Released;
 use crate::backend::manager::Input;
 use crate::ids::{DatasetId, ShuffleId};
 use crate::plan::application::Application;

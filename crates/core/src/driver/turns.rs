@@ -10,7 +10,7 @@ use super::Driver;
 use super::attempts::{Known, in_messages};
 use super::fleet;
 use super::heard::Outcome;
-use super::order::{Order, Released};
+use super::instruction::{Instruction, Released};
 use super::queue::Next;
 use super::stores;
 use crate::backend::manager::Input;
@@ -414,13 +414,13 @@ impl Driver {
         match action {
             stores::Action::TakeOver { by, store, folder } => {
                 let executor = store;
-                let order = Order::TakeOver { executor, folder };
+                let order = Instruction::TakeOver { executor, folder };
                 self.fleet.say(&by, order, &mut self.queue);
             }
             stores::Action::Moved { store, place } => self.works.set_place(store, place),
             stores::Action::Located { to, store, address } => {
                 let executor = store;
-                let order = Order::Located { executor, address };
+                let order = Instruction::Located { executor, address };
                 self.fleet.say(&to, order, &mut self.queue);
             }
             stores::Action::Lost(executor) => {

@@ -10,8 +10,8 @@ use super::json::{JobResult, StageInfo, TaskInfo};
 use super::{AboutRun, millis, nanos};
 use crate::facts::{AttemptFacts, Metrics};
 use crate::ids::{ExecutorId, Host};
+use crate::store::log_events::{CLUSTER, ClusterNote};
 use crate::store::offers::{OFFERS, OffersEvent};
-use crate::store::records::{CLUSTER, ClusterNote};
 use mesquite_scheduler::task::TaskEndReason;
 
 /// An event: its name comes first, since readers look for some by the beginning of

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use super::Store;
 use super::attempts::{Ended, State};
 use super::column::Name;
+use super::log_events::{BlockManagerAdded, ExecutorAdded, ExecutorRemoved, Texts};
 use super::measures::{Measure, Measures};
-use super::records::{BlockManagerAdded, ExecutorAdded, ExecutorRemoved, Texts};
 
 /// An executor.
 #[derive(Clone, Debug, PartialEq, Eq)]

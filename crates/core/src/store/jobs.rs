@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::attempts::{Ended, State};
 use super::column::Seen;
-use super::records::{StageInfo, Texts};
+use super::log_events::{StageInfo, Texts};
 use super::stages::StageStatus;
 
 /// What a job has come to.

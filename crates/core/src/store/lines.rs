@@ -18,13 +18,13 @@ use self::template::Template;
 use super::Store;
 use super::attempts::{Began, Ended, LOCALITIES, State};
 use super::column::Names;
-use super::measures::Measures;
-use super::offers::{OFFERS, OffersEvent};
-use super::records::{
+use super::log_events::{
     ApplicationEnd, ApplicationStart, BlockManagerAdded, CLUSTER, ClusterNote, Environment,
     ExecutorAdded, ExecutorRemoved, JobEnd, JobStart, LogStart, Reason, StageEvent, TaskEvent,
     TaskInfo,
 };
+use super::measures::Measures;
+use super::offers::{OFFERS, OffersEvent};
 
 /// What a piece of a log says.
 #[derive(Default)]

@@ -143,7 +143,7 @@ impl OfFacts {
         };
         let why = match how {
             TaskEndReason::Success(_) => None,
-            how => super::records::why(&reason(&facts, how)),
+            how => super::log_events::why(&reason(&facts, how)),
         };
         let ended = Ended {
             getting_result: 0,

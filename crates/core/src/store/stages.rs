@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attempts::{Began, Ended, LOCALITIES, State};
 use super::column::{Name, Seen};
+use super::log_events::{StageInfo, Texts};
 use super::measures::Measures;
-use super::records::{StageInfo, Texts};
 
 /// What an attempt at a stage has come to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,7 +1,7 @@
 //! What executors say, read and written again.
 
 use super::*;
-use crate::driver::order::Welcome;
+use crate::driver::instruction::Welcome;
 
 /// One end of each kind.
 fn ends() -> [Option<WireEnd>; 9] {
@@ -169,16 +169,19 @@ fn what_is_said_to_executors_travels_as_it_was_meant() {
         released: released.clone(),
         ..Welcome::default()
     };
-    let Message::Registered(welcome) = sent(Order::Welcome(welcome)) else {
+    let Message::Registered(welcome) = sent(Instruction::Welcome(welcome)) else {
         panic!("a welcome");
     };
     assert_eq!(
         (&*welcome.app_id, welcome.released),
         ("app", Some(travels.clone()))
     );
-    assert_eq!(sent(Order::Released(released)), Message::Released(travels));
+    assert_eq!(
+        sent(Instruction::Released(released)),
+        Message::Released(travels)
+    );
     // An output that is lost has no address.
-    let lost = Order::Located {
+    let lost = Instruction::Located {
         executor: "e".into(),
         address: None,
     };
@@ -190,5 +193,5 @@ fn what_is_said_to_executors_travels_as_it_was_meant() {
     let (task, granted) = (7, true);
     let commit = Message::Commit(from_driver::CommitDecision { task, granted });
     let task = TaskId(task);
-    assert_eq!(sent(Order::Commit { task, granted }), commit);
+    assert_eq!(sent(Instruction::Commit { task, granted }), commit);
 }

@@ -6,7 +6,7 @@ use super::way::{Held, Way, new_app_id, work_folder};
 use crate::attempt_logs;
 use crate::conf::master_url::Threads;
 use crate::error::RunError;
-use crate::event_loop::Source;
+use crate::event_loop::ExecutorSource;
 use crate::given::Given;
 use crate::plan::application::Application;
 use crate::report::Mode;
@@ -29,7 +29,7 @@ pub(super) fn way(
     Ok(Way {
         app_id,
         manager: Box::new(backend::threads::Threads),
-        source: Source::Threads,
+        source: ExecutorSource::Threads,
         fetcher: Arc::new(|_, _, _| Box::pin(async { Err("threads keep no results".into()) })),
         logs: read,
         mode: Mode::Local,

@@ -2,7 +2,7 @@
 
 use super::way::{Held, Way, new_app_id, work_folder};
 use crate::error::RunError;
-use crate::event_loop::Source;
+use crate::event_loop::ExecutorSource;
 use crate::given::Given;
 use crate::office::Office;
 use crate::processes::{ProcessRunner, ProcessSettings};
@@ -27,7 +27,7 @@ pub(super) async fn way(
     Ok(Way {
         app_id: new_app_id(),
         manager,
-        source: Source::Processes(ProcessRunner::new(settings, given.arrivals.clone())),
+        source: ExecutorSource::Processes(ProcessRunner::new(settings, given.arrivals.clone())),
         fetcher: office.fetcher(),
         logs: office.logs(),
         mode: Mode::LocalCluster,

@@ -11,7 +11,7 @@ use crate::conf::properties::storage::LOCAL_DIR;
 use crate::core::input::Input;
 use crate::core::record;
 use crate::error::RunError;
-use crate::event_loop::{Mesos, Source};
+use crate::event_loop::{ExecutorSource, Mesos};
 use crate::framework::{forward, host_for, mesos_manager, subscribe};
 use crate::given::Given;
 use crate::listener::Listener;
@@ -61,7 +61,7 @@ pub(super) async fn way(
     Ok(Way {
         app_id,
         manager,
-        source: Source::Mesos(Mesos {
+        source: ExecutorSource::Mesos(Mesos {
             client,
             badges: office.badges.clone(),
             served,

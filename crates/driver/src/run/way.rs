@@ -8,7 +8,7 @@ use crate::conf::properties::storage::LOCAL_DIR;
 use crate::core::input::Input;
 use crate::delivery::Fetcher;
 use crate::error::RunError;
-use crate::event_loop::Source;
+use crate::event_loop::ExecutorSource;
 use crate::office::Office;
 use crate::report::Mode;
 use mesquite_core::backend::manager::ClusterManager;
@@ -19,7 +19,7 @@ use mesquite_status::live::AttemptLogs;
 pub(super) struct Way {
     pub(super) app_id: String,
     pub(super) manager: Box<dyn ClusterManager>,
-    pub(super) source: Source,
+    pub(super) source: ExecutorSource,
     pub(super) fetcher: Fetcher,
     pub(super) logs: Arc<dyn AttemptLogs>,
     pub(super) mode: Mode,

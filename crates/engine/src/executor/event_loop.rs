@@ -2,7 +2,7 @@
 //! do what it says.
 //!
 //! Responsible for bringing two connections together: the agent's, which
-//! [`core`](super::core) speaks of, and the work for the driver. It decides
+//! [`mesos_tasks`](super::mesos_tasks) speaks of, and the work for the driver. It decides
 //! nothing.
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::core::{Action, ExecutorCore, Input, Timing};
+use super::mesos_tasks::{Action, ExecutorCore, Input, Timing};
 use super::worker::{self, Door, Wanted, WorkerConfig, WorkerError};
 use crate::clock::SystemClock;
 use crate::ids::MesosTaskId;

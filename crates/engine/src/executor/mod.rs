@@ -4,13 +4,13 @@
 //! [`session`] decides what is said to the driver and [`worker`] says it,
 //! [`engine`] runs one task with the [`operators`] and the user's [`functions`], [`pool`] has
 //! the threads;
-//! under an agent [`core`] decides what Mesos is told. It knows neither the scheduler nor offers.
+//! under an agent [`mesos_tasks`] decides what Mesos is told. It knows neither the scheduler nor offers.
 
 mod answer;
-pub mod core;
 pub mod engine;
 mod event_loop;
 pub mod functions;
+pub mod mesos_tasks;
 pub mod operators;
 pub mod pool;
 pub mod sampling;

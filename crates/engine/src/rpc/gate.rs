@@ -119,19 +119,19 @@ impl Shared {
 
 /// A place at the door, which is free again when this is dropped.
 #[derive(Debug)]
-pub struct Place {
+pub struct Admission {
     id: u64,
     gate: Gate,
     sent_away: oneshot::Receiver<()>,
 }
 
-impl Drop for Place {
+impl Drop for Admission {
     fn drop(&mut self) {
         self.gate.0.visitors().here.remove(&self.id);
     }
 }
 
-impl Place {
+impl Admission {
     /// Does what a stranger has to do; `None` if its place went to another one.
     pub async fn spend<T>(mut self, what: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
@@ -151,7 +151,7 @@ impl Gate {
     }
 
     /// A place for who comes from this address; waits until there is one.
-    pub async fn enter(&self, from: IpAddr) -> Place {
+    pub async fn enter(&self, from: IpAddr) -> Admission {
         let (door, sent_away) = oneshot::channel();
         let mut door = Some(door);
         loop {
@@ -170,7 +170,7 @@ impl Gate {
                 }
             };
             let gate = self.clone();
-            return Place {
+            return Admission {
                 id,
                 gate,
                 sent_away,

@@ -13,7 +13,7 @@ use rustc_hash::FxBuildHasher;
 use tokio::sync::mpsc;
 
 use super::environment::ExecutorEnvironment;
-use super::session::{Action, Attempt, ExecutorSession, Input, Notice, SessionPolicy};
+use super::session::{Action, Dial, ExecutorSession, Input, Notice, SessionPolicy};
 use super::trust;
 use super::wire::{Caller, decode_event};
 use crate::clock::SystemClock;
@@ -149,15 +149,15 @@ impl Shell {
     fn handle(&mut self, input: Input) {
         for action in self.session.handle(self.clock.now(), input) {
             match action {
-                Action::Connect(attempt, tasks, statuses) => {
+                Action::Connect(dial, tasks, statuses) => {
                     let body = self.caller.subscribe(self.http.codec(), &tasks, &statuses);
-                    self.connect(attempt, body);
+                    self.connect(dial, body);
                 }
                 Action::Disconnect => {
                     self.stream = None;
                     self.lanes.clear();
                 }
-                Action::OpenCalls(attempt) => self.open_calls(attempt),
+                Action::OpenCalls(dial) => self.open_calls(dial),
                 Action::Send(status) => self.send(&status),
                 // Nobody listens any more: the loop ends by itself.
                 Action::Deliver(notice) => drop(self.notices.send(notice)),
@@ -165,22 +165,22 @@ impl Shell {
         }
     }
 
-    fn connect(&mut self, attempt: Attempt, body: Bytes) {
+    fn connect(&mut self, dial: Dial, body: Bytes) {
         let http = Arc::clone(&self.http);
         let url = self.url.clone();
         let inputs = self.inputs.clone();
         let input = move |heard| match heard {
-            Heard::Answered(answer) => Input::Answered(attempt, answer),
-            Heard::Event(event) => Input::Arrived(attempt, event),
-            Heard::Broken(why) => Input::Broken(attempt, why),
-            Heard::NoTls(why) => Input::NoTls(attempt, why),
+            Heard::Answered(answer) => Input::Answered(dial, answer),
+            Heard::Event(event) => Input::Arrived(dial, event),
+            Heard::Broken(why) => Input::Broken(dial, why),
+            Heard::NoTls(why) => Input::NoTls(dial, why),
         };
         self.stream = Some(AbortOnDrop::spawn(async move {
             listen(&http, &url, body, decode_event, input, &inputs).await;
         }));
     }
 
-    fn open_calls(&mut self, attempt: Attempt) {
+    fn open_calls(&mut self, dial: Dial) {
         let open = |_| {
             let inputs = self.inputs.clone();
             let address = Address {
@@ -188,7 +188,7 @@ impl Shell {
                 stream_id: None,
             };
             Lane::open(Arc::clone(&self.http), address, async move |why| {
-                let _ = inputs.send(Input::Broken(attempt, why)).await;
+                let _ = inputs.send(Input::Broken(dial, why)).await;
             })
         };
         self.lanes = (0..LANES).map(open).collect();

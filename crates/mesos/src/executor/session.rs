@@ -23,9 +23,9 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::event::{ExecutorEvent, LaunchedTask};
-use crate::answer::SubscribeAnswer;
 use crate::clock::Timestamp;
 use crate::ids::MesosTaskId;
+use crate::response::SubscribeAnswer;
 use crate::task::TaskStatus;
 
 /// SUBSCRIBE is repeated after this time without SUBSCRIBED, as Mesos's own
@@ -36,9 +36,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 /// to speak TLS, never will. One that is being restarted is away in between.
 const NO_TLS_FOR: Duration = Duration::from_secs(5);
 
-/// A connection attempt; counted, so that late answers are recognised.
+/// One attempt at a connection; counted, so that late answers are recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Attempt(u64);
+pub struct Dial(u64);
 
 /// What can happen.
 #[derive(Debug)]
@@ -47,14 +47,14 @@ pub enum Input {
     /// one starts the session.
     Tick,
     /// SUBSCRIBE was answered.
-    Answered(Attempt, SubscribeAnswer),
+    Answered(Dial, SubscribeAnswer),
     /// SUBSCRIBE was not answered, the stream broke, or a call found the agent
     /// gone.
-    Broken(Attempt, String),
+    Broken(Dial, String),
     /// The agent was reached, and no TLS came about.
-    NoTls(Attempt, String),
+    NoTls(Dial, String),
     /// An event came.
-    Arrived(Attempt, ExecutorEvent),
+    Arrived(Dial, ExecutorEvent),
     /// The owner has a new status. Its uuid is set.
     Status(TaskStatus),
     /// The agent refused a status as invalid: it will never be acknowledged.
@@ -65,11 +65,11 @@ pub enum Input {
 #[derive(Debug, PartialEq)]
 pub enum Action {
     /// Subscribe, with these tasks and statuses.
-    Connect(Attempt, Vec<LaunchedTask>, Vec<TaskStatus>),
+    Connect(Dial, Vec<LaunchedTask>, Vec<TaskStatus>),
     /// Drop the connection of the current attempt, and the calls.
     Disconnect,
     /// Calls can be sent from now on.
-    OpenCalls(Attempt),
+    OpenCalls(Dial),
     /// Send a status.
     Send(TaskStatus),
     /// Tell the owner.
@@ -140,7 +140,7 @@ enum State {
 #[derive(Debug)]
 pub struct ExecutorSession {
     state: State,
-    attempt: Attempt,
+    dial: Dial,
     policy: SessionPolicy,
     random: fastrand::Rng,
     /// Since when there has been no subscription.
@@ -164,7 +164,7 @@ impl ExecutorSession {
     pub fn new(now: Timestamp, policy: SessionPolicy, seed: u64) -> Self {
         Self {
             state: State::Waiting { until: now },
-            attempt: Attempt::default(),
+            dial: Dial::default(),
             policy,
             random: fastrand::Rng::with_seed(seed),
             lost_at: now,
@@ -196,17 +196,17 @@ impl ExecutorSession {
             Input::Status(status) => self.status(status, &mut actions),
             _ if matches!(self.state, State::Ended) => {}
             Input::Tick => self.tick(now, &mut actions),
-            Input::Answered(attempt, answer) if attempt == self.attempt => {
+            Input::Answered(dial, answer) if dial == self.dial => {
                 self.answered(now, answer, &mut actions);
             }
-            Input::Broken(attempt, why) if attempt == self.attempt => {
+            Input::Broken(dial, why) if dial == self.dial => {
                 self.no_tls_since = None;
                 self.broken(now, why, &mut actions);
             }
-            Input::NoTls(attempt, why) if attempt == self.attempt => {
+            Input::NoTls(dial, why) if dial == self.dial => {
                 self.no_tls(now, why, &mut actions);
             }
-            Input::Arrived(attempt, event) if attempt == self.attempt => {
+            Input::Arrived(dial, event) if dial == self.dial => {
                 self.arrived(event, &mut actions);
             }
             Input::StatusRefused(uuid) => self.settle(uuid, &mut actions),
@@ -250,13 +250,13 @@ impl ExecutorSession {
     }
 
     fn connect(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
-        self.attempt.0 += 1;
+        self.dial.0 += 1;
         self.state = State::Asking {
             until: now + ANSWER_WITHIN,
         };
         self.carried = self.statuses.iter().filter_map(|it| it.uuid).collect();
         actions.push(Action::Connect(
-            self.attempt,
+            self.dial,
             self.tasks.clone(),
             self.statuses.clone(),
         ));
@@ -286,7 +286,7 @@ impl ExecutorSession {
                 self.state = State::Subscribed;
                 self.known = true;
                 self.told = false;
-                actions.push(Action::OpenCalls(self.attempt));
+                actions.push(Action::OpenCalls(self.dial));
                 let carried = std::mem::take(&mut self.carried);
                 let later = self.statuses.iter();
                 let later = later.filter(|it| it.uuid.is_none_or(|it| !carried.contains(&it)));
@@ -355,7 +355,7 @@ impl ExecutorSession {
     }
 
     fn drop_connection(&mut self, actions: &mut Vec<Action>) {
-        self.attempt.0 += 1;
+        self.dial.0 += 1;
         actions.push(Action::Disconnect);
     }
 

@@ -10,7 +10,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 struct Bench {
     subscription: Subscription,
     now: Timestamp,
-    attempt: Attempt,
+    dial: Dial,
 }
 
 impl Bench {
@@ -19,15 +19,15 @@ impl Bench {
         Self {
             subscription: Subscription::new(framework, BackoffPolicy::MESOS, 1, ANSWER_WITHIN),
             now: Timestamp::from_millis(1000),
-            attempt: Attempt::default(),
+            dial: Dial::default(),
         }
     }
 
     fn handle(&mut self, input: Input) -> Vec<Action> {
         let actions = self.subscription.handle(self.now, input);
         for action in &actions {
-            if let Action::Connect(attempt, ..) = action {
-                self.attempt = *attempt;
+            if let Action::Connect(dial, ..) = action {
+                self.dial = *dial;
             }
         }
         actions
@@ -42,17 +42,17 @@ impl Bench {
     fn stream(&mut self) -> Vec<Action> {
         let stream_id = Some("s".to_owned());
         self.handle(Input::Answered(
-            self.attempt,
+            self.dial,
             SubscribeAnswer::Stream { stream_id },
         ))
     }
 
     fn event(&mut self, event: Event) -> Vec<Action> {
-        self.handle(Input::Arrived(self.attempt, event))
+        self.handle(Input::Arrived(self.dial, event))
     }
 
     fn broken(&mut self, why: &str) -> Vec<Action> {
-        self.handle(Input::Broken(self.attempt, why.into()))
+        self.handle(Input::Broken(self.dial, why.into()))
     }
 
     /// Lets the time come for which the machine waits.
@@ -113,7 +113,7 @@ fn a_granted_subscription_opens_the_calls_before_the_owner_hears_of_it() {
     assert_eq!(
         actions,
         [Action::Connect(
-            bench.attempt,
+            bench.dial,
             endpoint("http://m1:5050"),
             "f".into()
         )]
@@ -213,10 +213,10 @@ fn a_master_that_accepts_and_says_nothing_is_given_up() {
 fn a_late_answer_of_a_connection_given_up_is_ignored() {
     let mut bench = Bench::new("f");
     bench.leaders(&["http://m1:5050"]);
-    let old = bench.attempt;
+    let old = bench.dial;
     bench.wait();
     bench.wait();
-    assert_ne!(bench.attempt, old);
+    assert_ne!(bench.dial, old);
     assert_eq!(bench.handle(Input::Arrived(old, subscribed())), []);
     assert_eq!(bench.handle(Input::Broken(old, "late".into())), []);
     assert_eq!(bench.handle(Input::CallsRefused(old, "late".into())), []);
@@ -234,7 +234,7 @@ fn a_redirect_is_followed_at_once_and_remembered() {
     let answer = SubscribeAnswer::Redirect {
         location: "//m2:5050/api/v1/scheduler".into(),
     };
-    let actions = bench.handle(Input::Answered(bench.attempt, answer));
+    let actions = bench.handle(Input::Answered(bench.dial, answer));
     assert_eq!(connects_to(&actions).as_deref(), Some("http://m2:5050"));
     bench.stream();
     bench.event(subscribed());
@@ -253,7 +253,7 @@ fn a_redirect_loop_ends_in_a_pause_and_is_told_once() {
     for _ in 0..40 {
         let location = "//m1:5050".to_owned();
         let answer = SubscribeAnswer::Redirect { location };
-        let actions = bench.handle(Input::Answered(bench.attempt, answer));
+        let actions = bench.handle(Input::Answered(bench.dial, answer));
         told += usize::from(failing(&actions).is_some());
         if matches!(bench.subscription.state, State::BackingOff { .. }) {
             bench.wait();
@@ -288,7 +288,7 @@ fn a_redirect_is_no_candidate_that_was_asked() {
     let answer = SubscribeAnswer::Redirect {
         location: "//m3:5050".into(),
     };
-    let _ = bench.handle(Input::Answered(bench.attempt, answer));
+    let _ = bench.handle(Input::Answered(bench.dial, answer));
     assert_eq!(
         connects_to(&bench.broken("refused")).as_deref(),
         Some("http://m2:5050")
@@ -350,7 +350,7 @@ fn refusals_end_it() {
         let mut bench = Bench::new("f");
         bench.leaders(&["http://m1:5050", "http://m2:5050"]);
         let answer = SubscribeAnswer::Refused(refusal.clone());
-        let actions = bench.handle(Input::Answered(bench.attempt, answer));
+        let actions = bench.handle(Input::Answered(bench.dial, answer));
         assert!(matches!(end(&actions), Some(End::Refused { refusal: it, .. }) if *it == refusal));
         assert_eq!(bench.leaders(&["http://m3:5050"]), []);
     }
@@ -386,7 +386,7 @@ fn any_other_error_of_a_subscription_in_force_is_survived() {
 fn a_call_that_finds_no_subscription_leads_to_a_new_one() {
     let mut bench = Bench::new("f");
     bench.subscribe();
-    let actions = bench.handle(Input::CallsRefused(bench.attempt, "status 403".into()));
+    let actions = bench.handle(Input::CallsRefused(bench.dial, "status 403".into()));
     assert_eq!(actions[0], Action::CloseCalls);
     assert!(connects_to(&bench.wait()).is_some());
 }
@@ -452,27 +452,27 @@ fn stopping_ends_it_in_every_state() {
 
 /// One of the things that can happen, by number.
 fn any_input(bench: &Bench, number: u8) -> Input {
-    let attempt = bench.attempt;
-    let old = Attempt(attempt.0.saturating_sub(1));
+    let dial = bench.dial;
+    let old = Dial(dial.0.saturating_sub(1));
     match number % 14 {
         0 => Input::LeaderKnown(vec![endpoint("http://m1:1"), endpoint("http://m2:1")]),
         1 => Input::LeaderKnown(vec![endpoint("http://m2:1")]),
         2 => Input::LeaderUnknown("nobody".into()),
-        3 => Input::Answered(attempt, SubscribeAnswer::Stream { stream_id: None }),
+        3 => Input::Answered(dial, SubscribeAnswer::Stream { stream_id: None }),
         4 => Input::Answered(
-            attempt,
+            dial,
             SubscribeAnswer::Redirect {
                 location: "//m3:1".into(),
             },
         ),
-        5 => Input::Answered(attempt, SubscribeAnswer::Later { why: "503".into() }),
-        6 => Input::Arrived(attempt, subscribed()),
-        7 => Input::Arrived(attempt, Event::Heartbeat),
-        8 => Input::Arrived(attempt, Event::Rescind("o".into())),
-        9 => Input::Broken(attempt, "x".into()),
-        10 => Input::CallsRefused(attempt, "x".into()),
+        5 => Input::Answered(dial, SubscribeAnswer::Later { why: "503".into() }),
+        6 => Input::Arrived(dial, subscribed()),
+        7 => Input::Arrived(dial, Event::Heartbeat),
+        8 => Input::Arrived(dial, Event::Rescind("o".into())),
+        9 => Input::Broken(dial, "x".into()),
+        10 => Input::CallsRefused(dial, "x".into()),
         11 => Input::Broken(old, "old".into()),
-        12 => Input::Arrived(attempt, Event::Error("e".into())),
+        12 => Input::Arrived(dial, Event::Error("e".into())),
         _ => Input::Tick,
     }
 }

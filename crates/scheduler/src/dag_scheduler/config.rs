@@ -88,13 +88,13 @@ impl DagSchedulerConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Source;
+    use crate::conf::Layer;
 
     fn read(settings: &[(&str, &str)]) -> DagSchedulerConfig {
         let builder = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             });
         DagSchedulerConfig::from_conf(&builder.build().expect("sound settings"))
     }

@@ -22,7 +22,7 @@ pub(crate) struct JobView {
 
 /// A stage of an active job.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StageView {
+pub(crate) struct ActiveStage {
     /// The stage.
     pub(crate) id: StageId,
     /// The name of its last dataset.
@@ -70,7 +70,7 @@ impl DagScheduler {
     }
 
     /// Stages of active jobs, in ascending order.
-    pub(crate) fn stages(&self) -> Vec<StageView> {
+    pub(crate) fn stages(&self) -> Vec<ActiveStage> {
         self.stages
             .values()
             .map(|stage| self.view_of(stage))
@@ -78,7 +78,7 @@ impl DagScheduler {
     }
 
     /// One stage, if an active job needs it.
-    pub(crate) fn find_stage(&self, id: StageId) -> Option<StageView> {
+    pub(crate) fn find_stage(&self, id: StageId) -> Option<ActiveStage> {
         self.stages.get(&id).map(|stage| self.view_of(stage))
     }
 
@@ -87,7 +87,7 @@ impl DagScheduler {
         self.map_stages.get(&shuffle).copied()
     }
 
-    fn view_of(&self, stage: &Stage) -> StageView {
+    fn view_of(&self, stage: &Stage) -> ActiveStage {
         let finished = match &stage.goal {
             StageGoal::ShuffleMap { shuffle, .. } => self.outputs.available(*shuffle),
             StageGoal::Result { job } => match &self.jobs[job].goal {
@@ -95,7 +95,7 @@ impl DagScheduler {
                 JobGoal::MapOutput => 0,
             },
         };
-        StageView {
+        ActiveStage {
             id: stage.id,
             name: stage.name.clone(),
             shuffle: stage.shuffle(),

@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::cluster::ExecutorIx;
 use crate::locality::LocalityLevel;
 use crate::pool::SetIx;
-use crate::starvation::{Decline, DeclineReason};
+use crate::starvation::{Unused, UnusedReason};
 use crate::task::{TaskDescription, TaskReport};
 use crate::task_set_manager::{Choice, Spot, TaskSetManager};
 use crate::worker_offer::{WorkerOffer, free_addresses, slots};
@@ -145,14 +145,14 @@ impl TaskScheduler {
             let host = self.cluster.host_of(executor);
             if let Some(health) = &self.health {
                 let reason = if health.is_host_excluded(host) {
-                    Some(DeclineReason::HostExcluded)
+                    Some(UnusedReason::HostExcluded)
                 } else if health.is_executor_excluded(executor) {
-                    Some(DeclineReason::ExecutorExcluded)
+                    Some(UnusedReason::ExecutorExcluded)
                 } else {
                     None
                 };
                 if let Some(reason) = reason {
-                    self.starvation.decline(reason.clone(), || Decline {
+                    self.starvation.decline(reason.clone(), || Unused {
                         reason,
                         offers: 1,
                         executor: offer.executor.clone(),
@@ -389,23 +389,23 @@ impl TaskScheduler {
                 .iter()
                 .find(|(name, amount)| free_addresses(&room.resources, name) < *amount);
             let reason = if room.profile != needs.profile {
-                DeclineReason::OtherProfile
+                UnusedReason::OtherProfile
             } else if room.cores < needs.cpus {
-                DeclineReason::TooFewCores { needed: needs.cpus }
+                UnusedReason::TooFewCores { needed: needs.cpus }
             } else if let Some((resource, needed)) = missing {
-                DeclineReason::TooFewOf {
+                UnusedReason::TooFewOf {
                     resource: Arc::clone(resource),
                     needed: *needed,
                 }
             } else if manager.is_barrier() {
-                DeclineReason::BarrierNeedsMoreSlots {
+                UnusedReason::BarrierNeedsMoreSlots {
                     needed: manager.tasks() as u32,
                 }
             } else {
                 manager.why_declined(room.spot)
             };
             let cluster = &self.cluster;
-            self.starvation.decline(reason.clone(), || Decline {
+            self.starvation.decline(reason.clone(), || Unused {
                 reason,
                 offers: 1,
                 executor: cluster.executor_id(room.spot.executor).clone(),

@@ -7,7 +7,7 @@
 //! as there are others; it leads to no set being given up.
 
 use super::TaskSetManager;
-use super::records::AttemptState;
+use super::kept::AttemptState;
 use crate::cluster::{ExecutorIx, HostIx};
 use crate::config::TaskSchedulerConfig;
 

@@ -1,14 +1,14 @@
 //! Which task of the set an executor gets, if any.
 
-use super::records::chain;
+use super::kept::chain;
 use super::{GivenUp, TaskSetManager};
 use crate::action::Actions;
 use crate::clock::Timestamp;
 use crate::cluster::{Cluster, ExecutorIx, HostIx, RackIx};
 use crate::locality::LocalityLevel;
 use crate::making::Making;
-use crate::pending::{PendingTasks, Place};
-use crate::starvation::DeclineReason;
+use crate::pending::{ListKey, PendingTasks};
+use crate::starvation::UnusedReason;
 
 /// The set's answer to an offer of room for one task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,15 +207,15 @@ impl TaskSetManager {
     }
 
     /// Why a spot with room enough was of no use, for people.
-    pub(crate) fn why_declined(&self, spot: Spot) -> DeclineReason {
+    pub(crate) fn why_declined(&self, spot: Spot) -> UnusedReason {
         if self.excludes(spot.executor, spot.host) {
-            DeclineReason::ExcludedForStage
+            UnusedReason::ExcludedForStage
         } else if self.delay.levels().after(self.delay.level()).is_some() {
-            DeclineReason::WaitsForLocality {
+            UnusedReason::WaitsForLocality {
                 level: self.delay.level(),
             }
         } else {
-            DeclineReason::TasksExcluded
+            UnusedReason::TasksExcluded
         }
     }
 }
@@ -227,12 +227,12 @@ fn take_from(
     skip: impl Fn(u32) -> bool,
     usable: impl Fn(u32) -> bool,
 ) -> Option<(u32, LocalityLevel)> {
-    let executor = Place::executor(spot.executor);
+    let executor = ListKey::executor(spot.executor);
     if let Some(index) = lists.take_at(executor, &skip, &usable) {
         return Some((index, LocalityLevel::ProcessLocal));
     }
     if max >= LocalityLevel::NodeLocal
-        && let Some(index) = lists.take_at(Place::host(spot.host), &skip, &usable)
+        && let Some(index) = lists.take_at(ListKey::host(spot.host), &skip, &usable)
     {
         return Some((index, LocalityLevel::NodeLocal));
     }
@@ -245,7 +245,7 @@ fn take_from(
     }
     if max >= LocalityLevel::RackLocal
         && let Some(rack) = spot.rack
-        && let Some(index) = lists.take_at(Place::rack(rack), &skip, &usable)
+        && let Some(index) = lists.take_at(ListKey::rack(rack), &skip, &usable)
     {
         return Some((index, LocalityLevel::RackLocal));
     }

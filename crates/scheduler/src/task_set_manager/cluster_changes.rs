@@ -1,11 +1,11 @@
 //! What it means for the set that executors and hosts come and go.
 
-use super::records::AttemptState;
+use super::kept::AttemptState;
 use super::{Context, TaskSetManager};
 use crate::cluster::{Cluster, ExecutorIx, HostIx, RackIx};
 use crate::ids::TaskId;
 use crate::locality::LocalityLevel;
-use crate::pending::Place;
+use crate::pending::ListKey;
 use crate::task::{ExecutorLossReason, PersistedPartition, StageKind, TaskEndReason};
 
 impl ExecutorLossReason {
@@ -40,7 +40,7 @@ impl TaskSetManager {
         let mut news = false;
         for index in makers {
             if self.tasks[index as usize].waits() {
-                self.pending.also_at(Place::executor(executor), index);
+                self.pending.also_at(ListKey::executor(executor), index);
                 let listed = self.tasks[index as usize].listed;
                 self.relist(index, listed.with(LocalityLevel::ProcessLocal));
                 news = true;

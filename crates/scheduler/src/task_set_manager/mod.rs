@@ -34,8 +34,8 @@
 mod alone;
 mod choose;
 mod cluster_changes;
+mod kept;
 mod outcome;
-mod records;
 mod seen;
 mod slow;
 mod starting;
@@ -62,7 +62,7 @@ use crate::clock::Timestamp;
 use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
 use crate::plan::TaskNeeds;
 
-use records::{Attempt, AttemptState, NO_ATTEMPT, Task, chain};
+use kept::{Attempt, AttemptState, NO_ATTEMPT, Task, chain};
 
 pub(super) use choose::{Choice, Spot};
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::records::AttemptState;
+use super::kept::AttemptState;
 use super::{Context, GivenUp, TaskSetManager};
 use crate::action::{BackendRequest, Notice};
 use crate::cluster::Cluster;

@@ -3,7 +3,7 @@
 //! Responsible for gathering it; what it comes to says [`running`](crate::running).
 
 use super::TaskSetManager;
-use super::records::Attempt;
+use super::kept::Attempt;
 use crate::clock::Timestamp;
 use crate::cluster::Cluster;
 use crate::running::{RunningAttempt, RunningStage, far_longer, left};

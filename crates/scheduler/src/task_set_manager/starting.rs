@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::records::{Attempt, AttemptState, NO_ATTEMPT};
+use super::kept::{Attempt, AttemptState, NO_ATTEMPT};
 use super::{Spot, TaskSetManager};
 use crate::clock::Timestamp;
 use crate::cluster::Cluster;

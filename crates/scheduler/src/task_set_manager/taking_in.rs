@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::records::{NO_ATTEMPT, Task};
+use super::kept::{NO_ATTEMPT, Task};
 use super::{TaskSetExclusions, TaskSetManager};
 use crate::clock::Timestamp;
 use crate::cluster::Cluster;

@@ -4,11 +4,11 @@
 //! share: a task scheduler, or one task set manager, with a clock that the test
 //! moves.
 
-mod core_properties;
+mod core_sequences;
 mod dag_suite;
 mod health_suite;
 mod pool_suite;
-mod properties;
+mod sequences;
 mod snapshot;
 mod task_scheduler_suite;
 mod task_set_manager_suite;

@@ -108,7 +108,7 @@ fn environment(store: &Store) -> Value {
     })
 }
 
-fn pairs(texts: &mesquite_core::store::records::Texts) -> Value {
+fn pairs(texts: &mesquite_core::store::log_events::Texts) -> Value {
     texts
         .iter()
         .map(|(name, value)| json!([name, value]))

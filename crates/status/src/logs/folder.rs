@@ -14,7 +14,7 @@ use mesquite_core::store::Store;
 use mesquite_core::store::jobs::JobStatus;
 use mesquite_system::clock::{SystemClock, Timestamp};
 
-use super::place::{Mark, Place, open};
+use super::log_files::{LogFiles, Mark, open};
 use super::read::{Depth, Opened, read};
 
 /// A look at the folder takes no longer than about this; what was not read then is
@@ -73,7 +73,7 @@ pub struct Listed {
     /// What is wrong with its log.
     pub wrong: Option<String>,
     /// Its log; none of a run that tells what happens itself.
-    place: Option<Place>,
+    place: Option<LogFiles>,
 }
 
 impl Listed {
@@ -99,13 +99,13 @@ impl Listed {
     }
 
     /// Its log, if it has one that is no run's own.
-    pub const fn place(&self) -> Option<&Place> {
+    pub const fn place(&self) -> Option<&LogFiles> {
         self.place.as_ref()
     }
 
     /// The name of its log.
     pub fn log(&self) -> String {
-        self.place.as_ref().map(Place::name).unwrap_or_default()
+        self.place.as_ref().map(LogFiles::name).unwrap_or_default()
     }
 }
 
@@ -139,7 +139,7 @@ pub struct Whole {
 
 impl Whole {
     /// One whose log was read by itself.
-    pub fn of(opened: Opened, place: Place) -> Self {
+    pub fn of(opened: Opened, place: LogFiles) -> Self {
         let listed = Listed {
             standing: standing(&opened.store, &place),
             updated: since_epoch(place.mark.modified),
@@ -263,7 +263,7 @@ impl Folder {
         paths.sort();
         for path in paths {
             let name = || path.file_name().unwrap_or_default().to_string_lossy();
-            let place = match Place::at(&path) {
+            let place = match LogFiles::at(&path) {
                 Ok(Some(place)) => place,
                 Ok(None) => continue,
                 Err(error) => {
@@ -357,7 +357,7 @@ fn forget(kept: &mut BTreeMap<PathBuf, Kept>, but: &Path) {
     }
 }
 
-fn look_into(place: &Place) -> Seen {
+fn look_into(place: &LogFiles) -> Seen {
     let found = match read(place, Depth::Outline) {
         Ok(opened) if opened.store.application.id.is_empty() => {
             let why = opened.wrong;
@@ -409,7 +409,7 @@ fn ended(store: &Store) -> Option<Standing> {
     })
 }
 
-fn standing(outline: &Store, place: &Place) -> Standing {
+fn standing(outline: &Store, place: &LogFiles) -> Standing {
     if let Some(ended) = ended(outline) {
         return ended;
     }
@@ -425,7 +425,7 @@ fn standing(outline: &Store, place: &Place) -> Standing {
 }
 
 /// Whether a driver holds the log; none if the file system cannot say.
-fn is_locked(place: &Place) -> Option<bool> {
+fn is_locked(place: &LogFiles) -> Option<bool> {
     let (file, _) = open(place.files.last()?).ok()?;
     match file.try_lock_shared() {
         Ok(()) => Some(false),

@@ -15,7 +15,7 @@ use memchr::{memchr, memrchr};
 use mesquite_core::store::Store;
 use mesquite_core::store::lines::{Batch, Parser};
 
-use super::place::{Codec, Place, PlaceError, open};
+use super::log_files::{Compression, LogFiles, LogFilesError, open};
 
 /// A piece of a log has about so many bytes.
 const PIECE: usize = 1 << 20;
@@ -53,7 +53,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// Its first file cannot be opened.
-pub fn read(place: &Place, depth: Depth) -> Result<Opened, PlaceError> {
+pub fn read(place: &LogFiles, depth: Depth) -> Result<Opened, LogFilesError> {
     let mut gathered = Gathered::default();
     for (number, path) in place.files.iter().enumerate() {
         let opened = open(path).and_then(|(file, codec)| Ok(source(file, codec)?));
@@ -84,10 +84,10 @@ pub fn read(place: &Place, depth: Depth) -> Result<Opened, PlaceError> {
 
 type Source = Box<dyn Read + Send>;
 
-fn source(file: File, codec: Codec) -> io::Result<Source> {
+fn source(file: File, codec: Compression) -> io::Result<Source> {
     Ok(match codec {
-        Codec::Plain => Box::new(file),
-        Codec::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        Compression::Plain => Box::new(file),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
     })
 }
 

@@ -6,7 +6,7 @@ use mesquite_core::store::jobs::{Job, JobStatus};
 use mesquite_core::store::measures::Measure;
 use mesquite_core::store::stages::Stage;
 
-use super::words::{bytes, count, duration, many};
+use super::figures::{bytes, count, duration, many};
 use super::{Links, drawing, status, wide};
 use crate::logs::folder::{Note, Shown, Standing};
 use crate::time;

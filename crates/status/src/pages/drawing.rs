@@ -11,7 +11,7 @@ use mesquite_core::store::attempts::State;
 use mesquite_core::store::column::Name;
 use mesquite_core::store::stages::Stage;
 
-use super::words::{duration, many};
+use super::figures::{duration, many};
 
 /// So many columns has a drawing.
 const COLUMNS: usize = 600;

@@ -5,8 +5,8 @@ use mesquite_core::store::Store;
 use mesquite_core::store::executors::Executor;
 use mesquite_core::store::measures::Measure;
 
+use super::figures::{bytes, count, duration};
 use super::wide;
-use super::words::{bytes, count, duration};
 use crate::time;
 
 /// The most executors of a page; the API has all.

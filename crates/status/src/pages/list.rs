@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::words::duration;
+use super::figures::duration;
 use super::{Served, framed, standing, wide};
 use crate::logs::folder::{List, Listed, Standing};
 use crate::time;

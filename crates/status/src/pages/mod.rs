@@ -8,12 +8,12 @@
 mod application;
 mod drawing;
 mod executors;
+pub mod figures;
 mod list;
 mod settings;
 mod stage;
 mod tasks;
 mod waiting;
-pub mod words;
 
 use std::fmt::Write as _;
 

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mesquite_core::store::Store;
-use mesquite_core::store::records::Texts;
+use mesquite_core::store::log_events::Texts;
 
 use super::wide;
 

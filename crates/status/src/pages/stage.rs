@@ -7,7 +7,7 @@ use mesquite_core::store::measures::Measure;
 use mesquite_core::store::query::{Order, Sample, Wanted};
 use mesquite_core::store::stages::Stage;
 
-use super::words::{bytes, count, duration, many};
+use super::figures::{bytes, count, duration, many};
 use super::{Links, Served, drawing, status, tasks, wide};
 
 /// So many of the slowest and of the failed tasks are shown.

@@ -6,7 +6,7 @@ use mesquite_core::store::attempts::State;
 use mesquite_core::store::measures::Measure;
 use mesquite_core::store::stages::Stage;
 
-use super::words::{bytes, count, duration};
+use super::figures::{bytes, count, duration};
 use super::{Served, query, status, wide};
 use crate::route::TaskPage;
 use crate::time;

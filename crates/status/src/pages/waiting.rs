@@ -5,8 +5,8 @@ use mesquite_core::store::Store;
 use mesquite_core::store::offers::{AgentOffers, Last, Offers};
 use mesquite_core::store::stages::{Stage, StageStatus};
 
+use super::figures::{count, duration, many};
 use super::wide;
-use super::words::{count, duration, many};
 use crate::time;
 
 /// The most agents of a page; the API of a run that lasts has all.

@@ -1,6 +1,6 @@
 //! Overviews of a made-up run, as text.
 
-use super::super::seen::{Application, Attempt, Job, Note};
+use super::super::seen::{Application, ApplicationAttempt, Job, Note};
 use super::*;
 
 fn seen() -> Seen {
@@ -27,9 +27,9 @@ fn seen() -> Seen {
         application: Application {
             id: "app-1".to_owned(),
             name: "words".to_owned(),
-            attempts: vec![Attempt {
+            attempts: vec![ApplicationAttempt {
                 start_time_epoch: 1000,
-                ..Attempt::default()
+                ..ApplicationAttempt::default()
             }],
         },
         jobs: vec![Job {

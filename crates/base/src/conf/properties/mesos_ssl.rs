@@ -202,13 +202,13 @@ pub(super) fn not_spoken(conf: &Conf) -> Vec<Warning> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::{ConfError, Source};
+    use crate::conf::{ConfError, Layer};
 
     fn conf(settings: &[(&str, &str)]) -> Result<Conf, ConfError> {
         let builder = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             });
         builder.build()
     }

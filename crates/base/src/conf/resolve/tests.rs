@@ -19,14 +19,14 @@ use crate::conf::registry::Group;
 use crate::conf::units::TimeUnit;
 use crate::conf::value::ByteSize;
 
-fn file(line: usize) -> Source {
+fn file(line: usize) -> Layer {
     let path = "spark-defaults.conf".into();
-    Source::PropertiesFile { path, line }
+    Layer::PropertiesFile { path, line }
 }
 
-fn job(line: usize) -> Source {
+fn job(line: usize) -> Layer {
     let path = "job.toml".into();
-    Source::JobFile { path, line }
+    Layer::JobFile { path, line }
 }
 
 /// The messages of building what `--conf` gives.
@@ -34,7 +34,7 @@ fn problems(settings: &[(&str, &str)]) -> Vec<String> {
     let builder = settings
         .iter()
         .fold(Conf::builder(), |builder, (name, value)| {
-            builder.set(Source::ConfOption, *name, *value)
+            builder.set(Layer::ConfOption, *name, *value)
         });
     match builder.build() {
         Ok(_) => Vec::new(),
@@ -56,11 +56,11 @@ fn what_nobody_sets_has_its_default() {
 #[test]
 fn the_nearer_source_wins_whatever_the_order() {
     let written = [
-        (Source::Option("--name"), "option"),
-        (Source::ConfOption, "conf"),
+        (Layer::Option("--name"), "option"),
+        (Layer::ConfOption, "conf"),
         (job(3), "job"),
         (file(9), "file"),
-        (Source::Environment("NAME"), "environment"),
+        (Layer::Environment("NAME"), "environment"),
     ];
     for strongest in 0..written.len() {
         let rest = &written[strongest..];
@@ -94,7 +94,7 @@ fn within_one_source_the_later_wins() {
 fn a_bad_value_that_is_overridden_does_no_harm() {
     let conf = Conf::builder()
         .set(file(1), "spark.mesos.coarse", "maybe")
-        .set(Source::ConfOption, "spark.mesos.coarse", "false")
+        .set(Layer::ConfOption, "spark.mesos.coarse", "false")
         .build()
         .expect("good settings");
     assert!(!conf.get(&COARSE));
@@ -136,10 +136,10 @@ fn the_environment_sets_what_nothing_else_sets() {
 #[test]
 fn every_bad_setting_is_reported_at_once_with_its_place() {
     let error = Conf::builder()
-        .set(Source::ConfOption, "spark.mesos.corse", "true")
+        .set(Layer::ConfOption, "spark.mesos.corse", "true")
         .set(file(7), "spark.executor.cores", "0")
         .set(job(2), "spark.executor.memory", "1.5g")
-        .set(Source::Option("--master"), "spark.master", "yarn")
+        .set(Layer::Option("--master"), "spark.master", "yarn")
         .set(file(8), "zzz", "1")
         .build()
         .expect_err("all are bad");
@@ -167,9 +167,9 @@ fn secrets_are_in_no_message_and_no_listing() {
     assert!(!messages.concat().contains("hunter2"), "{messages:?}");
 
     let conf = Conf::builder()
-        .set(Source::ConfOption, "spark.mesos.principal", "me")
-        .set(Source::ConfOption, "spark.mesos.secret", "hunter2")
-        .set(Source::ConfOption, "spark.master", "zk://me:hunter2@h/p")
+        .set(Layer::ConfOption, "spark.mesos.principal", "me")
+        .set(Layer::ConfOption, "spark.mesos.secret", "hunter2")
+        .set(Layer::ConfOption, "spark.master", "zk://me:hunter2@h/p")
         .build()
         .expect("good settings");
     let shown: Vec<_> = conf.settings().map(|(_, value, _)| value).collect();
@@ -272,7 +272,7 @@ fn what_would_be_missed_is_refused_with_its_reason_unless_it_asks_for_nothing() 
 
     let conf = Conf::builder()
         .set(file(1), "spark.authenticate.secret", "hunter2")
-        .set(Source::ConfOption, "spark.authenticate.secret", "")
+        .set(Layer::ConfOption, "spark.authenticate.secret", "")
         .build()
         .expect("taken back");
     assert_eq!(conf.warnings(), []);
@@ -360,10 +360,10 @@ fn made_up() -> ConfBuilder {
 #[test]
 fn a_family_answers_with_the_members_that_are_set() {
     let conf = made_up()
-        .set(Source::ConfOption, "spark.executorEnv.B_C", "2")
-        .set(Source::ConfOption, "spark.executorEnv.A", "1")
-        .set(Source::ConfOption, "spark.executorEnv.PARTICULAR", "3")
-        .set(Source::ConfOption, "spark.task.resource.gpu.amount", "4")
+        .set(Layer::ConfOption, "spark.executorEnv.B_C", "2")
+        .set(Layer::ConfOption, "spark.executorEnv.A", "1")
+        .set(Layer::ConfOption, "spark.executorEnv.PARTICULAR", "3")
+        .set(Layer::ConfOption, "spark.task.resource.gpu.amount", "4")
         .build()
         .expect("good settings");
     let amounts = conf.family(&made_up::AMOUNTS);
@@ -383,10 +383,10 @@ fn bounds_hold_at_both_ends() {
     assert_eq!(conf.get(&made_up::LIST), ["a", "b"]);
     assert_eq!(conf.get(&made_up::TIME), Duration::from_secs(1));
     let conf = made_up()
-        .set(Source::ConfOption, "mesquite.share", "1")
-        .set(Source::ConfOption, "mesquite.number", "9")
-        .set(Source::ConfOption, "mesquite.time", "1m")
-        .set(Source::ConfOption, "mesquite.list", "")
+        .set(Layer::ConfOption, "mesquite.share", "1")
+        .set(Layer::ConfOption, "mesquite.number", "9")
+        .set(Layer::ConfOption, "mesquite.time", "1m")
+        .set(Layer::ConfOption, "mesquite.list", "")
         .build()
         .expect("just within");
     assert_eq!(conf.get(&made_up::SHARE), 1.0);
@@ -394,9 +394,9 @@ fn bounds_hold_at_both_ends() {
     assert_eq!(conf.get(&made_up::TIME), Duration::from_secs(60));
     assert!(conf.get(&made_up::LIST).is_empty());
     let error = made_up()
-        .set(Source::ConfOption, "mesquite.share", "1.01")
-        .set(Source::ConfOption, "mesquite.number", "10")
-        .set(Source::ConfOption, "mesquite.time", "61s")
+        .set(Layer::ConfOption, "mesquite.share", "1.01")
+        .set(Layer::ConfOption, "mesquite.number", "10")
+        .set(Layer::ConfOption, "mesquite.time", "61s")
         .build()
         .expect_err("just beyond");
     let messages = error.to_string();
@@ -427,8 +427,8 @@ proptest! {
     ) {
         let declaration = Registry::all().declarations().nth(which).expect("within");
         let written = Conf::builder()
-            .set(Source::ConfOption, "spark.mesos.principal", "me")
-            .set(Source::ConfOption, declaration.name(), text);
+            .set(Layer::ConfOption, "spark.mesos.principal", "me")
+            .set(Layer::ConfOption, declaration.name(), text);
         if let Ok(conf) = written.build()
             && declaration.name() != "spark.mesos.secret"
         {
@@ -447,8 +447,8 @@ proptest! {
 #[test]
 fn a_member_is_checked_and_must_have_a_name() {
     let error = made_up()
-        .set(Source::ConfOption, "spark.task.resource.gpu.amount", "0")
-        .set(Source::ConfOption, "spark.executorEnv.", "x")
+        .set(Layer::ConfOption, "spark.task.resource.gpu.amount", "0")
+        .set(Layer::ConfOption, "spark.executorEnv.", "x")
         .build()
         .expect_err("both are bad");
     assert_eq!(

@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::{Fleet, say_on};
-use crate::backend::executors::NewExecutor;
 use crate::backend::manager::{ClusterManager, Input, Launched};
+use crate::backend::roster::NewExecutor;
 use crate::driver::effect::Effect;
 use crate::driver::heard::{End, Outcome, Registration};
 use crate::driver::input::ConnectionId;
-use crate::driver::order::Order;
+use crate::driver::instruction::Instruction;
 use crate::driver::queue::{Next, Queue};
 use crate::driver::work::BlockPlace;
 use crate::facts::Fact;
@@ -89,7 +89,7 @@ impl Fleet {
         let instance = register.instance;
         self.links
             .came(executor, connection, instance, host.clone());
-        let welcome = Order::Welcome(self.welcome.clone());
+        let welcome = Instruction::Welcome(self.welcome.clone());
         queue.effect(say_on(connection, welcome));
         // Of an earlier driver process, if this one did not get to know of it.
         kill_unknown(connection, register.tasks, queue);
@@ -130,12 +130,12 @@ impl Fleet {
         if let Some(before) = before {
             queue.effect(Effect::Close(before));
         }
-        let welcome = Order::Welcome(self.welcome.clone());
+        let welcome = Instruction::Welcome(self.welcome.clone());
         queue.effect(say_on(connection, welcome));
         self.executors.set_away(executor, false);
         let has: BTreeSet<TaskId> = register.tasks.iter().copied().collect();
         for (task, reason) in killing.into_iter().filter(|(task, _)| has.contains(task)) {
-            queue.effect(say_on(connection, Order::Kill { task, reason }));
+            queue.effect(say_on(connection, Instruction::Kill { task, reason }));
         }
         if !self.is_fine {
             let known: BTreeSet<TaskId> = self.executors.attempts_on(executor).collect();
@@ -163,7 +163,7 @@ fn kill_unknown(
 ) {
     for task in tasks {
         let reason = "the driver does not know it".into();
-        queue.effect(say_on(connection, Order::Kill { task, reason }));
+        queue.effect(say_on(connection, Instruction::Kill { task, reason }));
     }
 }
 
@@ -178,7 +178,7 @@ fn refuse(connection: ConnectionId, executor: &ExecutorId, why: &str, queue: &mu
 
 pub(super) fn send_away(connection: ConnectionId, reason: &str, queue: &mut Queue) {
     let reason = reason.into();
-    queue.effect(say_on(connection, Order::Stop { reason }));
+    queue.effect(say_on(connection, Instruction::Stop { reason }));
     queue.effect(Effect::Close(connection));
 }
 

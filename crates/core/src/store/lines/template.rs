@@ -9,8 +9,8 @@
 use memchr::memchr;
 
 use super::super::attempts::{Began, State};
+use super::super::log_events::TaskEvent;
 use super::super::measures::{Measure, Measures};
-use super::super::records::TaskEvent;
 use super::{Batch, Ending, Item, locality};
 
 /// What a line says of a task beside measures: names of parts and fields.

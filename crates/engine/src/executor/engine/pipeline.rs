@@ -12,7 +12,7 @@ use crate::executor::operators::generate::{Item, Numbers};
 use crate::executor::operators::jsonl::jsonl;
 use crate::executor::operators::limit::Limited;
 use crate::executor::operators::parts::Parts;
-use crate::executor::operators::pipe::{Pipe, Place};
+use crate::executor::operators::pipe::{Pipe, Start};
 use crate::executor::operators::rewrite::{replace, split_by};
 use crate::executor::operators::select::{filter, sample};
 use crate::executor::operators::top::top;
@@ -220,7 +220,7 @@ impl Running {
         } else {
             Some(self.engine.around.folder(&around.files, &self.context)?)
         };
-        let place = Place {
+        let place = Start {
             env: around.env,
             folder,
         };

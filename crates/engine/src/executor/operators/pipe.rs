@@ -24,8 +24,8 @@ mod ending;
 mod holders;
 mod measured;
 mod pipeline;
-mod place;
 mod shell;
+mod start;
 mod stderr;
 
 use std::io::{self, Read, Write};
@@ -46,8 +46,8 @@ use nix::unistd::Pid;
 
 use self::ending::{End, failure};
 use self::measured::{Measured, reap};
-pub use self::place::Place;
 use self::shell::Shell;
+pub use self::start::Start;
 use self::stderr::Stderr;
 use super::limit::too_long;
 use crate::clock::{SystemClock, Timestamp};
@@ -91,7 +91,7 @@ pub struct Pipe {
     context: TaskContext,
     wake: Option<WakerGuard>,
     /// Goes when the group has gone.
-    _place: Place,
+    _place: Start,
 }
 
 /// What is known of processes that a command left running, and that hold its output.
@@ -111,7 +111,7 @@ impl Pipe {
     /// # Errors
     /// It cannot be started.
     pub fn start_at(
-        place: Place,
+        place: Start,
         parent: Box<dyn Records>,
         (command, dataset): (&str, &str),
         context: &TaskContext,

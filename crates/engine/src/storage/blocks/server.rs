@@ -34,7 +34,7 @@ use super::paced::Paced;
 use super::{pump, result_file, wire};
 use crate::descriptors;
 use crate::ids::{DatasetId, Partition, TaskId};
-use crate::rpc::gate::{Gate, Place, strangers};
+use crate::rpc::gate::{Admission, Gate, strangers};
 use crate::rpc::guard::Guard;
 use crate::rpc::turns::Turns;
 use crate::storage::block::{PartOf, Reader};
@@ -192,7 +192,13 @@ async fn accept(listener: TcpListener, guard: Guard, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, from: IpAddr, place: Place, guard: Guard, shared: Arc<Shared>) {
+async fn serve(
+    stream: TcpStream,
+    from: IpAddr,
+    place: Admission,
+    guard: Guard,
+    shared: Arc<Shared>,
+) {
     let stream = match place.spend(guard.accept(stream)).await {
         Some(Ok((stream, _))) => stream,
         Some(Err(error)) => return tracing::debug!("refused a connection for blocks: {error}"),

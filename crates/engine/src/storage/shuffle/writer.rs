@@ -30,7 +30,7 @@ const TRIED: u64 = if cfg!(test) { 20 } else { 1 << 18 };
 /// See the module. Dropped before [`finish`](Self::finish), it leaves nothing.
 pub struct ShuffleWriter {
     spread: Spread<Lines>,
-    place: Place,
+    partitioner: Partitioner,
     /// Where records of a key become one, as long as that pays.
     table: Option<Table>,
     trial: Option<Trial>,
@@ -55,7 +55,7 @@ impl Trial {
 }
 
 /// Decides a record's reduce partition.
-struct Place {
+struct Partitioner {
     partitioning: Partitioning,
     partitions: u32,
     order: SortOrder,
@@ -66,7 +66,7 @@ struct Place {
     next: u32,
 }
 
-impl Place {
+impl Partitioner {
     fn of(&mut self, record: &[u8]) -> usize {
         match self.partitioning {
             Partitioning::Hash if self.whole_line => self.by_hash(record),
@@ -119,7 +119,7 @@ impl ShuffleWriter {
         };
         Self {
             spread: Spread::new(id, exchange.partitions, share),
-            place: Place {
+            partitioner: Partitioner {
                 partitioning: exchange.partitioning,
                 partitions: exchange.partitions,
                 order: exchange.order,
@@ -157,7 +157,7 @@ impl ShuffleWriter {
         } else {
             for record in lines(chunk) {
                 count += 1;
-                self.spread.push(self.place.of(record), record)?;
+                self.spread.push(self.partitioner.of(record), record)?;
             }
         }
         Metrics::add(&self.context.metrics.records_written, count);
@@ -184,13 +184,13 @@ impl ShuffleWriter {
         if let (Some(trial), Some(table)) = (&mut self.trial, &self.table) {
             trial.left += table.keys() as u64;
         }
-        let (spread, place) = (&mut self.spread, &mut self.place);
+        let (spread, partitioner) = (&mut self.spread, &mut self.partitioner);
         match &mut self.table {
             Some(table) => table.drain(|key, record| {
-                let at = if place.whole_line {
-                    place.by_hash(record)
+                let at = if partitioner.whole_line {
+                    partitioner.by_hash(record)
                 } else {
-                    place.by_hash(key)
+                    partitioner.by_hash(key)
                 };
                 spread.push(at, record)
             }),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use bytes::Bytes;
 
 use super::*;
-use crate::answer::Refusal;
+use crate::response::Refusal;
 use crate::task::TaskState;
 
 const POLICY: SessionPolicy = SessionPolicy {
@@ -17,7 +17,7 @@ const POLICY: SessionPolicy = SessionPolicy {
 struct Bench {
     session: ExecutorSession,
     now: Timestamp,
-    attempt: Attempt,
+    dial: Dial,
 }
 
 impl Bench {
@@ -26,7 +26,7 @@ impl Bench {
         Self {
             session: ExecutorSession::new(now, policy, 1),
             now,
-            attempt: Attempt::default(),
+            dial: Dial::default(),
         }
     }
 
@@ -40,8 +40,8 @@ impl Bench {
     fn handle(&mut self, input: Input) -> Vec<Action> {
         let actions = self.session.handle(self.now, input);
         for action in &actions {
-            if let Action::Connect(attempt, ..) = action {
-                self.attempt = *attempt;
+            if let Action::Connect(dial, ..) = action {
+                self.dial = *dial;
             }
         }
         actions
@@ -56,19 +56,19 @@ impl Bench {
     }
 
     fn answer(&mut self, answer: SubscribeAnswer) -> Vec<Action> {
-        self.handle(Input::Answered(self.attempt, answer))
+        self.handle(Input::Answered(self.dial, answer))
     }
 
     fn event(&mut self, event: ExecutorEvent) -> Vec<Action> {
-        self.handle(Input::Arrived(self.attempt, event))
+        self.handle(Input::Arrived(self.dial, event))
     }
 
     fn broken(&mut self) -> Vec<Action> {
-        self.handle(Input::Broken(self.attempt, "connection refused".into()))
+        self.handle(Input::Broken(self.dial, "connection refused".into()))
     }
 
     fn no_tls(&mut self) -> Vec<Action> {
-        self.handle(Input::NoTls(self.attempt, "no TLS".into()))
+        self.handle(Input::NoTls(self.dial, "no TLS".into()))
     }
 
     fn subscribe(&mut self) {
@@ -77,7 +77,7 @@ impl Bench {
         assert_eq!(
             actions,
             [
-                Action::OpenCalls(self.attempt),
+                Action::OpenCalls(self.dial),
                 Action::Deliver(Notice::Subscribed)
             ]
         );
@@ -256,10 +256,10 @@ fn an_agent_that_recovers_is_waited_for_and_one_that_forgot_us_is_not() {
 fn an_agent_that_does_not_answer_is_asked_again() {
     let mut bench = Bench::new(POLICY);
     bench.wait();
-    let first = bench.attempt;
+    let first = bench.dial;
     bench.wait();
     bench.wait();
-    assert_ne!(bench.attempt, first);
+    assert_ne!(bench.dial, first);
     // What the first attempt brings at last is ignored.
     let late = Input::Answered(first, SubscribeAnswer::Stream { stream_id: None });
     assert_eq!(bench.handle(late), []);
@@ -348,17 +348,17 @@ proptest! {
         let mut settled = std::collections::BTreeSet::new();
         for (number, millis) in inputs {
             bench.now += Duration::from_millis(millis);
-            let attempt = bench.attempt;
+            let dial = bench.dial;
             let input = match number {
-                0 => Input::Answered(attempt, SubscribeAnswer::Stream { stream_id: None }),
-                1 => Input::Answered(attempt, SubscribeAnswer::Later { why: "503".into() }),
-                2 => Input::Arrived(attempt, ExecutorEvent::Subscribed),
-                3 => Input::Arrived(attempt, ExecutorEvent::Launch(vec![task("t")])),
-                4 => Input::Arrived(attempt, ExecutorEvent::Acknowledged {
+                0 => Input::Answered(dial, SubscribeAnswer::Stream { stream_id: None }),
+                1 => Input::Answered(dial, SubscribeAnswer::Later { why: "503".into() }),
+                2 => Input::Arrived(dial, ExecutorEvent::Subscribed),
+                3 => Input::Arrived(dial, ExecutorEvent::Launch(vec![task("t")])),
+                4 => Input::Arrived(dial, ExecutorEvent::Acknowledged {
                     task: "t".into(),
                     uuid: Uuid::from_u128(made / 2),
                 }),
-                5 => Input::Broken(attempt, "x".into()),
+                5 => Input::Broken(dial, "x".into()),
                 6 => {
                     made += 1;
                     Input::Status(status("t", TaskState::Running, made))
@@ -408,7 +408,7 @@ fn a_status_made_while_subscribing_is_sent_once_subscribed() {
     assert_eq!(
         subscribed,
         [
-            Action::OpenCalls(bench.attempt),
+            Action::OpenCalls(bench.dial),
             Action::Send(asking),
             Action::Send(opened),
             Action::Deliver(Notice::Subscribed),

@@ -18,7 +18,7 @@ mod statuses;
 use super::*;
 use crate::action::ExecutorEnd;
 use crate::config::LocalityWait;
-use crate::starvation::DeclineReason;
+use crate::starvation::UnusedReason;
 
 fn barrier(stage: u32, tasks: u32, needs: TaskNeeds) -> TaskSet {
     TaskSet {

@@ -63,9 +63,9 @@ fn the_starvation_warning_says_why_offers_were_declined() {
     assert_eq!(
         reasons,
         [
-            (DeclineReason::TooFewCores { needed: 4 }, 3),
+            (UnusedReason::TooFewCores { needed: 4 }, 3),
             (
-                DeclineReason::TooFewOf {
+                UnusedReason::TooFewOf {
                     resource: "gpu".into(),
                     needed: 1
                 },
@@ -95,13 +95,13 @@ fn the_warning_tells_waits_for_locality_and_barriers_apart() {
     };
     assert_eq!(
         reason(&mut fixture),
-        DeclineReason::WaitsForLocality {
+        UnusedReason::WaitsForLocality {
             level: LocalityLevel::NodeLocal
         }
     );
     assert_eq!(
         reason(&mut waits),
-        DeclineReason::BarrierNeedsMoreSlots { needed: 2 }
+        UnusedReason::BarrierNeedsMoreSlots { needed: 2 }
     );
 }
 

@@ -28,7 +28,7 @@ fn log(tasks: u64) -> String {
 }
 
 fn read_at(path: &Path, depth: Depth) -> Opened {
-    let place = Place::at(path).expect("readable").expect("a log");
+    let place = LogFiles::at(path).expect("readable").expect("a log");
     read(&place, depth).expect("it opens")
 }
 

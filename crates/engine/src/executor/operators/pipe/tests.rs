@@ -15,7 +15,7 @@ impl Pipe {
         dataset: &str,
         context: &TaskContext,
     ) -> Result<Self, TaskError> {
-        Self::start_at(Place::default(), parent, (command, dataset), context)
+        Self::start_at(Start::default(), parent, (command, dataset), context)
     }
 }
 
@@ -61,7 +61,7 @@ fn a_command_knows_what_it_works_on() {
 fn a_command_is_given_the_variables_of_its_dataset() {
     let env = [("SUFFIX", "a b'$x"), ("MALLOC_TRIM_THRESHOLD_", "1")];
     let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let place = Place {
+    let place = Start {
         env: Variables(env.into()),
         folder: None,
     };

@@ -5,12 +5,12 @@ use std::panic::Location;
 
 /// What was called, and where: what people find their datasets by.
 #[derive(Clone, Copy)]
-pub(crate) struct Place {
+pub(crate) struct CallSite {
     what: &'static str,
     location: &'static Location<'static>,
 }
 
-impl Place {
+impl CallSite {
     /// The caller of the caller, who has to be marked `#[track_caller]`.
     #[track_caller]
     pub(crate) fn of(what: &'static str) -> Self {
@@ -22,7 +22,7 @@ impl Place {
 }
 
 /// As in `map at wordcount.rs:14`.
-impl fmt::Display for Place {
+impl fmt::Display for CallSite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.location.file();
         let file = file.rsplit_once('/').map_or(file, |(_, name)| name);

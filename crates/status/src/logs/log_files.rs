@@ -21,7 +21,7 @@ const ROLLING: &str = "eventlog_v2_";
 
 /// How a log is compressed, by the end of its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Codec {
+pub enum Compression {
     /// Not at all.
     Plain,
     /// With zstd.
@@ -30,7 +30,7 @@ pub enum Codec {
 
 /// Why a file is no log that can be read.
 #[derive(Debug, thiserror::Error)]
-pub enum PlaceError {
+pub enum LogFilesError {
     /// It cannot be looked at.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
@@ -42,7 +42,7 @@ pub enum PlaceError {
         "is compressed with {0}, which is not read here; have Spark write zstd \
          (spark.eventLog.compression.codec=zstd)"
     )]
-    Codec(String),
+    Compression(String),
     /// A folder of a log has no events.
     #[error("has no file events_N in it")]
     Empty,
@@ -61,7 +61,7 @@ pub struct Mark {
 
 /// A log: its files, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct LogFiles {
     /// The file or folder.
     pub path: PathBuf,
     /// What it consists of.
@@ -70,12 +70,12 @@ pub struct Place {
     pub mark: Mark,
 }
 
-impl Place {
+impl LogFiles {
     /// The log at a path; none if its name says that it is something else.
     ///
     /// # Errors
     /// It looks like one and cannot be one.
-    pub fn at(path: &Path) -> Result<Option<Self>, PlaceError> {
+    pub fn at(path: &Path) -> Result<Option<Self>, LogFilesError> {
         let name = path.file_name().map(|it| it.to_string_lossy());
         let Some(name) = name.filter(|it| !it.starts_with(['.', '_'])) else {
             return Ok(None);
@@ -102,17 +102,17 @@ impl Place {
         ))
     }
 
-    fn of_file(self, about: &Metadata) -> Result<Self, PlaceError> {
+    fn of_file(self, about: &Metadata) -> Result<Self, LogFilesError> {
         if about.is_file() {
             Ok(self)
         } else {
-            Err(PlaceError::NoFile)
+            Err(LogFilesError::NoFile)
         }
     }
 
     /// A log in a folder: `events_N_APP` in the order of N; `appstatus_APP` says whether
     /// the run lasts.
-    fn rolling(path: &Path) -> Result<Self, PlaceError> {
+    fn rolling(path: &Path) -> Result<Self, LogFilesError> {
         let mut files = Vec::new();
         let mut mark = Mark {
             length: 0,
@@ -137,7 +137,7 @@ impl Place {
             // Of the entry itself, not of where it leads.
             let about = entry.metadata()?;
             if !about.is_file() {
-                return Err(PlaceError::NoFile);
+                return Err(LogFilesError::NoFile);
             }
             mark.length += about.len();
             mark.modified = mark.modified.max(about.modified()?);
@@ -145,7 +145,7 @@ impl Place {
         }
         files.sort();
         if files.is_empty() {
-            return Err(PlaceError::Empty);
+            return Err(LogFilesError::Empty);
         }
         Ok(Self {
             path: path.to_owned(),
@@ -188,12 +188,14 @@ impl Place {
 ///
 /// # Errors
 /// In a way that we cannot undo.
-pub fn codec(name: &str) -> Result<Codec, PlaceError> {
+pub fn codec(name: &str) -> Result<Compression, LogFilesError> {
     let name = name.strip_suffix(IN_PROGRESS).unwrap_or(name);
     match name.rsplit_once('.') {
-        Some((_, "zstd")) => Ok(Codec::Zstd),
-        Some((_, other @ ("lz4" | "lzf" | "snappy"))) => Err(PlaceError::Codec(other.to_owned())),
-        _ => Ok(Codec::Plain),
+        Some((_, "zstd")) => Ok(Compression::Zstd),
+        Some((_, other @ ("lz4" | "lzf" | "snappy"))) => {
+            Err(LogFilesError::Compression(other.to_owned()))
+        }
+        _ => Ok(Compression::Plain),
     }
 }
 
@@ -201,7 +203,7 @@ pub fn codec(name: &str) -> Result<Codec, PlaceError> {
 ///
 /// # Errors
 /// It cannot be opened, or is no regular file any more.
-pub fn open(path: &Path) -> Result<(File, Codec), PlaceError> {
+pub fn open(path: &Path) -> Result<(File, Compression), LogFilesError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let codec = codec(&name)?;
     // A pipe in its place would not let go of whoever opens it.
@@ -213,7 +215,7 @@ pub fn open(path: &Path) -> Result<(File, Codec), PlaceError> {
     if file.metadata()?.is_file() {
         Ok((file, codec))
     } else {
-        Err(PlaceError::NoFile)
+        Err(LogFilesError::NoFile)
     }
 }
 
@@ -239,15 +241,15 @@ mod tests {
         }
         fs::create_dir(path("other")).expect("made");
         std::os::unix::fs::symlink(path("app"), path("link")).expect("made");
-        let at = |name| Place::at(&path(name));
+        let at = |name| LogFiles::at(&path(name));
         let is_running = |name| at(name).expect("a log").map(|it| it.mark.in_progress);
         assert_eq!(is_running("app"), Some(false));
         assert_eq!(is_running("a.zstd.inprogress"), Some(true));
         assert_eq!((is_running(".hidden"), is_running("other")), (None, None));
-        assert!(matches!(at("a.lz4"), Err(PlaceError::Codec(it)) if it == "lz4"));
-        assert!(matches!(at("link"), Err(PlaceError::NoFile)));
+        assert!(matches!(at("a.lz4"), Err(LogFilesError::Compression(it)) if it == "lz4"));
+        assert!(matches!(at("link"), Err(LogFilesError::NoFile)));
         assert!(open(&path("link")).is_err());
-        assert!(matches!(open(&path("a.zstd")), Ok((_, Codec::Zstd))));
+        assert!(matches!(open(&path("a.zstd")), Ok((_, Compression::Zstd))));
     }
 
     #[test]
@@ -255,7 +257,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let log = folder.path().join("eventlog_v2_app");
         fs::create_dir(&log).expect("made");
-        assert!(matches!(Place::at(&log), Err(PlaceError::Empty)));
+        assert!(matches!(LogFiles::at(&log), Err(LogFilesError::Empty)));
         for name in [
             "events_10_app",
             "events_2_app",
@@ -264,7 +266,7 @@ mod tests {
         ] {
             fs::write(log.join(name), "x").expect("written");
         }
-        let place = Place::at(&log).expect("readable").expect("a log");
+        let place = LogFiles::at(&log).expect("readable").expect("a log");
         assert!(place.mark.in_progress);
         assert_eq!(
             place.files,

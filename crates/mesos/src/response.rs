@@ -12,7 +12,7 @@ const MAX_TEXT: usize = 300;
 
 /// An answer without its stream: what there is to judge it by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub code: u16,
     /// `Content-Type`.
@@ -27,7 +27,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl Response {
     /// The code and the body as one fragment for people.
     fn text(&self) -> String {
         let body: String = self
@@ -101,7 +101,7 @@ pub enum CallAnswer {
 }
 
 /// Judges an answer to SUBSCRIBE. `media_type` is what was asked for.
-pub fn of_subscribe(answer: &Answer, media_type: &str) -> SubscribeAnswer {
+pub fn of_subscribe(answer: &Response, media_type: &str) -> SubscribeAnswer {
     match answer.code {
         200 if is_type(answer, media_type) => SubscribeAnswer::Stream {
             stream_id: answer.stream_id.clone(),
@@ -140,7 +140,7 @@ pub fn of_subscribe(answer: &Answer, media_type: &str) -> SubscribeAnswer {
 }
 
 /// Judges an answer to any other call.
-pub fn of_call(answer: &Answer) -> CallAnswer {
+pub fn of_call(answer: &Response) -> CallAnswer {
     let why = answer.text();
     match answer.code {
         // Mesos says 202; who stands before it may say another one of these.
@@ -167,7 +167,7 @@ fn lost_subscription(body: &str) -> bool {
     .any(|sign| body.contains(sign))
 }
 
-fn is_type(answer: &Answer, media_type: &str) -> bool {
+fn is_type(answer: &Response, media_type: &str) -> bool {
     answer.content_type.as_deref().is_some_and(|it| {
         let essence = it.split(';').next().unwrap_or_default().trim();
         essence.eq_ignore_ascii_case(media_type)
@@ -180,11 +180,11 @@ mod tests {
 
     const PROTOBUF: &str = "application/x-protobuf";
 
-    fn answer(code: u16, body: &str) -> Answer {
-        Answer {
+    fn answer(code: u16, body: &str) -> Response {
+        Response {
             code,
             body: body.into(),
-            ..Answer::default()
+            ..Response::default()
         }
     }
 

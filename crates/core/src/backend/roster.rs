@@ -126,12 +126,12 @@ struct Attempt {
 
 /// The executors. See the module.
 #[derive(Debug, Default)]
-pub struct Executors {
+pub struct Roster {
     executors: BTreeMap<ExecutorId, Executor>,
     attempts: FxHashMap<TaskId, Attempt>,
 }
 
-impl Executors {
+impl Roster {
     /// None yet.
     pub fn new() -> Self {
         Self::default()
@@ -336,8 +336,8 @@ mod tests {
     use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
     use mesquite_scheduler::locality::LocalityLevel;
 
-    fn executors(cores: u32) -> Executors {
-        let mut executors = Executors::new();
+    fn executors(cores: u32) -> Roster {
+        let mut executors = Roster::new();
         assert!(executors.add(NewExecutor {
             executor: "e".into(),
             host: "h".into(),
@@ -366,7 +366,7 @@ mod tests {
         }
     }
 
-    fn room(executors: &Executors) -> u32 {
+    fn room(executors: &Roster) -> u32 {
         executors
             .offer_of(&"e".into())
             .map_or(0, |offer| offer.cores)

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// A place where a property was set. A greater source wins over a lesser one;
 /// within one, what comes later does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum Layer {
     /// An environment variable that a property names as its own.
     Environment(&'static str),
     /// A `--properties-file`.
@@ -32,7 +32,7 @@ pub enum Source {
     Option(&'static str),
 }
 
-impl Source {
+impl Layer {
     /// The higher, the stronger.
     pub(crate) fn rank(&self) -> u8 {
         match self {
@@ -45,7 +45,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for Layer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(variable) => write!(f, "environment variable {variable}"),

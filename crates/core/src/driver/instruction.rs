@@ -14,7 +14,7 @@ use mesquite_workload::message::Task;
 
 /// Something an executor is told.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Order {
+pub enum Instruction {
     /// It is registered. Comes first on each connection.
     Welcome(Welcome),
     /// It is to start these attempts.

@@ -7,14 +7,14 @@ use crate::plan::surroundings::Variables;
 
 /// See the module. By default as this process.
 #[derive(Debug, Default)]
-pub struct Place {
+pub struct Start {
     /// Variables beside those of this process.
     pub env: Variables,
     /// A folder of its own, which ends with it.
     pub folder: Option<TaskFolder>,
 }
 
-impl Place {
+impl Start {
     /// Has a command start here.
     pub(super) fn give(&self, command: &mut Command) {
         command.envs(&self.env.0);
