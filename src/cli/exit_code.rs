@@ -12,7 +12,7 @@ use mesquite_status::history::HistoryError;
 
 use super::console::Console;
 use super::settings::SettingsError;
-use super::top::NotSeen;
+use super::top::not_seen::NotSeen;
 use crate::backend::ending::{NO_AGENT, TERMINATED};
 use crate::driver::run::RunError;
 use crate::executor::ExecutorError;

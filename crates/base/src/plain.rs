@@ -1,6 +1,6 @@
 //! Texts of others, made fit for a terminal and cut to a sensible length. Pure.
 //!
-//! Responsible for how counts and times are written, and for what may reach a terminal of what we did not write ourselves:
+//! Responsible for how counts, times and amounts are written, and for what may reach a terminal of what we did not write ourselves:
 //! the stderr of commands, names of files, words of masters and agents. Whoever
 //! writes for people (`cli::console`, `core::telling`) calls it. Results
 //! never come here: they are bytes.
@@ -93,6 +93,24 @@ pub fn times(count: u64) -> String {
         1 => "once".to_owned(),
         _ => format!("{count} times"),
     }
+}
+
+/// An amount of data: `12 B`, `1.5 KiB`.
+pub fn bytes(number: u64) -> String {
+    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    if number < 1024 {
+        return format!("{number} B");
+    }
+    let mut value = number as f64;
+    let mut unit = "";
+    for next in UNITS {
+        if value < 1024.0 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
 }
 
 #[cfg(test)]

@@ -5,15 +5,18 @@
 //! badly. Messages begin as Spark's do, because that is what people and their
 //! scripts search logs for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::dag_scheduler::MadeFrom;
 use super::partition_set::PartitionSet;
-use crate::ids::{JobId, StageId};
+use crate::ids::{JobId, ShuffleId, StageId};
 use crate::plan::JobRequest;
+
+/// The generation of each indeterminate shuffle that something was computed
+/// from.
+pub(super) type MadeFrom = BTreeMap<ShuffleId, u64>;
 
 /// Why a job failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -4,8 +4,7 @@ use std::fmt::Write as _;
 
 use super::around::AroundPlan;
 use super::{DatasetPlan, InputPlan, JobPlan, Planned, StagePlan};
-use crate::cli::run::summary::bytes;
-use crate::plain::{counted, plain, times};
+use crate::plain::{bytes, counted, plain, times};
 
 /// A plan as people read it.
 pub(super) fn text(planned: &Planned) -> String {

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::sums::sums;
 use crate::driver::report::{JobReport, LOOK, Report, Status};
-use crate::plain::counted;
+use crate::plain::{bytes, counted};
 
 /// What a run came to, as text.
 /// `width` characters are a row where they are shown.
@@ -132,15 +132,6 @@ fn first_line(text: &str) -> &str {
 fn named(job: &JobReport) -> String {
     let name = job.name.as_ref();
     name.map(|it| format!(" ({it})")).unwrap_or_default()
-}
-
-/// A size as people say it.
-pub(in crate::cli) fn bytes(bytes: u64) -> String {
-    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match units.iter().find(|(size, _)| bytes >= *size) {
-        Some((size, unit)) => format!("{:.1} {unit}", bytes as f64 / *size as f64),
-        None => format!("{bytes} B"),
-    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::summary::bytes;
 use super::table::{Column, Side, table};
 use crate::cli::paint::shortened;
 use crate::driver::report::{FailureCause, RunSeconds, SlowTask, StageReport, Sums};
-use crate::plain::{counted, short_span};
+use crate::plain::{bytes, counted, short_span};
 
 /// So many stages have a row, those that took longest.
 const STAGES: usize = 10;

@@ -140,53 +140,35 @@ impl<'a> Drawing<'a> {
     fn stages(&self, area: Rect) -> Table<'_> {
         let mut stages: Vec<_> = self.seen.stages.iter().collect();
         stages.sort_by_key(|it| Reverse(it.is_active()));
-        let (shown, left_out) = fitting(stages, area.height);
-        let mut all: Vec<_> = shown
-            .into_iter()
-            .map(|it| row(of_stage(it), area))
-            .collect();
-        all.extend(left_out.map(|it| more(it, "stage")));
-        let widths = [
-            Constraint::Length(7),
-            Constraint::Fill(1),
-            Constraint::Length(8),
-            Constraint::Length(15),
-            Constraint::Length(5),
-            Constraint::Length(6),
-            Constraint::Length(9),
-            Constraint::Length(9),
-            Constraint::Length(9),
+        let columns = [
+            ("Stage", Constraint::Length(7)),
+            ("Name", Constraint::Fill(1)),
+            ("State", Constraint::Length(8)),
+            ("Done", Constraint::Length(15)),
+            ("Run", Constraint::Length(5)),
+            ("Failed", Constraint::Length(6)),
+            ("Input", Constraint::Length(9)),
+            ("Read", Constraint::Length(9)),
+            ("Written", Constraint::Length(9)),
         ];
-        let head = [
-            "Stage", "Name", "State", "Done", "Run", "Failed", "Input", "Read", "Written",
-        ];
-        table(all, &widths, header(&head, 3), area)
+        table((stages, "stage"), of_stage, &columns, 3, area)
     }
 
     fn executors(&self, area: Rect) -> Table<'_> {
         let mut executors: Vec<_> = self.seen.executors.iter().collect();
         executors.sort_by_key(|it| Reverse((it.active_tasks, it.total_duration)));
-        let (shown, left_out) = fitting(executors, area.height);
-        let mut all: Vec<_> = shown
-            .into_iter()
-            .map(|it| row(of_executor(it), area))
-            .collect();
-        all.extend(left_out.map(|it| more(it, "executor")));
-        let widths = [
-            Constraint::Length(8),
-            Constraint::Fill(1),
-            Constraint::Length(9),
-            Constraint::Length(9),
-            Constraint::Length(6),
-            Constraint::Length(9),
-            Constraint::Length(9),
-            Constraint::Length(9),
-            Constraint::Length(9),
+        let columns = [
+            ("Executor", Constraint::Length(8)),
+            ("Where", Constraint::Fill(1)),
+            ("Busy", Constraint::Length(9)),
+            ("Done", Constraint::Length(9)),
+            ("Failed", Constraint::Length(6)),
+            ("Time", Constraint::Length(9)),
+            ("Input", Constraint::Length(9)),
+            ("Read", Constraint::Length(9)),
+            ("Written", Constraint::Length(9)),
         ];
-        let head = [
-            "Executor", "Where", "Busy", "Done", "Failed", "Time", "Input", "Read", "Written",
-        ];
-        table(all, &widths, header(&head, 2), area)
+        table((executors, "executor"), of_executor, &columns, 2, area)
     }
 
     fn told(&self) -> Vec<Line<'_>> {
@@ -254,15 +236,29 @@ fn row(mut cells: Vec<Cell<'_>>, area: Rect) -> Row<'_> {
     Row::new(cells)
 }
 
-fn table<'a>(
-    rows: Vec<Row<'a>>,
-    widths: &[Constraint],
-    head: Vec<Cell<'a>>,
+/// A table of what fits of `all`, which are so many of `what`; its columns from the `first`
+/// one on are numbers.
+fn table<'a, T>(
+    (all, what): (Vec<&'a T>, &str),
+    cells: impl Fn(&'a T) -> Vec<Cell<'a>>,
+    columns: &[(&'static str, Constraint)],
+    first: usize,
     area: Rect,
 ) -> Table<'a> {
-    let left_out = if area.width < NARROW { OF_BYTES } else { 0 };
-    let widths = &widths[..widths.len() - left_out];
-    Table::new(rows, widths).header(row(head, area).style(HEAD))
+    let (shown, left_out) = fitting(all, area.height);
+    let mut rows: Vec<_> = shown.into_iter().map(|it| row(cells(it), area)).collect();
+    rows.extend(left_out.map(|it| more(it, what)));
+    let head = columns
+        .iter()
+        .enumerate()
+        .map(|(at, (word, _))| match at >= first {
+            true => number(*word),
+            false => Cell::from(*word),
+        });
+    let narrower = if area.width < NARROW { OF_BYTES } else { 0 };
+    let widths = columns.iter().map(|(_, width)| *width);
+    let widths = widths.take(columns.len() - narrower);
+    Table::new(rows, widths).header(row(head.collect(), area).style(HEAD))
 }
 
 /// As many as fit below a head, and how many do not.
@@ -280,15 +276,6 @@ fn fitting<T>(mut all: Vec<T>, rows: u16) -> (Vec<T>, Option<usize>) {
 fn more<'a>(count: usize, what: &str) -> Row<'a> {
     let text = format!("and {} more", many(count as u64, what));
     Row::new([Cell::from(""), Cell::from(text)]).style(FAINT)
-}
-
-/// A head whose columns from the `first` one on are numbers.
-fn header<'a>(words: &[&'a str], first: usize) -> Vec<Cell<'a>> {
-    let cell = |(at, word): (usize, &&'a str)| match at >= first {
-        true => number(*word),
-        false => Cell::from(*word),
-    };
-    words.iter().enumerate().map(cell).collect()
 }
 
 fn number<'a>(text: impl Into<Line<'a>>) -> Cell<'a> {

@@ -6,6 +6,7 @@
 
 mod asked;
 mod drawing;
+pub mod not_seen;
 mod screen;
 mod seen;
 
@@ -16,7 +17,6 @@ use std::path::Path;
 use mesquite_status::history::History;
 
 use self::asked::Client;
-pub use self::asked::NotSeen;
 use self::drawing::Drawing;
 use super::args::TopArgs;
 use super::console::Console;

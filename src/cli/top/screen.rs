@@ -11,8 +11,9 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use super::asked::{Client, NotSeen};
+use super::asked::Client;
 use super::drawing::Drawing;
+use super::not_seen::NotSeen;
 use super::seen::Seen;
 use crate::cli::exit_code::Failure;
 

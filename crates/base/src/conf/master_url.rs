@@ -17,7 +17,7 @@ use std::net::Ipv6Addr;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
-use super::value::Secret;
+use super::secret::Secret;
 
 /// The port of a Mesos master when the URL names none.
 pub const MESOS_PORT: u16 = 5050;

@@ -20,9 +20,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::master_url::MasterUrl;
+use super::secret::Secret;
 use super::syntax::{LONGEST, Syntax, TextRule};
 use super::units::{SizeUnit, TimeUnit};
-use super::value::{ByteSize, Choice, Secret, Setting, Textual, Whole};
+use super::value::{ByteSize, Choice, Setting, Textual, Whole};
 
 /// What stands in a family's name for the part that users choose.
 pub const PLACEHOLDER: &str = "NAME";

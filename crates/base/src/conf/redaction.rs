@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::Conf;
 use super::properties::application::REDACTION;
-use super::value::Secret;
+use super::secret::Secret;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -27,14 +27,6 @@ impl Redaction {
         } else {
             value
         }
-    }
-}
-
-/// The rule for [`REDACTION`].
-pub(super) fn is_pattern(text: &str) -> Result<(), &'static str> {
-    match Regex::new(text) {
-        Ok(_) => Ok(()),
-        Err(_) => Err("a regular expression"),
     }
 }
 

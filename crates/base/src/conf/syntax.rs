@@ -8,8 +8,9 @@
 use std::time::Duration;
 
 use super::master_url::MasterUrl;
+use super::secret::Secret;
 use super::units::{self, SizeUnit, TimeUnit};
-use super::value::{ByteSize, Secret, Value};
+use super::value::{ByteSize, Value};
 
 /// A further rule for a text value: `Err` says what the text must be.
 pub type TextRule = fn(&str) -> Result<(), &'static str>;

@@ -1,7 +1,6 @@
 //! The values that properties can have, once read.
 //!
-//! Responsible for the value types that are ours ([`Secret`], [`ByteSize`],
-//! [`Choice`]) and for the door from a checked [`Value`] to the type a caller
+//! Responsible for the value types that are ours ([`ByteSize`], [`Choice`], and [`Secret`]) and for the door from a checked [`Value`] to the type a caller
 //! gets ([`Setting`]). Reading text is [`syntax`](super::syntax)'s.
 
 use std::fmt;
@@ -9,39 +8,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::master_url::MasterUrl;
+use super::secret::Secret;
 use super::units::{self, SizeUnit};
 use crate::ids::{FrameworkId, Role};
-
-/// Text that must never be seen: it prints as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// What is printed in place of a secret.
-    pub const SHOWN: &'static str = "***";
-
-    /// Wraps the text of a secret.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The secret itself, for whoever has to send it.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::SHOWN)
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::SHOWN)
-    }
-}
 
 /// An amount of memory or data, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

@@ -5,6 +5,10 @@
 //! a master URL asks for, and the managers: [`Threads`](super::threads::Threads),
 //! [`Processes`](super::processes::Processes), and Mesos in both
 //! [modes](super::mesos). Which task runs where is decided by the task scheduler.
+//!
+//! Fine mode alone is known here by its type, and so knows this file and is known to it: what it
+//! launches passes through the task scheduler in the middle of a step, which no other way to run
+//! has to say a word for.
 
 use std::time::Duration;
 

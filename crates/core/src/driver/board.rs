@@ -12,8 +12,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use self::entry::Entry;
+use super::purpose::Purpose;
 use super::readers::{Readers, Unread};
-use super::rounds::{RoundOf, Rounds};
+use super::rounds::Rounds;
 use super::work::{Making, Sample};
 use crate::clock::Timestamp;
 use crate::facts::Metrics;
@@ -36,19 +37,6 @@ const SAMPLED_LENGTH: std::ops::RangeInclusive<u32> = 64..=4096;
 
 /// Partitions differ in size, so each gives more than its part.
 const OVERSAMPLING: u32 = 3;
-
-/// What a job is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Purpose {
-    /// The action of this place in the application.
-    Action(usize),
-    /// The bounds of a shuffle by ranges.
-    Sample(ShuffleId),
-    /// What a round of a loop leaves.
-    Round(RoundOf),
-    /// Whether there is anything to do in a round of a loop.
-    Watch(RoundOf),
-}
 
 /// See the module.
 #[derive(Debug)]

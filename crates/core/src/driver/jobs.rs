@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::board::{Board, Entry, Purpose};
+use super::board::{Board, Entry};
 use super::effect::{Delivery, Effect};
 use super::left_out::LeftOut;
+use super::purpose::{Purpose, RoundOf};
 use super::queue::{Next, Queue};
 use super::readers::Unread;
-use super::rounds::RoundOf;
 use super::waves::{first_lines, next_wave, records_in};
 use super::work::Making;
 use crate::clock::Timestamp;

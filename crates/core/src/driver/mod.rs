@@ -31,6 +31,7 @@ mod jobs;
 mod left_out;
 mod manager;
 pub mod outcome;
+pub mod purpose;
 mod queue;
 mod readers;
 pub mod record;

@@ -10,23 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Driver;
-use super::board::Purpose;
 use super::instruction::Released;
+use super::purpose::{Purpose, RoundOf};
 use crate::backend::manager::Input;
 use crate::ids::{DatasetId, ShuffleId};
 use crate::plan::application::Application;
 use crate::plan::rounds::{Loop, Round, Until};
 use crate::plan::{Dependency, Plan};
 use mesquite_scheduler::dag_scheduler::DagEvent;
-
-/// A round of a loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RoundOf {
-    /// The place of the loop in its application.
-    pub looped: usize,
-    /// Counted from 1.
-    pub round: u32,
-}
 
 /// What follows from the end of a round.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{DagScheduler, MadeFrom};
+use super::DagScheduler;
 use crate::dag_scheduler::DagNotice;
 use crate::ids::{DatasetId, JobId, ShuffleId, StageAttempt, StageId};
-use crate::job::{Job, JobError, JobGoal};
+use crate::job::{Job, JobError, JobGoal, MadeFrom};
 use crate::partition_set::PartitionSet;
 use crate::plan::{Determinism, JobRequest, JobTarget, WantedPartitions};
 use crate::stage::{Stage, StageGoal, StagePhase};

@@ -15,13 +15,9 @@ use std::sync::Arc;
 
 use super::DagScheduler;
 use crate::ids::{JobId, ShuffleId, StageId};
-use crate::job::JobGoal;
+use crate::job::{JobGoal, MadeFrom};
 use crate::stage::StageGoal;
 use crate::task::TaskCommand;
-
-/// The generation of each indeterminate shuffle that something was computed
-/// from.
-pub(crate) type MadeFrom = BTreeMap<ShuffleId, u64>;
 
 /// The generations of indeterminate shuffles.
 #[derive(Debug, Default)]

@@ -53,7 +53,6 @@ pub use views::StageView;
 
 use self::barrier::SlotWait;
 use self::generations::Generations;
-pub(crate) use self::generations::MadeFrom;
 use self::losses::ExecutorEpochs;
 
 use super::cached_locations::CachedLocations;

@@ -1,5 +1,7 @@
 //! How numbers are written for people. Pure.
 
+pub use mesquite_base::plain::bytes;
+
 /// A count, with its thousands apart.
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -17,24 +19,6 @@ pub fn count(number: u64) -> String {
 pub fn many(number: u64, what: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
     format!("{} {what}{plural}", count(number))
-}
-
-/// Bytes.
-pub fn bytes(number: u64) -> String {
-    const UNITS: [&str; 6] = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    if number < 1024 {
-        return format!("{number} B");
-    }
-    let mut value = number as f64;
-    let mut unit = "";
-    for next in UNITS {
-        if value < 1024.0 {
-            break;
-        }
-        value /= 1024.0;
-        unit = next;
-    }
-    format!("{value:.1} {unit}")
 }
 
 /// How long something took, of milliseconds.

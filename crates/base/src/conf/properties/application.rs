@@ -1,10 +1,11 @@
 //! Properties of the application as a whole.
 
+use regex::Regex;
+
 use std::path::PathBuf;
 
 use crate::conf::master_url::MasterUrl;
 use crate::conf::property::{Property, boolean, master, path, properties, text};
-use crate::conf::redaction::is_pattern;
 
 properties! {
     title: "Application";
@@ -36,4 +37,11 @@ properties! {
     pub REDACTION: Property<String> = text("spark.redaction.regex")
         .following(is_pattern)
         .default("(?i)secret|password|token|access[.]?key");
+}
+
+fn is_pattern(text: &str) -> Result<(), &'static str> {
+    match Regex::new(text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("a regular expression"),
+    }
 }

@@ -8,8 +8,9 @@ use crate::conf::property::{
     Property, boolean, choice, decimal, duration, path, properties, secret, text,
 };
 use crate::conf::resolve::Conf;
+use crate::conf::secret::Secret;
 use crate::conf::units::TimeUnit;
-use crate::conf::value::{Choice, Secret};
+use crate::conf::value::Choice;
 use crate::ids::{FrameworkId, Role};
 
 /// How calls and events are encoded between the framework and the master.

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
-use super::{Purpose, count_in};
+use super::count_in;
 use crate::clock::Timestamp;
+use crate::driver::purpose::Purpose;
 use crate::driver::work::Making;
 use crate::facts::Metrics;
 use crate::ids::{DatasetId, Partition, StageId};

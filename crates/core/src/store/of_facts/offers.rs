@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use crate::event_log::millis;
 use crate::facts::cluster::{Answer, ClusterFact, OfferAnswer, OfferCycle};
 use crate::ids::AgentId;
 use crate::offers::DeclineReason;
@@ -105,7 +104,7 @@ impl Offers {
 
     fn count(&mut self, answer: &OfferAnswer, launched: Option<u64>, reasons: &[Why]) {
         let totals = &mut self.totals;
-        let held = millis(answer.held);
+        let held = u64::try_from(answer.held.as_millis()).unwrap_or(u64::MAX);
         totals.held = totals.held.saturating_add(held * answer.offers);
         totals.longest_held = totals.longest_held.max(held);
         match launched {
