@@ -40,10 +40,6 @@ const AWAITED: &[(&str, &str)] = &[
         "issue 16: offer constraints",
     ),
     (
-        "mesquite_scheduler::action::BackendRequest::UnschedulableTaskSets",
-        "issue 16: executors by load",
-    ),
-    (
         "mesquite_scheduler::dag_scheduler::dag_event::DagEvent::CapacityChanged",
         "issue 16: barrier stages",
     ),

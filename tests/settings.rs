@@ -19,6 +19,9 @@ use sources::{files, outside_tests};
 /// What a declared property is asked for by, beside its name: a function beside the
 /// declaration, or another property that is the same unless it is set.
 const READ_THROUGH: &[(&str, &str)] = &[
+    ("DYNAMIC", "is_dynamic"),
+    // It cannot be otherwise where executors come and go.
+    ("SHUFFLE_TRACKING", "is_dynamic"),
     ("REDACTION", "Redaction"),
     ("SSL", "scheme_of_masters"),
     ("SPARK_SSL", "scheme_of_masters"),

@@ -100,6 +100,7 @@ fn driver(case: Case, tasks: u32) -> Driver {
         tells_all: false,
         welcome: Welcome::default(),
         task_cpus: 1,
+        allocation: None,
         keeps: false,
         longest_message: 1 << 20,
         is_saved: mesquite::storage::sink::is_saved,

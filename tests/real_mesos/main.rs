@@ -20,6 +20,7 @@ mod cluster;
 #[path = "../support/examples.rs"]
 mod examples;
 mod framework;
+mod guest;
 #[path = "../support/jobs.rs"]
 mod jobs;
 mod leaders;

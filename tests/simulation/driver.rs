@@ -137,6 +137,7 @@ impl World {
         let conf = builder.build().expect("good settings");
         let tasks = TaskSchedulerConfig {
             outputs_outlive_executors: true,
+            dynamic_allocation: self.setting.allocation.is_some(),
             ..TaskSchedulerConfig::from_conf(&conf)
         };
         let dag = DagSchedulerConfig {
@@ -160,6 +161,7 @@ impl World {
             tells_all: true,
             welcome: Welcome::default(),
             task_cpus: 1,
+            allocation: self.setting.allocation.clone(),
             keeps: true,
             longest_message: 1 << 20,
             is_saved: mesquite::storage::sink::is_saved,

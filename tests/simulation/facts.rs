@@ -25,6 +25,10 @@ pub struct Facts {
     tasks: BTreeMap<TaskId, bool>,
     /// Where each of them was placed.
     places: BTreeMap<TaskId, (StageId, Partition, ExecutorId)>,
+    /// Executors that had nothing to do and went.
+    pub let_go: u64,
+    /// How often something had to be made again, or could not be read.
+    pub again: u32,
     /// Tells people of it; what of attempts it told, and what there was to tell.
     teller: Teller,
     figures: BTreeMap<StageId, u32>,
@@ -112,6 +116,16 @@ impl Facts {
                 self.came.contains(executor),
                 "{executor} ends and has not come"
             ),
+            Fact::ExecutorLetGo { executor, .. } => {
+                assert!(self.came.contains(executor), "{executor} has not come");
+                let mut there = self.places.iter().filter(|(_, it)| it.2 == *executor);
+                let runs = there.find(|(task, _)| self.tasks.get(task) == Some(&true));
+                assert_eq!(runs, None, "{executor} was let go while it ran something");
+                self.let_go += 1;
+            }
+            Fact::ExecutorKept { executor, .. } => {
+                assert!(self.came.contains(executor), "{executor} has not come");
+            }
             Fact::ExecutorLost { executor, .. } => assert!(
                 !self.executors.contains(executor),
                 "{executor} is lost and was not told to have gone"
@@ -164,6 +178,7 @@ impl Facts {
     fn stage(&mut self, fact: &Fact) {
         match fact {
             Fact::StageStarted { stage, attempt, .. } => {
+                self.again += u32::from(attempt.0 > 0);
                 let before = self.stages.insert((*stage, *attempt), true);
                 assert!(before.is_none(), "stage {stage}.{attempt} began twice");
             }
@@ -211,6 +226,8 @@ impl Facts {
                 *self.ended.entry(*stage).or_default() += u32::from(succeeded);
                 let before = self.tasks.insert(*task, false);
                 let again = matches!(reason, TaskEndReason::Resubmitted);
+                let unread = matches!(reason, TaskEndReason::FetchFailed { .. });
+                self.again += u32::from(again || unread);
                 assert_eq!(before, Some(!again), "{task} ended: {reason:?}");
             }
             _ => {}

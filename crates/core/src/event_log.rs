@@ -190,6 +190,8 @@ impl EventLog {
             // Spark has no event for them; ours tells what they say.
             Fact::Cluster(_)
             | Fact::JobWaits { .. }
+            | Fact::ExecutorLetGo { .. }
+            | Fact::ExecutorKept { .. }
             | Fact::Noticed(Notice::Starving { .. })
             | Fact::NoExecutors { .. }
             | Fact::Subscribed { .. }

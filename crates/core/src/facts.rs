@@ -128,6 +128,16 @@ pub struct Advice {
     pub copies: bool,
 }
 
+/// What an executor without a task is kept for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFor {
+    /// Map outputs that somebody may still read, which no other executor on its host
+    /// can take over.
+    Outputs,
+    /// Persisted partitions.
+    Partitions,
+}
+
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
@@ -176,6 +186,24 @@ pub enum Fact {
         host: Host,
         /// Why, for people.
         why: Arc<str>,
+    },
+    /// An executor has had nothing to do for long, and nobody needs what it holds: it goes.
+    ExecutorLetGo {
+        /// The executor.
+        executor: ExecutorId,
+        /// Its host.
+        host: Host,
+        /// For how long it had nothing to do.
+        idle: Duration,
+    },
+    /// An executor has nothing to do for long, and has to stay.
+    ExecutorKept {
+        /// The executor.
+        executor: ExecutorId,
+        /// Its host.
+        host: Host,
+        /// For what.
+        why: KeptFor,
     },
     /// Scheduling counts on an executor no more; in fine mode on one too that had room
     /// and did not come.

@@ -10,9 +10,10 @@ mod slow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::facts::{Fact, Happened};
+use crate::facts::{Fact, Happened, KeptFor};
 use crate::ids::StageId;
 use crate::report::Progress;
+use mesquite_base::plain::span;
 use mesquite_scheduler::action::{Notice, have};
 use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason};
 
@@ -82,6 +83,8 @@ impl Teller {
                 counts.1 += u32::from(has_failed(reason));
                 told.extend(self.failure(fact));
             }
+            // On pages and in the log: nobody has to do anything about it.
+            Fact::ExecutorKept { .. } => {}
             Fact::CommandSaid(said) => told.push(Progress::Said(said.clone())),
             Fact::Cluster(fact) => told.extend(self.cluster(fact)),
             Fact::TaskSlow { .. } | Fact::MoreTasksSlow { .. } | Fact::StageQuiet { .. } => {
@@ -170,6 +173,26 @@ fn line(fact: &Fact) -> Option<Progress> {
             why,
         } => note(format!(
             "executor {executor} on {host} ends after what it runs: {why}"
+        )),
+        Fact::ExecutorLetGo {
+            executor,
+            host,
+            idle,
+        } => note(format!(
+            "executor {executor} on {host} ends: it had nothing to do for {}",
+            span(*idle)
+        )),
+        Fact::ExecutorKept {
+            executor,
+            host,
+            why,
+        } => note(format!(
+            "executor {executor} on {host} has nothing to do and is kept for {}",
+            match why {
+                KeptFor::Outputs =>
+                    "its map outputs, which no other executor on its host can take over",
+                KeptFor::Partitions => "its persisted partitions",
+            }
         )),
         Fact::ExecutorLost {
             executor,

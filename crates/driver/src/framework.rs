@@ -17,8 +17,9 @@ use super::report::{Mode, Progress};
 use crate::clock::SystemClock;
 use crate::conf::Conf;
 use crate::conf::master_url::{MasterUrl, MesosMaster};
+use crate::conf::properties::allocation::IDLE_TIMEOUT;
 use crate::conf::properties::application::{MASTER, RECOVERY_DIR};
-use crate::conf::properties::executor::{CORES_MAX, EXECUTOR_IDLE_TIMEOUT};
+use crate::conf::properties::executor::CORES_MAX;
 use crate::conf::properties::mesos::{
     COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, FAILOVER_TIMEOUT,
     FINE_EXECUTOR_CORES, PLACEMENT, Placement, REGISTRATION_TIMEOUT, ROLE,
@@ -154,6 +155,10 @@ pub(super) fn host_for(conf: &Conf, master: &Endpoint) -> String {
     })
 }
 
+/// In fine mode an executor without a task goes after so long, unless it is said otherwise: it
+/// holds a tenth of a core.
+const IDLE: Duration = Duration::from_secs(60);
+
 /// What turns offers into executors or tasks, and its mode.
 pub(super) fn mesos_manager(
     office: &record::Office,
@@ -253,6 +258,6 @@ fn fine_config(shared: MesosConfig, conf: &Conf) -> MesosFineConfig {
             ..shared
         },
         executor_cores: Scalar::from_milli((cores * 1000.0).round() as u64),
-        idle_timeout: conf.get(&EXECUTOR_IDLE_TIMEOUT),
+        idle_timeout: conf.get(&IDLE_TIMEOUT).unwrap_or(IDLE),
     }
 }

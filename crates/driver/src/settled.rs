@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::core::allocation::AllocationConfig;
 use super::core::{Driver, DriverParts, Results, record};
 use super::error::RunError;
 use super::office::{longest_message, welcome};
@@ -14,6 +15,7 @@ use super::recovery::Identity;
 use super::report::{JobReport, Mode, Report, Status};
 use super::saves::{saves, with_rest};
 use crate::conf::Conf;
+use crate::conf::properties::allocation::is_dynamic;
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::plan::application::Application;
@@ -48,6 +50,7 @@ impl Settled<'_> {
             application: self.application,
             manager,
             task_cpus: conf.get(&TASK_CPUS),
+            allocation: AllocationConfig::of(conf),
             keeps,
             tells_all: self.tells_all,
             longest_message: longest_message(conf, mode),
@@ -90,6 +93,7 @@ fn core(
         TaskSchedulerConfig {
             // Another executor on the same host serves them.
             outputs_outlive_executors: true,
+            dynamic_allocation: is_dynamic(conf),
             ..TaskSchedulerConfig::from_conf(conf)
         },
         pools,

@@ -189,6 +189,11 @@ impl ExecutorProcess {
         progress.collect()
     }
 
+    /// Whether a folder is its own, or was taken over by it.
+    fn has(&self, folder: &str) -> bool {
+        self.folder == folder || self.adopted.iter().any(|it| it == folder)
+    }
+
     /// Whether it runs anything.
     pub fn is_busy(&self) -> bool {
         !self.running.is_empty() || !self.waiting.is_empty()
@@ -504,10 +509,15 @@ impl World {
         executor.alive = false;
         let (agent, folder) = (executor.agent, executor.folder.clone());
         if in_order {
-            for folder in std::mem::take(&mut executor.adopted) {
-                self.disks.remove(agent, &folder);
+            let mut folders = std::mem::take(&mut executor.adopted);
+            folders.push(folder);
+            for folder in folders {
+                // The last of its owners takes it away.
+                let mut others = self.executors.iter().filter(|it| it.alive);
+                if !others.any(|it| it.agent == agent && it.has(&folder)) {
+                    self.disks.remove(agent, &folder);
+                }
             }
-            self.disks.remove(agent, &folder);
         }
         for channel in self.network.channels_of(Node::Executor(index)) {
             self.dies_after_all(channel, Node::Executor(index));

@@ -30,6 +30,7 @@ impl World {
             slow: Some(3),
             poison: false,
             exclusion: false,
+            allocation: None,
             ..Setting::draw(&mut fastrand::Rng::with_seed(1))
         };
         let random = fastrand::Rng::with_seed(1);

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use mesquite::clock::Timestamp;
 use mesquite::driver::core::Over;
+use mesquite::driver::core::allocation::AllocationConfig;
 use mesquite::driver::core::effect::Delivery;
 use mesquite::driver::core::input::Input;
 use mesquite::driver::report::JobReport;
@@ -67,6 +68,8 @@ pub struct Setting {
     pub slow: Option<u32>,
     /// Whether attempts that read their records well get no copy for a while.
     pub efficiency: bool,
+    /// How executors come and go in coarse mode; none if they stay.
+    pub allocation: Option<AllocationConfig>,
 }
 
 impl Setting {
@@ -88,11 +91,31 @@ impl Setting {
             exclusion: false,
             slow: None,
             efficiency: random.bool(),
+            allocation: None,
         };
         // By Spark's rules exclusion gives jobs up for faults.
         let faultless = setting.faults == 0 && setting.task_failures == 0.0;
         setting.exclusion = setting.poison && faultless && random.bool();
+        setting.allocation = (!setting.fine && random.bool()).then(|| allocation(random));
         setting
+    }
+}
+
+/// Executors come and go.
+fn allocation(random: &mut fastrand::Rng) -> AllocationConfig {
+    let backlog = Duration::from_millis([0, 0, 300][random.usize(0..3)]);
+    AllocationConfig {
+        least: random.u32(0..=1),
+        most: [1, 3, u32::MAX, u32::MAX][random.usize(0..4)],
+        initial: 1,
+        backlog,
+        sustained: backlog,
+        ratio: [0.5, 1.0, 1.0][random.usize(0..3)],
+        idle: Duration::from_millis([10, 100, 1000, 5000][random.usize(0..4)]),
+        idle_with_partitions: None,
+        idle_with_outputs: None,
+        cores: Some(2),
+        task_cpus: 1,
     }
 }
 

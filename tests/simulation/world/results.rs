@@ -8,7 +8,7 @@ use mesquite::driver::report::{JobReport, Status};
 use mesquite::ids::Partition;
 use mesquite::plan::application::ActionKind;
 
-use super::World;
+use super::{Setting, World};
 use crate::faults;
 use crate::jobs::POISON;
 use crate::work::Expected;
@@ -21,6 +21,7 @@ impl World {
         let application = Arc::clone(&self.application);
         let expected = Expected::of(&application);
         let mut given_up = false;
+        self.check_what_was_let_go();
         self.check_poisoned(&reports);
         for report in &reports {
             if report.dataset.starts_with(POISON) {
@@ -81,6 +82,24 @@ impl World {
         printed.sort();
         wanted.sort();
         assert_eq!(printed, wanted, "what is printed");
+    }
+
+    /// Executors that went since they had nothing to do took nothing along that was needed.
+    fn check_what_was_let_go(&mut self) {
+        let let_go = self.facts.let_go;
+        *self.counts.entry("executors let go").or_default() += let_go;
+        let Setting {
+            faults,
+            task_failures,
+            ..
+        } = self.setting;
+        if faults == 0 && task_failures == 0.0 && self.poison.is_none() {
+            let again = self.facts.again;
+            assert_eq!(
+                again, 0,
+                "{let_go} were let go, and something was made again"
+            );
+        }
     }
 
     /// The job with the poison task failed, and says by which task, how often it was

@@ -10,6 +10,7 @@
 //! launches passes through the task scheduler in the middle of a step, which no other way to run
 //! has to say a word for.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,6 +45,8 @@ pub enum Input {
         waiting: u64,
         /// Cores of those that wait and those that run.
         cores: u64,
+        /// No fewer executors are wanted, and no more.
+        executors: RangeInclusive<u64>,
     },
     /// Tasks wait that may find room.
     Revive,

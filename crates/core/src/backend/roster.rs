@@ -9,7 +9,7 @@
 //! so that none of its cores waits for the way to the driver and back: as many
 //! as it works off in a few milliseconds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -129,6 +129,9 @@ struct Attempt {
 pub struct Roster {
     executors: BTreeMap<ExecutorId, Executor>,
     attempts: FxHashMap<TaskId, Attempt>,
+    cores: u64,
+    /// Those that have begun to have something to do, or have nothing to do any more.
+    turned: BTreeSet<ExecutorId>,
 }
 
 impl Roster {
@@ -150,6 +153,8 @@ impl Roster {
             pace: None,
             new,
         };
+        self.cores += u64::from(executor.new.cores);
+        self.turned.insert(executor.new.executor.clone());
         self.executors
             .insert(executor.new.executor.clone(), executor);
         true
@@ -159,7 +164,12 @@ impl Roster {
     pub fn remove(&mut self, executor: &ExecutorId) -> bool {
         self.attempts
             .retain(|_, attempt| attempt.executor != *executor);
-        self.executors.remove(executor).is_some()
+        let removed = self.executors.remove(executor);
+        if let Some(removed) = &removed {
+            self.cores -= u64::from(removed.new.cores);
+            self.turned.insert(executor.clone());
+        }
+        removed.is_some()
     }
 
     /// Nothing reaches an executor for now, or something does again: while it is
@@ -170,11 +180,27 @@ impl Roster {
         }
     }
 
-    /// An executor gets nothing more to do.
-    pub fn set_ending(&mut self, executor: &ExecutorId) {
+    /// An executor gets nothing more to do, or may have something again.
+    pub fn set_ending(&mut self, executor: &ExecutorId, ending: bool) {
         if let Some(executor) = self.executors.get_mut(executor) {
-            executor.ending = true;
+            executor.ending = ending;
         }
+    }
+
+    /// Whether an executor has nothing to do; none of one that is gone.
+    pub fn is_idle(&self, executor: &ExecutorId) -> Option<bool> {
+        self.executors.get(executor).map(|it| it.used == 0)
+    }
+
+    /// The cores of an executor; none has one that is gone.
+    pub fn cores_of(&self, executor: &ExecutorId) -> u32 {
+        self.executors.get(executor).map_or(0, |it| it.new.cores)
+    }
+
+    /// Those of which it may have changed, since this was asked last, whether they have
+    /// anything to do.
+    pub fn take_turned(&mut self) -> BTreeSet<ExecutorId> {
+        std::mem::take(&mut self.turned)
     }
 
     /// The attempts that an executor has, in no order.
@@ -194,6 +220,9 @@ impl Roster {
         let attempt = self.attempts.remove(&task)?;
         let executor = self.executors.get_mut(&attempt.executor)?;
         executor.used = executor.used.saturating_sub(attempt.cpus);
+        if executor.used == 0 {
+            self.turned.insert(attempt.executor.clone());
+        }
         for (name, addresses) in attempt.resources {
             if let Some((_, free)) = executor
                 .free_resources
@@ -231,11 +260,13 @@ impl Roster {
     }
 
     /// Cores of all executors.
-    pub fn cores(&self) -> u64 {
-        self.executors
-            .values()
-            .map(|executor| u64::from(executor.new.cores))
-            .sum()
+    pub const fn cores(&self) -> u64 {
+        self.cores
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.executors.len() as u64
     }
 
     fn end(&mut self, executor: &ExecutorId, end: ExecutorEnd, reason: &Arc<str>) -> Vec<Action> {
@@ -261,6 +292,9 @@ impl Roster {
                 // Gone between offer and answer: its loss is told by its own event.
                 continue;
             };
+            if found.used == 0 {
+                self.turned.insert(executor.clone());
+            }
             for task in &tasks {
                 found.used += task.cpus;
                 for (name, addresses) in &task.resources {
@@ -314,8 +348,8 @@ impl Roster {
                     .flat_map(|executor| self.end(executor, end, &reason))
                     .collect()
             }
-            // Results are fetched by whoever knows where attempts ran; only
-            // dynamic allocation would ask for more executors.
+            // Results are fetched by whoever knows where attempts ran; how many
+            // executors are wanted is the allocation's.
             BackendRequest::FetchResult { .. } | BackendRequest::UnschedulableTaskSets(_) => {
                 Vec::new()
             }

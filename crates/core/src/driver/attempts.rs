@@ -125,6 +125,11 @@ impl Attempts {
         self.results.remove(&task)
     }
 
+    /// Whether an executor keeps a result that is still to be fetched.
+    pub(super) fn keeps_result(&self, executor: &ExecutorId) -> bool {
+        self.stored.values().any(|it| it.executor == *executor)
+    }
+
     /// How many results are still to be fetched.
     #[cfg(test)]
     pub(super) fn to_fetch(&self) -> usize {

@@ -10,6 +10,7 @@
 
 mod coming;
 mod draining;
+mod idle;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use std::time::Duration;
 use self::coming::send_away;
 use self::draining::Drain;
 use self::links::Links;
+use super::allocation::There;
 use super::effect::Effect;
 use super::input::ConnectionId;
 use super::instruction::{Instruction, Released, Welcome};
@@ -119,9 +121,12 @@ impl Fleet {
         }
     }
 
-    /// Cores of all executors.
-    pub(super) fn cores(&self) -> u64 {
-        self.executors.cores()
+    /// The executors with slots that are there.
+    pub(super) fn there(&self) -> There {
+        There {
+            executors: self.executors.count(),
+            cores: self.executors.cores(),
+        }
     }
 
     /// Until when an executor that is away may come back; `None` of one that is unknown.

@@ -75,21 +75,11 @@ impl Driver {
     }
 
     /// Whether an executor has something that somebody may still want.
-    fn is_needed(&self, executor: &ExecutorId) -> bool {
+    pub(super) fn is_needed(&self, executor: &ExecutorId) -> bool {
         let dag = self.core.dag();
         let outputs = dag.map_outputs();
         let mut stores = self.stores.served_by(executor);
         stores.any(|store| outputs.holds(store)) || dag.cached_locations().holds(executor)
-    }
-
-    /// Tells where executors come from how many could be used.
-    pub(super) fn tell_wanted(&mut self) {
-        let tasks = self.core.tasks();
-        let waiting = tasks.waiting();
-        let cores = (waiting + tasks.running()) * u64::from(self.task_cpus);
-        if std::mem::replace(&mut self.wanted, (waiting, cores)) != (waiting, cores) {
-            self.queue.manage(Input::Wanted { waiting, cores });
-        }
     }
 
     /// Mesos said something.

@@ -12,6 +12,7 @@
 //! | `stores` | outputs that outlive their executor |
 //! | `attempts` | attempts that run: what they were asked, who may commit, their results |
 //! | `jobs`, with `board`, `readers`, `rounds`, `waves` and `left_out` | which jobs there are, and what becomes of their results |
+//! | `allocation` | how many executors are wanted, and since when each has nothing to do |
 //! | `work` | what the tasks of each stage do, and where the blocks lie that they read |
 //!
 //! They do not know each other. What one of them wants of another it says to the
@@ -19,12 +20,14 @@
 //! whom it concerns. The words: `input`, `heard`, `order` and `effect`; `record` and `replay`, which write
 //! them down and take them again; `answer` and `outcome`, what an attempt's end means.
 
+pub mod allocation;
 pub mod answer;
 mod attempts;
 pub mod board;
 pub mod effect;
 mod fleet;
 pub mod heard;
+mod idle;
 pub mod input;
 pub mod instruction;
 mod jobs;
@@ -47,6 +50,7 @@ pub mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::allocation::{Allocation, AllocationConfig, Wanted};
 use self::answer::IsSaved;
 use self::attempts::{Attempts, Known};
 use self::effect::Effect;
@@ -110,6 +114,8 @@ pub struct DriverParts {
     pub welcome: Welcome,
     /// Cores of one task.
     pub task_cpus: u32,
+    /// How executors come and go; none if they stay.
+    pub allocation: Option<AllocationConfig>,
     /// Whether another driver may have to go on with the run.
     pub keeps: bool,
     /// Whether somebody wants to know all that happens, and not only what people are told.
@@ -132,8 +138,10 @@ pub struct Driver {
     queue: Queue,
     task_cpus: u32,
     keeps: bool,
-    /// What was told last of what is wanted.
-    wanted: (u64, u64),
+    /// How executors come and go.
+    allocation: Option<Allocation>,
+    /// What was told last of what is wanted, with the tasks that wait.
+    wanted: Option<(u64, Wanted)>,
     over: Option<Over>,
     /// Whether it is being ended since it is over.
     ending: bool,
@@ -150,6 +158,7 @@ impl Driver {
             manager,
             welcome,
             task_cpus,
+            allocation,
             keeps,
             tells_all,
             longest_message,
@@ -167,7 +176,8 @@ impl Driver {
             queue: Queue::new(tells_all),
             task_cpus,
             keeps,
-            wanted: (0, 0),
+            allocation: allocation.map(Allocation::new),
+            wanted: None,
             over: None,
             ending: false,
             now: Timestamp::ZERO,
@@ -208,6 +218,8 @@ impl Driver {
         self.settle();
         self.tell_wanted();
         self.settle_all();
+        self.let_idle_go();
+        self.settle_all();
         if let Some(over) = &self.over
             && !self.ending
         {
@@ -238,6 +250,11 @@ impl Driver {
             .chain(self.fleet.next_deadline())
             .chain(self.attempts.next_deadline())
             .chain(self.stores.next_deadline())
+            .chain(
+                self.allocation
+                    .as_ref()
+                    .and_then(|it| it.next_deadline(self.now)),
+            )
             .min()
     }
 

@@ -8,6 +8,7 @@
 //! ```text
 //!            its server is gone               somebody there serves it
 //!  Served ─────────────────────▶ Abandoned ───────────────────────────▶ Served
+//!     ├── its server is to go, and another one there serves it ─────────▶ Served
 //!     │                             │ nobody in time, or the files are gone
 //!     │ its host is gone            ▼
 //!     └──────────────────────────▶ Lost
@@ -29,11 +30,21 @@ const PATIENCE: Duration = Duration::from_secs(5);
 enum State {
     Served {
         by: ExecutorId,
+        /// Who is asked to serve it in its place.
+        next: Option<ExecutorId>,
     },
     Abandoned {
         since: Timestamp,
         asked: Option<ExecutorId>,
     },
+}
+
+impl State {
+    /// Whether this executor is asked to serve it, and has not answered.
+    fn asks(&self, executor: &ExecutorId) -> bool {
+        let (Self::Served { next, .. } | Self::Abandoned { asked: next, .. }) = self;
+        next.as_ref() == Some(executor)
+    }
 }
 
 #[derive(Debug)]
@@ -82,6 +93,13 @@ pub enum Action {
     },
     /// What was in a store is lost.
     Lost(ExecutorId),
+    /// Others were asked to serve what an executor serves, which is to go, and have answered.
+    HandedOver {
+        /// The executor.
+        executor: ExecutorId,
+        /// Whether they serve all of it.
+        all: bool,
+    },
 }
 
 /// See the module.
@@ -89,6 +107,8 @@ pub enum Action {
 pub struct Stores {
     stores: BTreeMap<ExecutorId, Store>,
     servers: BTreeMap<ExecutorId, Server>,
+    /// Those that hand over what they serve, each with whether some of it cannot be.
+    leaving: BTreeMap<ExecutorId, bool>,
 }
 
 impl Stores {
@@ -104,6 +124,7 @@ impl Stores {
             folder: place.folder.clone(),
             state: State::Served {
                 by: executor.clone(),
+                next: None,
             },
             asking: BTreeSet::new(),
         };
@@ -120,8 +141,7 @@ impl Stores {
     pub fn came_back(&mut self, executor: &ExecutorId) -> Vec<Action> {
         let mut actions = Vec::new();
         for (id, store) in &self.stores {
-            if matches!(&store.state, State::Abandoned { asked: Some(asked), .. } if asked == executor)
-            {
+            if store.state.asks(executor) {
                 actions.push(Action::TakeOver {
                     by: executor.clone(),
                     store: id.clone(),
@@ -143,20 +163,21 @@ impl Stores {
     ) -> Vec<Action> {
         let mut actions = Vec::new();
         self.servers.remove(executor);
+        self.leaving.remove(executor);
         let ids: Vec<_> = self.stores.keys().cloned().collect();
         for id in ids {
             let Some(store) = self.stores.get_mut(&id) else {
                 continue;
             };
             match &mut store.state {
-                State::Served { by } if by == executor => {
+                State::Served { by, next } if by == executor => {
                     if host_gone || !needed(&id) || store.folder.is_empty() {
                         self.lose(&id, &mut actions);
                         continue;
                     }
                     store.state = State::Abandoned {
                         since: now,
-                        asked: None,
+                        asked: next.take(),
                     };
                     actions.push(Action::Moved {
                         store: id.clone(),
@@ -169,11 +190,65 @@ impl Stores {
                 State::Abandoned { asked, .. } if asked.as_ref() == Some(executor) => {
                     *asked = None;
                 }
+                State::Served { by, next } if next.as_ref() == Some(executor) => {
+                    *next = None;
+                    let by = by.clone();
+                    self.leaving.insert(by, true);
+                }
                 _ => {}
             }
         }
         self.ask(&mut actions);
+        self.end_handing(&mut actions);
         actions
+    }
+
+    /// An executor is to go: asks others on its host to serve what it serves and is
+    /// `needed`. None if nobody is there that could.
+    pub fn hand_over(
+        &mut self,
+        executor: &ExecutorId,
+        needed: impl Fn(&ExecutorId) -> bool,
+    ) -> Option<Vec<Action>> {
+        let host = &self.servers.get(executor)?.host;
+        let mut there = self.servers.iter().filter(|(id, it)| {
+            it.host == *host && *id != executor && !self.leaving.contains_key(*id)
+        });
+        let next = there.next()?.0.clone();
+        self.leaving.insert(executor.clone(), false);
+        let mut actions = Vec::new();
+        for (id, store) in &mut self.stores {
+            if let State::Served { by, next: asked } = &mut store.state
+                && by == executor
+                && needed(id)
+            {
+                *asked = Some(next.clone());
+                actions.push(Action::TakeOver {
+                    by: next.clone(),
+                    store: id.clone(),
+                    folder: store.folder.clone(),
+                });
+            }
+        }
+        Some(actions)
+    }
+
+    /// Tells of those that have handed over all that they can.
+    fn end_handing(&mut self, actions: &mut Vec<Action>) {
+        let open = |executor: &ExecutorId| {
+            let mut all = self.stores.values();
+            all.any(|it| matches!(&it.state, State::Served { by, next: Some(_) } if by == executor))
+        };
+        let done: Vec<_> = self
+            .leaving
+            .keys()
+            .filter(|it| !open(it))
+            .cloned()
+            .collect();
+        for executor in done {
+            let all = self.leaving.remove(&executor) == Some(false);
+            actions.push(Action::HandedOver { executor, all });
+        }
     }
 
     /// Asks an executor on the host of each abandoned store to serve it.
@@ -209,15 +284,26 @@ impl Stores {
             return actions;
         };
         // A late answer of one that is not asked any more.
-        if !matches!(&store.state, State::Abandoned { asked: Some(asked), .. } if asked == by) {
+        if !store.state.asks(by) {
             return actions;
         }
         let address = self.servers.get(by).map(|it| it.address.clone());
         let (Ok(()), Some(address)) = (result, address) else {
-            self.lose(id, &mut actions);
+            match &mut store.state {
+                // It is served as before.
+                State::Served { by, next } => {
+                    *next = None;
+                    self.leaving.insert(by.clone(), true);
+                    self.end_handing(&mut actions);
+                }
+                State::Abandoned { .. } => self.lose(id, &mut actions),
+            }
             return actions;
         };
-        store.state = State::Served { by: by.clone() };
+        store.state = State::Served {
+            by: by.clone(),
+            next: None,
+        };
         actions.push(Action::Moved {
             store: id.clone(),
             place: BlockPlace {
@@ -232,6 +318,7 @@ impl Stores {
                 address: Some(address.clone()),
             });
         }
+        self.end_handing(&mut actions);
         actions
     }
 
@@ -240,7 +327,7 @@ impl Stores {
     pub fn locate(&mut self, to: ExecutorId, id: &ExecutorId) -> Option<Action> {
         let address = match self.stores.get_mut(id) {
             Some(store) => match &store.state {
-                State::Served { by } => self.servers.get(by).map(|it| it.address.clone()),
+                State::Served { by, .. } => self.servers.get(by).map(|it| it.address.clone()),
                 State::Abandoned { .. } => {
                     store.asking.insert(to);
                     return None;
@@ -261,7 +348,7 @@ impl Stores {
         executor: &'a ExecutorId,
     ) -> impl Iterator<Item = &'a ExecutorId> {
         let all = self.stores.iter();
-        all.filter(move |(_, it)| matches!(&it.state, State::Served { by } if by == executor))
+        all.filter(move |(_, it)| matches!(&it.state, State::Served { by, .. } if by == executor))
             .map(|(id, _)| id)
     }
 
@@ -426,5 +513,70 @@ mod tests {
         let actions = gone(&mut stores, "b");
         assert!(actions.contains(&take_over("c", "a")), "{actions:?}");
         assert_eq!(stores.took_over(&"b".into(), &"a".into(), Ok(())), []);
+    }
+
+    #[test]
+    fn an_executor_goes_once_another_one_on_its_host_serves_all_that_is_needed() {
+        let mut stores = Stores::default();
+        for (name, host) in [("a", "h"), ("b", "g")] {
+            came(&mut stores, name, host);
+        }
+        let needed = |_: &ExecutorId| true;
+        // The other one is elsewhere.
+        assert_eq!(stores.hand_over(&"a".into(), needed), None);
+        came(&mut stores, "c", "h");
+        assert_eq!(
+            stores.hand_over(&"a".into(), needed),
+            Some(vec![take_over("c", "a")])
+        );
+        // It cannot hand over to one that is to go itself.
+        assert_eq!(stores.hand_over(&"c".into(), needed), None);
+        assert_eq!(stores.served_by(&"a".into()).count(), 1);
+        assert_eq!(stores.came_back(&"c".into()), [take_over("c", "a")]);
+        let done = |all| Action::HandedOver {
+            executor: "a".into(),
+            all,
+        };
+        let actions = stores.took_over(&"c".into(), &"a".into(), Ok(()));
+        assert!(matches!(&actions[0], Action::Moved { place, .. } if place.address == "c:1"));
+        assert_eq!(actions[1], done(true));
+        assert_eq!(gone(&mut stores, "a"), []);
+        assert_eq!(stores.served_by(&"c".into()).count(), 2);
+    }
+
+    #[test]
+    fn what_nobody_can_serve_in_its_place_stays_where_it_is() {
+        let done = |all| Action::HandedOver {
+            executor: "a".into(),
+            all,
+        };
+        for dies in [false, true] {
+            let mut stores = Stores::default();
+            came(&mut stores, "a", "h");
+            came(&mut stores, "c", "h");
+            let needed = |it: &ExecutorId| it.as_str() == "a";
+            assert!(stores.hand_over(&"a".into(), needed).is_some());
+            let actions = match dies {
+                true => gone(&mut stores, "c"),
+                false => stores.took_over(&"c".into(), &"a".into(), Err("no")),
+            };
+            assert!(actions.contains(&done(false)), "{actions:?}");
+            assert_eq!(stores.served_by(&"a".into()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn one_that_dies_while_it_hands_over_has_asked_already() {
+        let mut stores = Stores::default();
+        came(&mut stores, "a", "h");
+        came(&mut stores, "c", "h");
+        assert!(stores.hand_over(&"a".into(), |_| true).is_some());
+        let actions = gone(&mut stores, "a");
+        assert!(!actions.contains(&take_over("c", "a")), "{actions:?}");
+        let actions = stores.took_over(&"c".into(), &"a".into(), Ok(()));
+        assert!(
+            matches!(&actions[..], [Action::Moved { .. }]),
+            "{actions:?}"
+        );
     }
 }

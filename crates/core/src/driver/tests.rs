@@ -111,6 +111,7 @@ impl Bench {
                 tells_all: true,
                 welcome: Welcome::default(),
                 task_cpus: 1,
+                allocation: None,
                 keeps: false,
                 longest_message: usize::MAX,
                 is_saved,

@@ -77,6 +77,8 @@ impl Driver {
             } => {
                 let actions = self.stores.came(&executor, &host, &place);
                 self.stores_say(actions);
+                // It may take over what others are kept for.
+                self.ask_of_idle_again();
             }
             Next::CameBack(executor) => {
                 let actions = self.stores.came_back(&executor);
@@ -132,6 +134,11 @@ impl Driver {
             match request {
                 BackendRequest::FetchResult { task } => {
                     self.attempts.fetch(task, &self.works, &mut self.queue);
+                }
+                BackendRequest::UnschedulableTaskSets(sets) => {
+                    if let Some(allocation) = &mut self.allocation {
+                        allocation.stuck(sets as u64);
+                    }
                 }
                 other => self.fleet.request(other, &mut self.queue),
             }
@@ -273,7 +280,7 @@ impl Driver {
         match notice {
             // The core knows of the room it was given; where none is given, the
             // manager knows why.
-            Notice::Starving { waiting, since, .. } if self.fleet.cores() == 0 => {
+            Notice::Starving { waiting, since, .. } if self.fleet.there().executors == 0 => {
                 let why = self.manager.why_nothing_runs();
                 queue.fact(Fact::NoExecutors {
                     waiting,
@@ -418,6 +425,7 @@ impl Driver {
                 self.fleet.say(&by, order, &mut self.queue);
             }
             stores::Action::Moved { store, place } => self.works.set_place(store, place),
+            stores::Action::HandedOver { executor, all } => self.handed_over(&executor, all),
             stores::Action::Located { to, store, address } => {
                 let executor = store;
                 let order = Instruction::Located { executor, address };
@@ -447,6 +455,7 @@ impl Driver {
         };
         self.fleet.released(&released, &mut self.queue);
         self.queue.manage(Input::Released);
+        self.ask_of_idle_again();
     }
 
     /// A process of this machine that was an executor has ended.

@@ -101,6 +101,8 @@ pub fn waits(fact: &Fact) -> Option<(String, bool)> {
     match fact {
         Fact::Cluster(fact) => line(fact),
         Fact::JobWaits { .. }
+        | Fact::ExecutorLetGo { .. }
+        | Fact::ExecutorKept { .. }
         | Fact::Noticed(Notice::Starving { .. })
         | Fact::NoExecutors { .. }
         | Fact::Subscribed { .. }

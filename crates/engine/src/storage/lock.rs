@@ -112,6 +112,12 @@ impl Lock {
         Self::taken(file.try_lock_shared(), file, &folder.join(OWNER))
     }
 
+    /// Whether nobody else holds what is held together. One who is told that somebody does
+    /// has let go of it: of all who ask, the last one is told that nobody does.
+    fn is_sole(&self) -> bool {
+        self.file.try_lock().is_ok()
+    }
+
     /// Says who holds it.
     ///
     /// # Errors
@@ -153,8 +159,10 @@ impl RunMark {
 #[derive(Debug)]
 pub struct WorkFolder {
     path: PathBuf,
-    /// Its own, and that of the work folder around it.
-    _locks: Vec<Lock>,
+    /// Whether others of the run may take it over.
+    of_executor: bool,
+    /// That of the work folder around it, and its own.
+    locks: Vec<Lock>,
 }
 
 impl WorkFolder {
@@ -209,8 +217,12 @@ impl WorkFolder {
             match made {
                 Ok(Some(lock)) => {
                     locks.push(lock);
-                    let _locks = locks;
-                    return Ok(Self { path, _locks });
+                    let of_executor = !mark.is_empty();
+                    return Ok(Self {
+                        path,
+                        of_executor,
+                        locks,
+                    });
                 }
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -240,7 +252,8 @@ impl WorkFolder {
         }
         Ok(Self {
             path: path.to_owned(),
-            _locks: vec![lock],
+            of_executor: true,
+            locks: vec![lock],
         })
     }
 
@@ -252,7 +265,10 @@ impl WorkFolder {
 
 impl Drop for WorkFolder {
     fn drop(&mut self) {
-        private::remove_all(&self.path);
+        // Another executor of the run may have taken it over, and goes with it.
+        if !self.of_executor || self.locks.last().is_none_or(Lock::is_sole) {
+            private::remove_all(&self.path);
+        }
     }
 }
 
@@ -458,5 +474,20 @@ mod tests {
             drop(WorkFolder::make(parent.path()).expect("made"));
             assert!(foreign.exists(), "it is somebody else's");
         }
+    }
+
+    #[test]
+    fn a_folder_that_was_taken_over_goes_with_the_last_of_its_owners() {
+        let parent = tempfile::tempdir().expect("a folder");
+        let run = RunMark::of(b"run");
+        let name = format!("{PREFIX}{}", uuid::Uuid::nil());
+        let own = WorkFolder::within(parent.path(), &name, &run).expect("made");
+        fs::write(own.path().join("output"), "x").expect("written");
+        let path = own.path().to_owned();
+        let other = WorkFolder::adopt(&path, &run).expect("it may be taken over");
+        drop(own);
+        assert!(path.join("output").exists());
+        drop(other);
+        assert!(!path.exists());
     }
 }

@@ -246,23 +246,6 @@ pub static IGNORED: &[Foreign] = &[
         ],
     },
     Foreign {
-        reason: "it only tunes dynamic allocation, which Mesquite does not have",
-        names: &[
-            "spark.dynamicAllocation.cachedExecutorIdleTimeout",
-            "spark.dynamicAllocation.executorAllocationRatio",
-            "spark.dynamicAllocation.initialExecutors",
-            "spark.dynamicAllocation.maxExecutors",
-            "spark.dynamicAllocation.minExecutors",
-            "spark.dynamicAllocation.schedulerBacklogTimeout",
-            "spark.dynamicAllocation.shuffleTracking.*",
-            "spark.dynamicAllocation.sustainedSchedulerBacklogTimeout",
-        ],
-    },
-    Foreign {
-        reason: "on Mesos it has none in Spark either: spark.cores.max limits what is taken",
-        names: &["spark.executor.instances"],
-    },
-    Foreign {
         reason: "executors have as many tasks at a time as they have cores",
         names: &["spark.mesos.extra.cores"],
     },

@@ -151,7 +151,6 @@ mod tests {
             ("spark.mesos.executor.docker.volumes", "/a:/b:ro", ""),
             ("spark.mesos.executor.secret.values", "guessme", ""),
             ("spark.mesos.network.name", "net", ""),
-            ("spark.dynamicAllocation.enabled", "true", "false"),
             ("spark.submit.deployMode", "cluster", "client"),
             ("spark.driver.port", "7000", "0"),
             ("mesquite.task.memory", "1m", ""),

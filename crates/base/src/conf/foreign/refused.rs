@@ -109,11 +109,6 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.mesos.uris"],
     },
     Foreign {
-        reason: "in coarse mode executors are kept until the run ends; spark.cores.max limits \
-                 them, and in fine mode (spark.mesos.coarse=false) those without work are ended",
-        names: &["spark.dynamicAllocation.enabled"],
-    },
-    Foreign {
         reason: "the system chooses the ports that driver and executors listen on, and they \
                  listen on all interfaces",
         names: &[

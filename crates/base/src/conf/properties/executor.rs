@@ -1,12 +1,8 @@
 //! Properties of executors: how large each is and how many there may be.
 
-use std::time::Duration;
-
 use crate::conf::Conf;
-use crate::conf::property::{
-    Family, Property, decimal, duration, integer, list, properties, size, text,
-};
-use crate::conf::units::{SizeUnit, TimeUnit};
+use crate::conf::property::{Family, Property, decimal, integer, list, properties, size, text};
+use crate::conf::units::SizeUnit;
 use crate::conf::value::ByteSize;
 use crate::variables::{check_name, check_value};
 
@@ -38,11 +34,6 @@ properties! {
                 "spark.executor.memory times spark.executor.memoryOverheadFactor, \
                  at least 384m",
             );
-
-    /// In fine mode: an executor that has had no task for so long is ended, if it
-    /// holds no map outputs or persisted partitions.
-    pub EXECUTOR_IDLE_TIMEOUT: Property<Duration> =
-        duration("spark.dynamicAllocation.executorIdleTimeout", TimeUnit::Seconds).default("60s");
 
     /// A variable of the environment of all commands (`pipe`, and that of
     /// `reduce_by_key`), wherever they run. `env` of a job file goes before it. It

@@ -5,6 +5,7 @@
 //! They are here, not beside the code that uses them, so that the list can name
 //! them all and every crate can ask for them.
 
+pub mod allocation;
 pub mod application;
 pub mod event_log;
 pub mod executor;
@@ -24,6 +25,7 @@ pub static GROUPS: &[&Group] = &[
     &mesos::GROUP,
     &mesos_ssl::GROUP,
     &executor::GROUP,
+    &allocation::GROUP,
     &scheduler::GROUP,
     &storage::GROUP,
     &event_log::GROUP,
@@ -49,6 +51,7 @@ pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
     .into_iter()
     .flatten()
     .chain(executor::bad_variables(conf))
+    .chain(allocation::bad_bounds(conf))
     .collect()
 }
 
@@ -61,5 +64,6 @@ pub(crate) fn overruled(conf: &Conf) -> Vec<Warning> {
     .into_iter()
     .flatten()
     .chain(mesos_ssl::not_spoken(conf))
+    .chain(allocation::without_allocation(conf))
     .collect()
 }

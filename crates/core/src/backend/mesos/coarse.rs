@@ -17,6 +17,7 @@
 //! has Mesos it back. A KILL is repeated until then, as Mesos asks for.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ pub struct MesosCoarse {
     remnants: BTreeMap<ExecutorId, Remnant>,
     /// So many cores could be used by tasks that run or wait.
     wanted: u64,
+    /// So many executors are wanted whatever tasks could use.
+    bounds: RangeInclusive<u64>,
 }
 
 /// An offer on which executors are being placed.
@@ -91,6 +94,7 @@ impl MesosCoarse {
             executors: BTreeMap::new(),
             remnants: BTreeMap::new(),
             wanted: 0,
+            bounds: 0..=u64::MAX,
         }
     }
 
@@ -177,10 +181,15 @@ impl ClusterManager for MesosCoarse {
             Input::Started | Input::Subscribed => self.subscribed(&mut actions),
             Input::Disconnected => self.desk.disconnected(&mut actions),
             Input::Event(event) => self.event(now, unix_time, event, &mut actions),
-            Input::Wanted { cores, .. } => {
+            Input::Wanted {
+                cores, executors, ..
+            } => {
                 self.wanted = cores;
+                self.bounds = executors;
                 if self.desk.suppressed {
                     self.revive_if_wanted(&mut actions);
+                } else if !self.wants_more() {
+                    self.desk.suppress(&mut actions);
                 }
             }
             Input::Registered(executor) => self.registered(&executor),

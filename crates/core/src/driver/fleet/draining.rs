@@ -47,7 +47,7 @@ impl Fleet {
             host: host.clone(),
             why: Arc::clone(&drain.why),
         });
-        self.executors.set_ending(&executor);
+        self.executors.set_ending(&executor, true);
         let host = drain.host.clone();
         self.draining.insert(executor.clone(), drain);
         queue.schedule(TaskSchedulerEvent::ExecutorDecommissioning { executor, host });

@@ -21,6 +21,8 @@ use mesquite_mesos::task::TaskInfo;
 pub(super) struct Taken {
     /// Of executors that are not about to go: what tasks can use.
     live: u64,
+    /// How many those are.
+    executors: u64,
     /// Of all that Mesos counts as ours.
     held: u64,
 }
@@ -28,6 +30,7 @@ pub(super) struct Taken {
 impl Taken {
     fn add(&mut self, cores: u32) {
         self.live += u64::from(cores);
+        self.executors += 1;
         self.held += u64::from(cores);
     }
 }
@@ -36,10 +39,17 @@ impl MesosCoarse {
     pub(super) fn taken(&self) -> Taken {
         let all = self.executors.values();
         let live = all.filter(|it| it.killed.is_none());
-        Taken {
-            live: live.map(|it| u64::from(it.cores)).sum(),
+        let add = |taken: Taken, it: &Executor| Taken {
+            live: taken.live + u64::from(it.cores),
+            executors: taken.executors + 1,
+            ..taken
+        };
+        let none = Taken {
+            live: 0,
+            executors: 0,
             held: self.held_cores(),
-        }
+        };
+        live.fold(none, add)
     }
 
     /// Cores that Mesos counts as ours: also those of executors that were told to
@@ -72,7 +82,9 @@ impl MesosCoarse {
     fn wants_beyond(&self, taken: Taken) -> bool {
         let size = self.desk.config.size;
         let least = size.cores.unwrap_or(size.least_cores).max(1);
-        taken.live < self.wanted && u64::from(least) <= self.allowed_beyond(taken)
+        let (fewest, most) = (*self.bounds.start(), *self.bounds.end());
+        let useful = taken.live < self.wanted && taken.executors < most;
+        (useful || taken.executors < fewest) && u64::from(least) <= self.allowed_beyond(taken)
     }
 
     pub(super) fn offers(

@@ -54,7 +54,11 @@ fn offer(id: &str, agent: &str, resources: &str) -> Offer {
 /// So many cores could be used.
 pub(in crate::backend) fn wanted(cores: u64) -> Input {
     let waiting = cores;
-    Input::Wanted { waiting, cores }
+    Input::Wanted {
+        waiting,
+        cores,
+        executors: 0..=u64::MAX,
+    }
 }
 
 struct Bench {
@@ -73,7 +77,10 @@ impl Bench {
             now: Timestamp::from_millis(1),
         };
         assert_eq!(bench.handle(Input::Subscribed), []);
-        assert_eq!(bench.handle(wanted(cores)), []);
+        // That nothing is wanted is said.
+        let first = bench.handle(wanted(cores));
+        let suppress = |it: &Action| matches!(it, Action::Call(Call::Suppress { .. }));
+        assert!(first.iter().all(suppress), "{first:?}");
         bench
     }
 
@@ -395,10 +402,7 @@ fn offers_that_are_declined_for_equally_long_share_a_call() {
     let answers = bench.offers(offers.collect());
     assert_eq!(
         answers,
-        [
-            "decline [OfferId(o0), OfferId(o1), OfferId(o2)] 120s",
-            "suppress"
-        ]
+        ["decline [OfferId(o0), OfferId(o1), OfferId(o2)] 120s"]
     );
 }
 
@@ -467,7 +471,7 @@ fn when_every_launch_is_refused_the_run_is_given_up() {
 fn what_the_master_has_to_hear_is_said_again() {
     let mut bench = Bench::new(config(), 0);
     let idle = bench.offers(vec![offer("o1", "a", "cpus:2;mem:1000")]);
-    assert_eq!(idle[1..], ["suppress"]);
+    assert_eq!(idle.len(), 1);
     let decline = Refused::Decline {
         offers: vec!["o1".into()],
         refuse: Duration::from_secs(120),
@@ -491,6 +495,45 @@ fn what_the_master_has_to_hear_is_said_again() {
     bench.now = bench.backend.next_deadline().expect("a deadline");
     let again: Vec<_> = bench.handle(Input::Tick).iter().map(shown).collect();
     assert_eq!(again, ["revive"]);
+}
+
+#[test]
+fn offers_are_suppressed_in_the_moment_in_which_nothing_more_is_wanted() {
+    let mut bench = Bench::new(config(), 4);
+    let taken = bench.offers(vec![offer("o1", "a", "cpus:2;mem:1000")]);
+    assert_eq!(taken.len(), 1, "more is wanted: {taken:?}");
+    assert_eq!(bench.handle(wanted(3)), []);
+    let enough: Vec<_> = bench.handle(wanted(2)).iter().map(shown).collect();
+    assert_eq!(enough, ["suppress"]);
+    assert_eq!(bench.handle(wanted(1)), []);
+    let more: Vec<_> = bench.handle(wanted(3)).iter().map(shown).collect();
+    assert_eq!(more, ["revive"]);
+}
+
+#[test]
+fn no_more_executors_are_taken_than_are_wanted_and_no_fewer() {
+    let mut bench = Bench::new(config(), 20);
+    let bounded = |cores, executors| Input::Wanted {
+        waiting: 0,
+        cores,
+        executors,
+    };
+    assert_eq!(bench.handle(bounded(20, 0..=1)), []);
+    let two = |first: &str| {
+        let offers = [0, 1].map(|it| format!("{first}{it}"));
+        offers.map(|it| offer(&it, &it, "cpus:2;mem:1000")).to_vec()
+    };
+    let taken = bench.offers(two("o"));
+    assert!(taken[0].starts_with("accept"), "{taken:?}");
+    assert!(taken[1].starts_with("decline"), "{taken:?}");
+    assert_eq!(taken[2], "suppress");
+    let _ = bench.handle(bounded(0, 0..=1));
+    assert_eq!(
+        bench.handle(bounded(0, 2..=2)).len(),
+        1,
+        "one more is wanted"
+    );
+    assert!(bench.offers(two("p"))[0].starts_with("accept"));
 }
 
 #[test]

@@ -80,7 +80,11 @@ const RECONCILIATION: Option<Timestamp> = Some(Timestamp::from_millis(900_000));
 /// So many tasks wait.
 pub(in crate::backend) fn waiting(waiting: u64) -> Input {
     let cores = waiting;
-    Input::Wanted { waiting, cores }
+    Input::Wanted {
+        waiting,
+        cores,
+        executors: 0..=u64::MAX,
+    }
 }
 
 struct Bench(MesosFine, Timestamp);
