@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::facts::{Fact, Happened, KeptFor};
 use crate::ids::StageId;
 use crate::report::Progress;
-use mesquite_base::plain::span;
+use mesquite_base::plain::short_span;
 use mesquite_scheduler::action::{Notice, have};
 use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason};
 
@@ -174,26 +174,7 @@ fn line(fact: &Fact) -> Option<Progress> {
         } => note(format!(
             "executor {executor} on {host} ends after what it runs: {why}"
         )),
-        Fact::ExecutorLetGo {
-            executor,
-            host,
-            idle,
-        } => note(format!(
-            "executor {executor} on {host} ends: it had nothing to do for {}",
-            span(*idle)
-        )),
-        Fact::ExecutorKept {
-            executor,
-            host,
-            why,
-        } => note(format!(
-            "executor {executor} on {host} has nothing to do and is kept for {}",
-            match why {
-                KeptFor::Outputs =>
-                    "its map outputs, which no other executor on its host can take over",
-                KeptFor::Partitions => "its persisted partitions",
-            }
-        )),
+        Fact::ExecutorLetGo { .. } | Fact::ExecutorKept { .. } => idle(fact),
         Fact::ExecutorLost {
             executor,
             host,
@@ -247,6 +228,35 @@ fn line(fact: &Fact) -> Option<Progress> {
         | Fact::Cluster(_)
         | Fact::CommandSaid(_) => None,
     }
+}
+
+/// What is told of an executor that has nothing to do.
+fn idle(fact: &Fact) -> Option<Progress> {
+    let text = match fact {
+        Fact::ExecutorLetGo {
+            executor,
+            host,
+            idle,
+        } => format!(
+            "executor {executor} on {host} ends: it had nothing to do for {}",
+            short_span(*idle)
+        ),
+        Fact::ExecutorKept {
+            executor,
+            host,
+            why,
+        } => {
+            let why = match why {
+                KeptFor::Outputs => {
+                    "its map outputs, which no other executor on its host can take over"
+                }
+                KeptFor::Partitions => "its persisted partitions",
+            };
+            format!("executor {executor} on {host} has nothing to do and is kept for {why}")
+        }
+        _ => return None,
+    };
+    Some(Progress::Note(text))
 }
 
 /// What an executor has, if that is known.

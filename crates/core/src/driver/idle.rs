@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Driver;
-use super::allocation::{Load, Wanted};
+use super::allocation::{Allocation, Load, Wanted};
 use crate::backend::manager::Input;
 use crate::facts::KeptFor;
 use crate::ids::ExecutorId;
@@ -105,7 +105,7 @@ impl Driver {
     }
 
     fn fate_of(&mut self, executor: &ExecutorId, idle: Duration) -> Fate {
-        let Some(config) = self.allocation.as_ref().map(|it| it.config()) else {
+        let Some(config) = self.allocation.as_ref().map(Allocation::config) else {
             return Fate::Later;
         };
         if !self.fleet.may_go(executor) || self.attempts.keeps_result(executor) {

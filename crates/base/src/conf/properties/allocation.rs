@@ -35,8 +35,8 @@ properties! {
     pub INITIAL_EXECUTORS: Property<u32> =
         integer("spark.dynamicAllocation.initialExecutors", 0).same_as(&MIN_EXECUTORS);
 
-    /// With dynamic allocation, `spark.dynamicAllocation.initialExecutors` if that is less.
-    /// Without it, no more executors than so many are asked for.
+    /// `spark.dynamicAllocation.initialExecutors`, if that is less. Without dynamic allocation it
+    /// has no effect on Mesos, as in Spark: `spark.cores.max` limits what is taken.
     pub EXECUTOR_INSTANCES: Property<Option<u32>> = integer("spark.executor.instances", 1)
         .optional("as spark.dynamicAllocation.initialExecutors says");
 
@@ -135,19 +135,18 @@ pub(super) fn without_allocation(conf: &Conf) -> impl Iterator<Item = Warning> {
         "executors come and go by it on Mesos in coarse mode only"
     };
     let wants = conf.get(&DYNAMIC) == Some(true);
+    // Fine mode has it.
+    let on_mesos = matches!(conf.get(&MASTER), MasterUrl::Mesos(_));
+    let has_idle = on_mesos && !conf.get(&COARSE);
     let also = [
         (wants && !is_coarse(conf)).then_some(DYNAMIC.name()),
-        (!is_coarse(conf)).then_some(EXECUTOR_INSTANCES.name()),
-        // Fine mode has it.
-        matches!(conf.get(&MASTER), MasterUrl::Mesos(_))
-            .then_some(conf.get(&COARSE))
-            .unwrap_or(true)
-            .then_some(IDLE_TIMEOUT.name()),
+        (!has_idle).then_some(IDLE_TIMEOUT.name()),
     ];
     let tuned = [
         MIN_EXECUTORS.name(),
         MAX_EXECUTORS.name(),
         INITIAL_EXECUTORS.name(),
+        EXECUTOR_INSTANCES.name(),
         CACHED_IDLE_TIMEOUT.name(),
         BACKLOG_TIMEOUT.name(),
         SUSTAINED_BACKLOG_TIMEOUT.name(),
