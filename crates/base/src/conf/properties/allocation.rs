@@ -167,7 +167,7 @@ pub(super) fn without_allocation(conf: &Conf) -> impl Iterator<Item = Warning> {
 
 #[cfg(test)]
 mod tests {
-    use crate::conf::{Conf, Source};
+    use crate::conf::{Conf, Layer};
 
     fn read(settings: &[(&str, &str)]) -> Result<Vec<String>, String> {
         let master = [("spark.master", "mesos://m:5050")];
@@ -175,7 +175,7 @@ mod tests {
             .iter()
             .chain(settings)
             .fold(Conf::builder(), |builder, (name, value)| {
-                builder.set(Source::ConfOption, *name, *value)
+                builder.set(Layer::ConfOption, *name, *value)
             })
             .build();
         let conf = conf.map_err(|error| error.to_string())?;

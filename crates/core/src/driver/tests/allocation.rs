@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::conf::Source;
+use crate::conf::Layer;
 
 fn config() -> AllocationConfig {
     AllocationConfig {
@@ -167,7 +167,7 @@ fn the_settings_say_all_of_it() {
         let master = [("spark.master", "mesos://m:5050")];
         let all = master.iter().chain(settings);
         let conf = all.fold(Conf::builder(), |builder, (name, value)| {
-            builder.set(Source::ConfOption, *name, *value)
+            builder.set(Layer::ConfOption, *name, *value)
         });
         AllocationConfig::of(&conf.build().expect("sound settings"))
     };
