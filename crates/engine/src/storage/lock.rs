@@ -381,7 +381,7 @@ mod tests {
     /// As its owner leaves it that is killed: nothing is removed, the kernel unlocks.
     fn killed(folder: WorkFolder) -> PathBuf {
         let mut folder = std::mem::ManuallyDrop::new(folder);
-        folder._locks.clear();
+        folder.locks.clear();
         folder.path().to_owned()
     }
 
