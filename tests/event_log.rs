@@ -215,6 +215,43 @@ fn a_log_may_roll_and_is_one_application_for_readers() {
 }
 
 #[test]
+fn what_a_run_keeps_beside_its_log_is_what_the_log_says() {
+    let job = Job::new(MANY);
+    let folder = logs(&job);
+    let pages = [
+        "--conf",
+        "spark.ui.enabled=true",
+        "--conf",
+        "spark.ui.port=0",
+    ];
+    let ended = run(&job, "local[2]", &folder.to_string_lossy(), &pages).succeeded();
+    let app = ended.summary()["app_id"]
+        .as_str()
+        .expect("an id")
+        .to_owned();
+    let columns = folder.join(format!(".{app}.columns"));
+    let exported = || {
+        let page = job.folder().join("page.html");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mesquite"));
+        command.args(["history", "export", &app]).arg(&page);
+        let done = command.arg("--dir").arg(&folder).output().expect("it runs");
+        assert!(
+            done.status.success(),
+            "{}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        fs::read_to_string(page).expect("a page")
+    };
+    let length = columns.metadata().expect("they are kept").len();
+    assert!(length < 12_000 * 20, "{length}");
+    let by_columns = exported();
+    fs::remove_file(&columns).expect("removed");
+    let by_lines = exported();
+    assert_eq!(by_columns, by_lines);
+    assert!(columns.exists(), "whoever reads lines keeps them");
+}
+
+#[test]
 fn a_log_that_cannot_be_where_it_is_wanted_is_an_error_before_anything_runs() {
     let job = word_count();
     for (folder, why) in [

@@ -10,6 +10,7 @@
 mod json;
 mod lines;
 mod offers;
+mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -18,8 +19,9 @@ use std::time::Duration;
 use rustc_hash::FxHashMap;
 use serde::Serialize;
 
-use self::json::{Info, JobResult, StageInfo, TaskInfo};
+use self::json::{Info, JobResult, StageInfo};
 use self::offers::OfferLog;
+use self::tasks::TaskInfo;
 use crate::facts::{AttemptFacts, Fact, Happened, Metrics, StageFacts};
 use crate::ids::{StageId, TaskId};
 use crate::plan::Plan;
@@ -81,7 +83,7 @@ pub(crate) fn nanos(span: Duration) -> u64 {
 
 /// How an attempt ended, in the words of the log.
 pub(crate) fn reason(facts: &AttemptFacts, reason: &TaskEndReason) -> String {
-    lines::reason(facts, reason)
+    tasks::reason(facts, reason)
 }
 
 /// Adds a line.
@@ -233,7 +235,7 @@ impl EventLog {
     }
 
     fn task_started(&mut self, at: u64, facts: &AttemptFacts, out: &mut Vec<u8>) {
-        line(out, &lines::task_start(facts, TaskInfo::of(facts, at)));
+        tasks::start(facts, TaskInfo::of(facts, at), out);
         let running = Running {
             facts: facts.clone(),
             launched: at,
@@ -295,10 +297,7 @@ impl EventLog {
         };
         let info = TaskInfo::of(&running.facts, running.launched).ended(at, reason);
         let is_map = self.maps.contains(&running.facts.stage);
-        line(
-            out,
-            &lines::task_end(&running.facts, is_map, info, reason, metrics),
-        );
+        tasks::end(&running.facts, is_map, info, reason, metrics, out);
     }
 
     /// A stage, with the datasets that it computes.

@@ -23,6 +23,7 @@ pub mod stages;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use self::attempts::{Attempts, Began, Ended, State};
 use self::column::{Known, Name, Names};
@@ -39,7 +40,7 @@ use self::stages::{Stage, StageStatus};
 const NOTES: usize = 100;
 
 /// The application itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Application {
     /// The version of what wrote the log.
     pub version: String,
@@ -58,7 +59,7 @@ pub struct Application {
 }
 
 /// See the module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Store {
     /// The application.
     pub application: Application,
@@ -122,6 +123,16 @@ impl Store {
     /// The time of the last thing that is known to have happened.
     pub const fn latest(&self) -> u64 {
         self.latest
+    }
+
+    /// What a list needs of it: the application and its jobs alone.
+    pub fn outline(&self) -> Self {
+        Self {
+            application: self.application.clone(),
+            jobs: self.jobs.clone(),
+            latest: self.latest,
+            ..Self::default()
+        }
     }
 
     /// Gives back room that was kept for more. To be called when nothing more will come.

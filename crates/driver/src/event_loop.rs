@@ -304,6 +304,9 @@ impl<'a> EventLoop<'a> {
             pages.end();
         }
         self.end_log();
+        if let (Some(pages), Some(log)) = (&self.shell.pages, &self.written) {
+            pages.keep(log);
+        }
     }
 
     /// Nothing more is to be written down.

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -126,6 +127,15 @@ impl Pages {
     pub(super) fn end(&mut self) {
         if let Some(Err(_)) = self.feed.take().map(Feed::end) {
             tracing::error!("the pages do not show the end of the run: the fault is ours");
+        }
+    }
+
+    /// The run is over, and this is its event log: what is known is kept beside it.
+    pub(super) fn keep(&self, log: &Path) {
+        if let Err(error) = self.run.keep(log) {
+            // `mesquite history` reads the log itself then.
+            let log = log.display();
+            tracing::debug!(%log, %error, "its columns cannot be kept");
         }
     }
 }

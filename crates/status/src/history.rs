@@ -167,6 +167,7 @@ impl Serving {
     }
 
     fn listed(&self, whose: &Whose) -> Result<Listed, Answer> {
+        self.folder.open_by_name(&whose.app);
         let list = self.folder.list();
         let found = list.find(&whose.app, whose.attempt.as_deref()).cloned();
         found.ok_or_else(|| {
@@ -279,6 +280,7 @@ fn in_folder(app: &str, path: &Path) -> Result<Arc<Whole>, HistoryError> {
         folder: path.to_owned(),
     };
     let folder = Folder::new(path);
+    folder.open_by_name(app);
     let mut list = folder.list();
     while list.find(app, None).is_none() && list.waiting > 0 {
         list = folder.list();

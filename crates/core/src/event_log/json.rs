@@ -2,10 +2,8 @@
 
 use serde::Serialize;
 
-use crate::facts::AttemptFacts;
 use crate::ids::DatasetId;
 use crate::plan::{Dependency, Plan};
-use mesquite_scheduler::task::TaskEndReason;
 
 #[derive(Serialize)]
 pub(super) struct StageInfo<'a> {
@@ -108,71 +106,6 @@ impl Info {
             memory: 0,
             disk: 0,
             name,
-        }
-    }
-}
-
-#[derive(Clone, Serialize)]
-pub(super) struct TaskInfo<'a> {
-    #[serde(rename = "Task ID")]
-    task: u64,
-    #[serde(rename = "Index")]
-    index: u32,
-    #[serde(rename = "Attempt")]
-    attempt: u32,
-    #[serde(rename = "Partition ID")]
-    partition: u32,
-    #[serde(rename = "Launch Time")]
-    launched: u64,
-    #[serde(rename = "Executor ID")]
-    executor: &'a str,
-    #[serde(rename = "Host")]
-    host: &'a str,
-    #[serde(rename = "Locality")]
-    locality: &'static str,
-    #[serde(rename = "Speculative")]
-    speculative: bool,
-    #[serde(rename = "Getting Result Time")]
-    getting_result: u64,
-    #[serde(rename = "Finish Time")]
-    finished: u64,
-    #[serde(rename = "Failed")]
-    failed: bool,
-    #[serde(rename = "Killed")]
-    killed: bool,
-    #[serde(rename = "Accumulables")]
-    accumulables: [u8; 0],
-}
-
-impl<'a> TaskInfo<'a> {
-    /// Of an attempt that was launched then and runs.
-    pub(super) fn of(facts: &'a AttemptFacts, launched: u64) -> Self {
-        Self {
-            task: facts.task.0,
-            index: facts.index.0,
-            attempt: facts.attempt,
-            partition: facts.partition.0,
-            launched,
-            executor: facts.executor.as_str(),
-            host: facts.host.as_str(),
-            locality: facts.locality.name(),
-            speculative: facts.speculative,
-            getting_result: 0,
-            finished: 0,
-            failed: false,
-            killed: false,
-            accumulables: [],
-        }
-    }
-
-    /// The same when it has ended.
-    pub(super) fn ended(self, at: u64, reason: &TaskEndReason) -> Self {
-        let killed = matches!(reason, TaskEndReason::Killed { .. });
-        Self {
-            finished: at.max(self.launched),
-            killed,
-            failed: !killed && !matches!(reason, TaskEndReason::Success(_)),
-            ..self
         }
     }
 }

@@ -8,6 +8,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::column::{Column, Name, Sequence};
 use super::measures::{Measure, Measures};
 
@@ -101,7 +103,7 @@ pub const LOCALITIES: [&str; 6] = [
 ];
 
 /// See the module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
     stages: Sequence,
     launched: Sequence,

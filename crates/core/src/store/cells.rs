@@ -3,11 +3,13 @@
 //! Responsible for how numbers lie in memory: what is small where it stands, such as a time
 //! since another one, takes a byte. Used by [columns](super::column) alone.
 
+use serde::{Deserialize, Serialize};
+
 /// So many rows are kept together: what is large makes no more of them large.
 pub(super) const ROWS: usize = 1024;
 
 /// Numbers of [`ROWS`] rows, 0 where none was set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Cells {
     /// Nothing but zeros.
     #[default]

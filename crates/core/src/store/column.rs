@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use super::cells::{Cells, ROWS};
 
 /// A number for each row, in as few bytes as the largest of a thousand takes; nothing at
 /// all where every one is 0. Rows are set in any order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column(Vec<Cells>);
 
 impl Column {
@@ -42,13 +43,13 @@ const fn place(row: u32) -> (usize, usize) {
 
 /// A number for each row, which comes when the row does, and is near the last ones or
 /// counts on from them: what is kept is how far it is from that.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
     chunks: Vec<Chunk>,
     len: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Chunk {
     first: u64,
     /// 1 if they count on, as far as the first two tell.
@@ -114,11 +115,11 @@ const fn unfolded(folded: u64) -> u64 {
 }
 
 /// A text in a [`Names`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name(pub u32);
 
 /// Texts, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
     texts: Vec<Arc<str>>,
     places: FxHashMap<Arc<str>, u32>,
@@ -158,7 +159,7 @@ impl Names {
 const BITS: u32 = 1 << 24;
 
 /// A set of numbers, made for those that count from 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seen {
     words: Vec<u64>,
     far: BTreeSet<u32>,
@@ -203,7 +204,7 @@ impl Seen {
 }
 
 /// A set of numbers of any size, made for those that count from 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     near: Seen,
     far: BTreeSet<u64>,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::Store;
 use super::attempts::{Ended, State};
 use super::column::Name;
@@ -12,7 +14,7 @@ use super::log_events::{BlockManagerAdded, ExecutorAdded, ExecutorRemoved, Texts
 use super::measures::{Measure, Measures};
 
 /// An executor.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executor {
     /// Its id.
     pub name: Name,
@@ -79,7 +81,7 @@ impl Executor {
 }
 
 /// All executors of an application.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Executors(BTreeMap<Name, Executor>);
 
 impl Executors {

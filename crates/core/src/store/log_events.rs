@@ -61,7 +61,7 @@ pub(super) struct ApplicationEnd {
 }
 
 /// What an application was set to.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Environment {
     /// Of the Java machine.
@@ -185,7 +185,7 @@ pub(super) struct StageEvent {
 }
 
 /// What is known of an attempt at a stage beside its tasks.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageInfo {
     /// The stage.
     #[serde(rename = "Stage ID")]
@@ -223,7 +223,7 @@ pub struct StageInfo {
 }
 
 /// A dataset: in Spark an RDD.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatasetInfo {
     /// Its number.
     #[serde(rename = "RDD ID")]

@@ -2,6 +2,8 @@
 //!
 //! Responsible for the list: which measures there are, and where a log has them.
 
+use serde::{Deserialize, Serialize};
+
 /// Declares the measures: where a log has each, as part and field.
 macro_rules! measures {
     ($($(#[$doc:meta])* $name:ident = $part:literal, $field:literal;)*) => {
@@ -80,7 +82,7 @@ measures! {
 }
 
 /// A value of each measure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measures(pub [u64; Measure::ALL.len()]);
 
 impl Default for Measures {

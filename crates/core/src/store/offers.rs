@@ -175,7 +175,7 @@ pub(crate) struct OffersEvent {
 }
 
 /// See the module.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offers {
     /// What became of all.
     pub totals: Totals,

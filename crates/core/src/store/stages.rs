@@ -5,13 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::attempts::{Began, Ended, LOCALITIES, State};
 use super::column::{Name, Seen};
 use super::log_events::{StageInfo, Texts};
 use super::measures::Measures;
 
 /// What an attempt at a stage has come to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum StageStatus {
     /// It has not begun.
     Pending,
@@ -39,7 +41,7 @@ impl StageStatus {
 }
 
 /// What an executor did for a stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Share {
     /// Milliseconds that its attempts took.
     pub task_time: u64,
@@ -54,7 +56,7 @@ pub struct Share {
 }
 
 /// See the module.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stage {
     /// What is known of it beside its tasks.
     pub info: StageInfo,

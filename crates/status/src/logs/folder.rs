@@ -14,6 +14,7 @@ use mesquite_core::store::Store;
 use mesquite_core::store::jobs::JobStatus;
 use mesquite_system::clock::{SystemClock, Timestamp};
 
+use super::columns;
 use super::log_files::{LogFiles, Mark, open};
 use super::read::{Depth, Opened, read};
 
@@ -32,6 +33,10 @@ const MOST_KEPT: usize = 16;
 
 /// One that grows is read again at most this part of the time.
 const PART_OF_TIME: u32 = 10;
+
+/// What stands before and behind the id of an application that is over in the name of its
+/// log.
+const NAMES: [(&str, &str); 3] = [("", ""), ("", ".zstd"), ("eventlog_v2_", "")];
 
 /// What has become of an application.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -265,7 +270,10 @@ impl Folder {
             let name = || path.file_name().unwrap_or_default().to_string_lossy();
             let place = match LogFiles::at(&path) {
                 Ok(Some(place)) => place,
-                Ok(None) => continue,
+                Ok(None) => {
+                    columns::tidy(&path);
+                    continue;
+                }
                 Err(error) => {
                     list.unreadable.push((name().into(), error.to_string()));
                     continue;
@@ -296,6 +304,42 @@ impl Folder {
         list
     }
 
+    /// Opens the log that has the name of this application, if there is one that nobody has
+    /// looked at: what a list needs of it is known with that, and it is read once, not twice.
+    pub fn open_by_name(&self, app: &str) {
+        if app.contains('/') {
+            // It leads elsewhere.
+            return;
+        }
+        let places = NAMES.map(|(before, behind)| {
+            let path = self.path.join(format!("{before}{app}{behind}"));
+            LogFiles::at(&path).ok().flatten()
+        });
+        let is_new = |it: &LogFiles| {
+            let seen = locked(&self.seen);
+            seen.get(&it.path).is_none_or(|seen| seen.mark != it.mark)
+        };
+        let Some(place) = places.into_iter().flatten().find(is_new) else {
+            return;
+        };
+        let mut kept = locked(&self.kept);
+        let began = self.clock.now();
+        let Ok(opened) = read(&place, Depth::Whole) else {
+            return;
+        };
+        if opened.store.application.id != app {
+            return;
+        }
+        let whole = Arc::new(Whole::of(opened, place.clone()));
+        let seen = Seen {
+            mark: place.mark,
+            found: Ok((Arc::new(whole.store.outline()), whole.listed.wrong.clone())),
+        };
+        self.keep(&mut kept, (&place, began), whole);
+        drop(kept);
+        locked(&self.seen).insert(place.path, seen);
+    }
+
     /// An application, with all of its tasks. Reads its log if it has to.
     ///
     /// # Errors
@@ -320,16 +364,27 @@ impl Folder {
             store: opened.store,
             listed: listed.clone(),
         });
+        self.keep(&mut kept, (place, now), Arc::clone(&whole));
+        Ok(whole)
+    }
+
+    /// Keeps one that was opened, for a while. It began to be read then.
+    fn keep(
+        &self,
+        kept: &mut BTreeMap<PathBuf, Kept>,
+        (place, began): (&LogFiles, Timestamp),
+        whole: Arc<Whole>,
+    ) {
+        let now = self.clock.now();
         let entry = Kept {
-            whole: Arc::clone(&whole),
+            whole,
             mark: place.mark,
-            read_at: self.clock.now(),
-            took: self.clock.now().saturating_since(now),
+            read_at: now,
+            took: now.saturating_since(began),
             used_at: now,
         };
-        kept.insert(path.clone(), entry);
-        forget(&mut kept, path);
-        Ok(whole)
+        kept.insert(place.path.clone(), entry);
+        forget(kept, &place.path);
     }
 
     /// How many applications are kept, and the attempts at tasks in them.

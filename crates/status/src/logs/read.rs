@@ -15,6 +15,7 @@ use memchr::{memchr, memrchr};
 use mesquite_core::store::Store;
 use mesquite_core::store::lines::{Batch, Parser};
 
+use super::columns;
 use super::log_files::{Compression, LogFiles, LogFilesError, open};
 
 /// A piece of a log has about so many bytes.
@@ -45,15 +46,42 @@ pub struct Opened {
     pub store: Store,
     /// What is wrong with it, for people.
     pub wrong: Option<String>,
-    /// How many lines it has.
-    pub lines: u64,
 }
 
-/// Reads a log. What cannot be read of it is told in what is returned.
+/// Reads a log: its [columns] if they are kept, or else its lines. What cannot be read of it
+/// is told in what is returned.
 ///
 /// # Errors
 /// Its first file cannot be opened.
 pub fn read(place: &LogFiles, depth: Depth) -> Result<Opened, LogFilesError> {
+    if let Some(opened) = kept(place, depth) {
+        return Ok(opened);
+    }
+    let opened = read_lines(place, depth)?;
+    if depth == Depth::Whole
+        && let Err(error) = columns::keep(place, &opened.store, opened.wrong.as_deref())
+    {
+        // The next one who wants it reads lines, too.
+        tracing::debug!(log = %place.path.display(), %error, "its columns cannot be kept");
+    }
+    Ok(opened)
+}
+
+fn kept(place: &LogFiles, depth: Depth) -> Option<Opened> {
+    let (head, store) = match depth {
+        Depth::Whole => {
+            let (head, store) = columns::whole(place)?;
+            (head, Some(store))
+        }
+        Depth::Outline => (columns::head(place)?, None),
+    };
+    Some(Opened {
+        store: store.unwrap_or(head.outline),
+        wrong: head.wrong,
+    })
+}
+
+fn read_lines(place: &LogFiles, depth: Depth) -> Result<Opened, LogFilesError> {
     let mut gathered = Gathered::default();
     for (number, path) in place.files.iter().enumerate() {
         let opened = open(path).and_then(|(file, codec)| Ok(source(file, codec)?));
@@ -136,7 +164,6 @@ impl Gathered {
         Opened {
             store: self.store,
             wrong: self.wrong,
-            lines: self.lines,
         }
     }
 }

@@ -99,55 +99,61 @@ type Value = Box<dyn Fn(&Attempts, u32) -> u64>;
 /// How a measure is written.
 type Shown = fn(u64) -> String;
 
-/// What is compared: a title, a value, and how it is written.
-fn compared() -> Vec<(&'static str, Value, Shown)> {
-    let it = |measure| -> Value { Box::new(move |it: &Attempts, row| it.measure(row, measure)) };
+/// What is compared.
+struct Compared {
+    title: &'static str,
+    /// What it is made of: where no attempt has any of that, it is left out without a look
+    /// at all attempts. Nothing if it is always looked at.
+    of: &'static [Measure],
+    value: Value,
+    shown: Shown,
+}
+
+fn compared() -> Vec<Compared> {
+    let it = |title, of: &'static [Measure], shown| Compared {
+        title,
+        of,
+        value: Box::new(move |it: &Attempts, row| {
+            let parts = of.iter().map(|measure| it.measure(row, *measure));
+            parts.fold(0, u64::saturating_add)
+        }),
+        shown,
+    };
+    let always = |title, value: fn(&Attempts, u32) -> u64| Compared {
+        title,
+        of: &[],
+        value: Box::new(value),
+        shown: duration,
+    };
+    use Measure as M;
     vec![
-        (
-            "From launch to end",
-            Box::new(|it, row| it.duration(row).unwrap_or(0)),
-            duration,
-        ),
-        ("Run time", it(Measure::RunTime), duration),
-        (
-            "Processor time",
-            Box::new(|it, row| it.measure(row, Measure::CpuTime) / 1_000_000),
-            duration,
-        ),
-        (
-            "Scheduler delay",
-            Box::new(Attempts::scheduler_delay),
-            duration,
-        ),
-        ("Waiting for map outputs", it(Measure::FetchWait), duration),
-        ("Garbage collection", it(Measure::GcTime), duration),
-        ("Peak memory", it(Measure::PeakMemory), bytes),
-        ("Input", it(Measure::InputBytes), bytes),
-        ("Input records", it(Measure::InputRecords), count),
-        (
-            "Shuffle read",
-            Box::new(|it, row| {
-                let local = it.measure(row, Measure::LocalBytes);
-                it.measure(row, Measure::RemoteBytes).saturating_add(local)
-            }),
-            bytes,
-        ),
-        ("of it over the network", it(Measure::RemoteBytes), bytes),
-        (
-            "Shuffle records read",
-            it(Measure::ShuffleRecordsRead),
-            count,
-        ),
-        ("Shuffle written", it(Measure::ShuffleBytesWritten), bytes),
-        (
+        always("From launch to end", |it, row| {
+            it.duration(row).unwrap_or(0)
+        }),
+        it("Run time", &[M::RunTime], duration),
+        Compared {
+            value: Box::new(|it, row| it.measure(row, M::CpuTime) / 1_000_000),
+            ..it("Processor time", &[M::CpuTime], duration)
+        },
+        always("Scheduler delay", Attempts::scheduler_delay),
+        it("Waiting for map outputs", &[M::FetchWait], duration),
+        it("Garbage collection", &[M::GcTime], duration),
+        it("Peak memory", &[M::PeakMemory], bytes),
+        it("Input", &[M::InputBytes], bytes),
+        it("Input records", &[M::InputRecords], count),
+        it("Shuffle read", &[M::RemoteBytes, M::LocalBytes], bytes),
+        it("of it over the network", &[M::RemoteBytes], bytes),
+        it("Shuffle records read", &[M::ShuffleRecordsRead], count),
+        it("Shuffle written", &[M::ShuffleBytesWritten], bytes),
+        it(
             "Shuffle records written",
-            it(Measure::ShuffleRecordsWritten),
+            &[M::ShuffleRecordsWritten],
             count,
         ),
-        ("Spilled to disk", it(Measure::DiskSpilled), bytes),
-        ("Output", it(Measure::OutputBytes), bytes),
-        ("Output records", it(Measure::OutputRecords), count),
-        ("Result", it(Measure::ResultSize), bytes),
+        it("Spilled to disk", &[M::DiskSpilled], bytes),
+        it("Output", &[M::OutputBytes], bytes),
+        it("Output records", &[M::OutputRecords], count),
+        it("Result", &[M::ResultSize], bytes),
     ]
 }
 
@@ -158,10 +164,12 @@ fn of(what: &str, stage: &Stage) -> String {
 }
 
 fn quantiles(succeeded: &Sample<'_>, stage: &Stage) -> Markup {
-    let rows = compared().into_iter().filter_map(|(title, value, shown)| {
-        let values = succeeded.quantiles(&PARTS, value)?;
+    let is_there = |of: &[Measure]| of.is_empty() || of.iter().any(|it| stage.sums.get(*it) > 0);
+    let there = compared().into_iter().filter(|it| is_there(it.of));
+    let rows = there.filter_map(|it| {
+        let values = succeeded.quantiles(&PARTS, it.value)?;
         // What no task has is left out.
-        (values.last() != Some(&0)).then_some((title, values, shown))
+        (values.last() != Some(&0)).then_some((it.title, values, it.shown))
     });
     let rows: Vec<_> = rows.collect();
     html! {
@@ -200,7 +208,10 @@ fn extremes(store: &Store, stage: &Stage, links: Links<'_>, served: Served) -> M
         store.page(stage, &wanted)
     };
     let (slowest, _) = some(Order::Measure(Measure::RunTime), &[State::Succeeded]);
-    let (failed, failures) = some(Order::Task, &[State::Failed]);
+    let (failed, failures) = match stage.failed + stage.killed {
+        0 => (Vec::new(), 0),
+        _ => some(Order::Task, &[State::Failed]),
+    };
     html! {
         @if !slowest.is_empty() {
             h2 { "Slowest tasks" }

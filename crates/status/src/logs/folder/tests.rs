@@ -88,6 +88,32 @@ fn an_application_is_read_again_when_its_log_has_changed() {
 }
 
 #[test]
+fn a_log_that_has_the_name_of_its_application_is_read_once() {
+    let made = tempfile::tempdir().expect("a folder");
+    let inner = made.path().join("inner");
+    fs::create_dir(&inner).expect("made");
+    for (path, id) in [("inner/a", "a"), ("inner/b", "other"), ("c", "c")] {
+        let text = text(id, 1, "JobFailed", true);
+        fs::write(made.path().join(path), text).expect("written");
+    }
+    let folder = Folder::new(&inner);
+    for name in ["../c", "..", "", "none", "b"] {
+        folder.open_by_name(name);
+        assert_eq!(folder.kept().0, 0, "{name}");
+    }
+    folder.open_by_name("a");
+    assert_eq!(folder.kept().0, 1);
+    let list = folder.list();
+    assert_eq!(
+        standings(&list),
+        [("a", Standing::Failed), ("other", Standing::Failed)]
+    );
+    let kept = Arc::clone(&locked(&folder.kept)[&inner.join("a")].whole);
+    let opened = folder.open(list.find("a", None).expect("listed"));
+    assert!(Arc::ptr_eq(&opened.expect("opened"), &kept));
+}
+
+#[test]
 fn of_two_logs_of_an_application_one_is_shown_and_the_other_named() {
     let made = tempfile::tempdir().expect("a folder");
     for name in ["x", "y"] {

@@ -48,7 +48,7 @@ fn a_large_log_read_on_threads_is_what_it_is_in_one_piece() {
     let mut whole = Store::new();
     whole.apply(Parser::default().parse(text.as_bytes()));
     whole.shrink();
-    assert_eq!((read.wrong, read.lines), (None, 40_002));
+    assert_eq!(read.wrong, None);
     assert!(read.store == whole);
     let compressed = zstd::encode_all(text.as_bytes(), 1).expect("compressed");
     assert!(opened("a.zstd", &compressed, Depth::Whole).store == whole);
