@@ -122,15 +122,15 @@ impl LogWriter {
         self.feed.add(facts)
     }
 
-    /// Ends the log: all of it is on the disk, under this name. What went wrong, for
-    /// people.
-    pub(super) fn end(self) -> Result<PathBuf, String> {
+    /// Ends the log of a run that is over since then: all of it is on the disk, under this
+    /// name. What went wrong, for people.
+    pub(super) fn end(self, at: Duration) -> Result<PathBuf, String> {
         let Self {
             feed,
             lasting,
             in_the_end,
         } = self;
-        let result = feed.end();
+        let result = feed.end(at);
         let result = result.unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
         result.map(|()| in_the_end).map_err(|error| {
             let path = lasting.display();
@@ -151,7 +151,7 @@ fn write(
     files.write(&lines)?;
     files.flush()?;
     let mut is_flushed = true;
-    loop {
+    let ended = loop {
         match receiver.recv_timeout(FLUSH) {
             Ok(Entry::Facts(facts)) => {
                 lines.clear();
@@ -170,15 +170,15 @@ fn write(
                 }
                 is_flushed = true;
             }
-            Ok(Entry::End) => break,
+            Ok(Entry::End(at)) => break at,
             Err(RecvTimeoutError::Disconnected) => {
                 files.flush()?;
                 return Ok(());
             }
         }
-    }
+    };
     lines.clear();
-    log.end(now(), &mut lines);
+    log.end(ended, &mut lines);
     files.write(&lines)?;
     files.finish()
 }
@@ -245,7 +245,7 @@ mod tests {
             LogWriter::open(&application, &conf, &about, false).expect("a log")
         };
         let ended = open("ended").expect("it is wanted");
-        assert_eq!(ended.end(), Ok(folder.path().join("ended")));
+        assert_eq!(ended.end(now()), Ok(folder.path().join("ended")));
         let cut_off = open("cut-off").expect("it is wanted").feed.cut_off();
         cut_off.expect("no panic").expect("written");
         let files = std::fs::read_dir(folder.path()).expect("a folder");

@@ -19,6 +19,7 @@ use super::core::{Driver, Over};
 use super::delivery::{Fetcher, print};
 use super::event_log::LogWriter;
 use super::farewell::farewell;
+use super::feed;
 use super::journal::Journal;
 use super::links::{Arrival, LinkTo};
 use super::listener::Listener;
@@ -294,24 +295,26 @@ impl<'a> EventLoop<'a> {
         if let Some(log) = &self.shell.event_log
             && log.add(&facts).is_err()
         {
-            self.end_log();
+            self.end_log(feed::now());
         }
     }
 
-    /// All has happened: readers take in what is left.
+    /// All has happened: readers take in what is left. The run ends for all of them at the
+    /// same time.
     pub(super) fn end_readers(&mut self) {
+        let at = feed::now();
         if let Some(pages) = &mut self.shell.pages {
-            pages.end();
+            pages.end(at);
         }
-        self.end_log();
+        self.end_log(at);
         if let (Some(pages), Some(log)) = (&self.shell.pages, &self.written) {
             pages.keep(log);
         }
     }
 
     /// Nothing more is to be written down.
-    fn end_log(&mut self) {
-        match self.shell.event_log.take().map(LogWriter::end) {
+    fn end_log(&mut self, at: Duration) {
+        match self.shell.event_log.take().map(|it| it.end(at)) {
             Some(Ok(path)) => self.written = Some(path),
             Some(Err(why)) => self.listener.progress(Progress::Warning(why)),
             None => {}

@@ -24,8 +24,8 @@ const WAITING: usize = 256;
 pub(super) enum Entry {
     /// What happened in a step.
     Facts(Arc<Vec<Happened>>),
-    /// The run is over. A driver that dies does not say so.
-    End,
+    /// The run is over, at this time. A driver that dies does not say so.
+    End(Duration),
 }
 
 /// A reader of a run that lasts, and what it comes to.
@@ -59,13 +59,13 @@ impl<T: Send + 'static> Feed<T> {
         self.sender.send(entry).map_err(drop)
     }
 
-    /// The run is over, and all of it is read.
+    /// The run is over since then, and all of it is read.
     ///
     /// # Errors
     /// The reader panicked.
-    pub(super) fn end(self) -> std::thread::Result<T> {
+    pub(super) fn end(self, at: Duration) -> std::thread::Result<T> {
         // A reader that has ended already comes to something all the same.
-        let _ = self.sender.send(Entry::End);
+        let _ = self.sender.send(Entry::End(at));
         self.thread.join()
     }
 

@@ -123,9 +123,9 @@ impl Pages {
         }
     }
 
-    /// The run is over. Its pages stay until this is dropped.
-    pub(super) fn end(&mut self) {
-        if let Some(Err(_)) = self.feed.take().map(Feed::end) {
+    /// The run is over since then. Its pages stay until this is dropped.
+    pub(super) fn end(&mut self, at: Duration) {
+        if let Some(Err(_)) = self.feed.take().map(|it| it.end(at)) {
             tracing::error!("the pages do not show the end of the run: the fault is ours");
         }
     }
@@ -160,10 +160,10 @@ fn login(conf: &Conf) -> Result<Option<Login>, String> {
 fn read(run: &Run, facts: &Receiver<Entry>) {
     let mut waiting: Vec<Arc<Vec<Happened>>> = Vec::new();
     loop {
-        let mut is_over = false;
+        let mut over = None;
         let mut take = |entry, waiting: &mut Vec<_>| match entry {
             Entry::Facts(facts) => waiting.push(facts),
-            Entry::End => is_over = true,
+            Entry::End(at) => over = Some(at),
         };
         match facts.recv_timeout(TICK) {
             Ok(entry) => take(entry, &mut waiting),
@@ -174,10 +174,11 @@ fn read(run: &Run, facts: &Receiver<Entry>) {
         for entry in facts.try_iter() {
             take(entry, &mut waiting);
         }
-        run.add(&waiting, now());
+        // No time passes behind the end.
+        run.add(&waiting, over.unwrap_or_else(now));
         waiting.clear();
-        if is_over {
-            run.end(now());
+        if let Some(at) = over {
+            run.end(at);
             return;
         }
     }
