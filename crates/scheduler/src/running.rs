@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::durations::Durations;
 use crate::ids::{ExecutorId, Host, Partition, StageAttempt, StageId};
+pub use crate::speculation::Copying;
 use crate::task_scheduler::TaskScheduler;
 
 /// Attempts that run at some moment.
@@ -74,17 +75,6 @@ pub struct RunningStage {
     pub far_longer: Option<u32>,
     /// Whether slow attempts get a copy.
     pub copying: Copying,
-}
-
-/// Whether slow attempts get a copy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Copying {
-    /// They do.
-    On,
-    /// They do not, and could (`spark.speculation`).
-    Off,
-    /// They cannot.
-    Never,
 }
 
 /// So many times the median is far longer,

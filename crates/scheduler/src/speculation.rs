@@ -13,6 +13,17 @@ use rustc_hash::FxHashMap;
 use crate::config::SpeculationConfig;
 use crate::durations::Durations;
 
+/// Whether slow attempts get a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copying {
+    /// They do.
+    On,
+    /// They do not, and could (`spark.speculation`).
+    Off,
+    /// They cannot.
+    Never,
+}
+
 /// How slow is too slow, at one check.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Slowness {

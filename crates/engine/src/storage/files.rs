@@ -15,7 +15,7 @@ use nix::sys::statfs::{
     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, PROC_SUPER_MAGIC, SYSFS_MAGIC, statfs,
 };
 
-use super::listing::ListingError;
+use super::listing_error::ListingError;
 
 /// A file, with its size where that is known before it is read.
 pub(super) type Found = (PathBuf, Option<u64>);

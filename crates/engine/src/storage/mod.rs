@@ -11,6 +11,7 @@ pub mod combine;
 mod files;
 mod groups;
 pub mod listing;
+mod listing_error;
 pub mod lock;
 pub mod logs;
 pub mod number;

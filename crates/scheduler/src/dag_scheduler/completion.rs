@@ -5,10 +5,11 @@
 //! has. Whether a failed task is tried again within its task set is for the
 //! task scheduler to say.
 
+use std::sync::Arc;
+
 use super::DagScheduler;
-use super::fetch_failure::FetchFailure;
 use crate::dag_scheduler::DagNotice;
-use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId};
+use crate::ids::{ExecutorId, Host, JobId, Partition, ShuffleId, StageAttempt, StageId, TaskId};
 use crate::job::JobGoal;
 use crate::stage::StageGoal;
 use crate::task::{MapStatus, TaskCommand, TaskEndReason, TaskOutput, TaskReport};
@@ -21,6 +22,14 @@ pub(super) struct Ended<'a> {
     pub(super) task: TaskId,
     pub(super) epoch: u64,
     pub(super) reason: &'a TaskEndReason,
+}
+
+/// What a task says it could not read.
+pub(super) struct FetchFailure<'a> {
+    pub(super) source: Option<&'a (ExecutorId, Host)>,
+    pub(super) shuffle: ShuffleId,
+    pub(super) map: Option<Partition>,
+    pub(super) message: &'a Arc<str>,
 }
 
 impl DagScheduler {

@@ -5,19 +5,9 @@
 //! tasks that met the same fault report as well. A stage that fails so in too
 //! many attempts in a row is given up.
 
-use std::sync::Arc;
-
 use super::DagScheduler;
-use super::completion::Ended;
-use crate::ids::{ExecutorId, Host, Partition, ShuffleId, StageAttempt, StageId};
-
-/// What a task says it could not read.
-pub(super) struct FetchFailure<'a> {
-    pub(super) source: Option<&'a (ExecutorId, Host)>,
-    pub(super) shuffle: ShuffleId,
-    pub(super) map: Option<Partition>,
-    pub(super) message: &'a Arc<str>,
-}
+use super::completion::{Ended, FetchFailure};
+use crate::ids::{StageAttempt, StageId};
 
 impl DagScheduler {
     pub(super) fn fetch_failed(&mut self, ended: &Ended<'_>, failure: &FetchFailure<'_>) {

@@ -55,8 +55,8 @@ use super::health::{HealthTracker, TaskSetExclusions};
 use super::locality::{Levels, LocalityLevel};
 use super::making::{Making, ToKeep};
 use super::pending::{PendingTasks, Preferences};
-use super::running::Copying;
-use super::speculation::Speculation;
+
+use super::speculation::{Copying, Speculation};
 use super::task::{PersistedPartition, StageKind, TaskEndReason, TaskReport};
 use crate::clock::Timestamp;
 use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};

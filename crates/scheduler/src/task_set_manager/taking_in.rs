@@ -17,7 +17,7 @@ use crate::locality::{Levels, LocalityLevel};
 use crate::making::ToKeep;
 use crate::pending::{PendingTasks, Preferences};
 use crate::plan::TaskNeeds;
-use crate::running::Copying;
+use crate::speculation::Copying;
 use crate::speculation::Speculation;
 use crate::task::{TaskSet, TaskSpec};
 

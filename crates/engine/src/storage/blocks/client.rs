@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::download::{Block, Question};
 use super::http::{Answer, Http};
+use super::locate::Locate;
 use super::spool::{Feed, Spool, spool};
 use super::wire;
 use crate::clock::SystemClock;
@@ -49,13 +50,6 @@ pub enum BlockError {
     /// The peer cannot be reached, or does not answer as it should.
     #[error("{0}: {1}")]
     Peer(String, String),
-}
-
-/// Knows where the outputs of executors are served, which may change.
-pub trait Locate: Send + Sync {
-    /// The block server that has the outputs of an executor; `None` if they are
-    /// lost. The answer may take as long as it takes to have them served again.
-    fn locate(&self, store: &str) -> oneshot::Receiver<Option<String>>;
 }
 
 /// Cheap to clone.

@@ -15,8 +15,8 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use hyper::{Method, StatusCode};
 
-use super::client::Locate;
 use super::http::{self, Http};
+use super::locate::Locate;
 use super::wire::{self, Head};
 use crate::storage::shuffle::WantedBlock;
 use crate::storage::sorter::unnamed_file;

@@ -20,6 +20,7 @@
 mod client;
 mod download;
 mod http;
+mod locate;
 mod paced;
 mod pump;
 mod server;
@@ -28,7 +29,8 @@ mod spool;
 mod tests;
 pub mod wire;
 
-pub use client::{BlockClient, BlockError, Locate};
+pub use client::{BlockClient, BlockError};
+pub use locate::Locate;
 pub use server::{BlockServer, NothingPersisted, Persisted, Serves};
 
 use std::path::{Path, PathBuf};

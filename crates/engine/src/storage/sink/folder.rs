@@ -25,14 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Commit;
 use super::error::{SinkError, io_error};
-use super::manifest::{Manifest, PARTIAL, SUCCESS, part_number, tree_name};
+use super::manifest::{Manifest, PARTIAL, SUCCESS, TEMPORARY, part_number, tree_name};
 use super::owner::Owner;
 use super::partial::{self, Earlier};
-use super::there::{is_marked, judge, parts_in};
+use super::there::{is_marked, judge, parts_in, text_of};
 use crate::ids::Partition;
 use crate::storage::lock::Lock;
 
-pub(super) const TEMPORARY: &str = "_temporary";
 pub(super) const COMMITTED: &str = "committed";
 const MOVING: &str = "moving";
 const REPLACED: &str = "replaced";
@@ -43,10 +42,6 @@ const OWNER: &str = "_mesquite";
 struct Moving {
     replaced: Vec<String>,
     new: Vec<String>,
-}
-
-pub(super) fn text_of(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// Does something that may have been done already.

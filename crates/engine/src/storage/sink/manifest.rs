@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::columns;
 
+/// In a folder, what is not yet in place.
+pub(super) const TEMPORARY: &str = "_temporary";
+
 /// The file that says that a save is complete, and of what it consists.
 pub(super) const SUCCESS: &str = "_SUCCESS";
 

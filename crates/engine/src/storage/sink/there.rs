@@ -10,8 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::error::{SinkError, io_error};
-use super::folder::{TEMPORARY, text_of};
-use super::manifest::{Manifest, PARTIAL, SUCCESS, part_number};
+use super::manifest::{Manifest, PARTIAL, SUCCESS, TEMPORARY, part_number};
 
 /// Names, with the sizes of those that are files.
 type There = BTreeMap<String, Option<u64>>;
@@ -155,4 +154,8 @@ fn names_below(folder: &Path, prefix: &str) -> Result<Vec<String>, SinkError> {
         }
     }
     Ok(names)
+}
+
+pub(super) fn text_of(path: &Path) -> String {
+    path.display().to_string()
 }

@@ -12,15 +12,30 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::FusedFuture;
 use futures_util::{FutureExt, StreamExt, stream};
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use object_store::{ObjectStoreExt, PutPayload};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
 
-use super::objects::{AT_ONCE, NOTES, TEMPORARY, within};
+use super::manifest::TEMPORARY;
 use crate::storage::remote::{Place, Store, runtime, told};
 use crate::task::memory::Held;
 use crate::task::{Cancel, TaskContext, TaskError};
+
+/// Below the temporary folder of a save: what uploads there are.
+pub(super) const NOTES: &str = "uploads";
+
+/// So many requests are on their way at once.
+pub(super) const AT_ONCE: usize = 32;
+
+/// The name of an object in a folder, perhaps in one below it. Every sign stands for
+/// itself, and what cannot be in a name does not lead elsewhere.
+pub(super) fn within(folder: &Path, name: &str) -> Path {
+    let parts = name.split('/');
+    parts.fold(folder.clone(), |folder, part| {
+        folder.join(PathPart::parse(part).unwrap_or_else(|_| part.into()))
+    })
+}
 
 /// All parts but the last are that long: stores want at least 5 MiB, and some
 /// that they are equal.

@@ -28,27 +28,22 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 use futures_util::future::{join_all, try_join_all};
 use object_store::multipart::PartId;
-use object_store::path::{Path, PathPart};
+use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStoreExt, PutMode, PutPayload};
 use serde::{Deserialize, Serialize};
 
 use self::requests::delete_all;
 use super::error::SinkError;
-use super::manifest::{Manifest, SUCCESS, part_number};
+use super::manifest::{Manifest, SUCCESS, TEMPORARY, part_number};
 use super::owner::{Claim, Owner};
 use super::there::{folders_of, judge_names};
-use super::upload::{Note, Uploaded, UploadedTree};
+use super::upload::{AT_ONCE, NOTES, Note, Uploaded, UploadedTree};
 use crate::ids::Partition;
 use crate::storage::lock::Lock;
 use crate::storage::remote::{Place, Store};
 
-pub(super) const TEMPORARY: &str = "_temporary";
-pub(super) const NOTES: &str = "uploads";
 const OWNER: &str = "_mesquite";
 const MOVING: &str = "moving";
-
-/// So many requests are on their way at once.
-pub(super) const AT_ONCE: usize = 32;
 
 /// Nobody waits longer for what is only swept up.
 const SWEEPING: Duration = Duration::from_secs(30);
@@ -125,15 +120,6 @@ impl Told {
             Self::Tree(it) => (Some(it.partition), it.uploads),
         }
     }
-}
-
-/// The name of an object in a folder, perhaps in one below it. Every sign stands for
-/// itself, and what cannot be in a name does not lead elsewhere.
-pub(super) fn within(folder: &Path, name: &str) -> Path {
-    let parts = name.split('/');
-    parts.fold(folder.clone(), |folder, part| {
-        folder.join(PathPart::parse(part).unwrap_or_else(|_| part.into()))
-    })
 }
 
 impl Objects {

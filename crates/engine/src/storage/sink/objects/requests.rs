@@ -10,11 +10,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload};
 
-use super::{Done, MOVING, Moving, OWNER, Objects, Stamp, TEMPORARY, within};
+use super::{Done, MOVING, Moving, OWNER, Objects, Stamp};
 use crate::storage::remote::{Store, told, wait};
 use crate::storage::sink::error::SinkError;
 use crate::storage::sink::manifest::SUCCESS;
+use crate::storage::sink::manifest::TEMPORARY;
 use crate::storage::sink::owner::Owner;
+use crate::storage::sink::upload::within;
 
 impl Objects {
     pub(super) fn left(&self) -> Done<Vec<Path>> {
