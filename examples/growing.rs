@@ -90,6 +90,7 @@ impl ClusterManager for Growing {
         self.running.contains(executor).then(|| Launched {
             host: "localhost".into(),
             cores: Some(self.cores),
+            agent: None,
         })
     }
 }

@@ -10,6 +10,7 @@
 mod json;
 mod lines;
 mod offers;
+mod sandbox;
 mod tasks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 use self::json::{Info, JobResult, StageInfo};
 use self::offers::OfferLog;
+use self::sandbox::Sandboxes;
 use self::tasks::TaskInfo;
 use crate::facts::{AttemptFacts, Fact, Happened, Metrics, StageFacts};
 use crate::ids::{StageId, TaskId};
@@ -42,6 +44,8 @@ pub struct AboutRun {
     pub user: String,
     /// When it began, since the Unix epoch.
     pub began: Duration,
+    /// Where the page of Mesos's master is, `http://HOST:PORT`, if it runs on Mesos.
+    pub master: Option<String>,
     /// The version of Mesquite.
     pub version: String,
     /// All settings, each with its value; secrets are none of them.
@@ -71,6 +75,7 @@ pub struct EventLog {
     maps: BTreeSet<StageId>,
     running: FxHashMap<TaskId, Running>,
     offers: OfferLog,
+    sandboxes: Sandboxes,
 }
 
 pub(crate) fn millis(at: Duration) -> u64 {
@@ -79,6 +84,11 @@ pub(crate) fn millis(at: Duration) -> u64 {
 
 pub(crate) fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Bytes of the result of an attempt that ended so, if it has one.
+pub(crate) const fn result_size(reason: &TaskEndReason) -> u64 {
+    tasks::result_size(reason)
 }
 
 /// How an attempt ended, in the words of the log.
@@ -102,11 +112,13 @@ impl EventLog {
             maps: BTreeSet::new(),
             running: FxHashMap::default(),
             offers: OfferLog::default(),
+            sandboxes: Sandboxes::default(),
         }
     }
 
     /// The first lines.
-    pub fn begin(&self, about: &AboutRun, out: &mut Vec<u8>) {
+    pub fn begin(&mut self, about: &AboutRun, out: &mut Vec<u8>) {
+        self.sandboxes = Sandboxes::of(about);
         line(out, &lines::log_start(&about.version));
         line(out, &lines::environment(about));
         line(out, &lines::application_start(about));
@@ -150,7 +162,15 @@ impl EventLog {
                 executor,
                 host,
                 cores,
-            } => line(out, &lines::executor_added(at, executor, host, *cores)),
+                agent,
+            } => {
+                let logs = agent.as_ref().map(|it| self.sandboxes.urls(it, executor));
+                let logs = logs.unwrap_or_default();
+                line(
+                    out,
+                    &lines::executor_added(at, executor, (host, *cores), &logs),
+                );
+            }
             Fact::ExecutorRemoved { executor, reason } => {
                 let reason = reason.to_string();
                 line(out, &lines::executor_removed(at, executor, &reason));

@@ -13,9 +13,12 @@ use std::time::Duration;
 
 use self::cluster::{ClusterFact, NothingRuns};
 use crate::ids::{
-    DatasetId, ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex,
+    AgentId, DatasetId, ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId,
+    TaskIndex,
 };
+use crate::offers::AgentAddress;
 use crate::report::{Said, Status};
+use mesquite_mesos::endpoint::{Endpoint, Scheme};
 use mesquite_scheduler::action::Notice;
 use mesquite_scheduler::job::JobError;
 use mesquite_scheduler::locality::LocalityLevel;
@@ -44,6 +47,29 @@ pub struct StageFacts {
     pub tasks: u32,
     /// The stages whose outputs it reads.
     pub parents: Vec<StageId>,
+}
+
+/// An agent of Mesos, and where it tells of what ran on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentPlace {
+    /// The agent.
+    pub id: AgentId,
+    /// Where it listens, `http://HOST:PORT`, as far as its offers say.
+    pub url: Option<Arc<str>>,
+}
+
+impl AgentPlace {
+    /// An agent, by its offers. It is named as the master's page names it: by its host name,
+    /// which people reach also where addresses are the cluster's own.
+    pub fn of(id: &AgentId, host: &Host, address: Option<&AgentAddress>) -> Self {
+        let url = address.map(|it| {
+            let scheme = if it.tls { Scheme::Https } else { Scheme::Http };
+            let (host, port) = (host.as_str().to_owned(), it.port);
+            Endpoint { scheme, host, port }.to_string().into()
+        });
+        let id = id.clone();
+        Self { id, url }
+    }
 }
 
 /// What an attempt measured, as its executor says.
@@ -150,6 +176,8 @@ pub enum Fact {
         host: Host,
         /// How many tasks of one core it takes at once; in fine mode unknown, and 0.
         cores: u32,
+        /// Its agent, on Mesos.
+        agent: Option<AgentPlace>,
     },
     /// An executor has come: its process has connected to the driver.
     ExecutorCame {

@@ -78,12 +78,13 @@ impl<T: Send + 'static> Feed<T> {
 }
 
 /// What readers are told of the run itself.
-pub(super) fn about(conf: &Conf, app_id: &str) -> AboutRun {
+pub(super) fn about(conf: &Conf, app_id: &str, master: Option<String>) -> AboutRun {
     AboutRun {
         app_id: app_id.to_owned(),
         name: conf.get(&APP_NAME),
         user: user(),
         began: now(),
+        master,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: conf
             .settings()

@@ -202,7 +202,7 @@ async fn run_by(
             .await?
         }
     };
-    let about = feed::about(conf, &way.app_id);
+    let about = feed::about(conf, &way.app_id, way.master);
     let pages = begun(pages, (&application, &about), way.logs, listener);
     let event_log = log_of(&application, conf, &about, &identity, listener);
     let watching = watch(interrupts, arrivals.clone());
@@ -358,7 +358,6 @@ async fn finish(
         return Err(RunError::Removed(why));
     }
     let event_log = running.written.take();
-    let event_log = event_log.map(|it| it.display().to_string());
     let report = Report {
         event_log,
         ..report(running.driver, about, ended)

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use super::ending::Cause;
 use super::mesos::fine::MesosFine;
 use crate::clock::Timestamp;
+use crate::facts::AgentPlace;
 use crate::facts::cluster::{ClusterFact, NoHope, NothingRuns};
 use crate::ids::{ExecutorId, Host, TaskId};
 use mesquite_mesos::call::Call;
@@ -133,6 +134,8 @@ pub struct Launched {
     /// For as many tasks of one core; `None` where that is said elsewhere: by the
     /// threads themselves, or by offers.
     pub cores: Option<u32>,
+    /// The agent that runs it, on Mesos.
+    pub agent: Option<AgentPlace>,
 }
 
 /// What gives executors. See the module.

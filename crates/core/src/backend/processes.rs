@@ -116,6 +116,7 @@ impl ClusterManager for Processes {
         self.running.contains(executor).then(|| Launched {
             host: Host::from(THIS_HOST),
             cores: Some(self.cores),
+            agent: None,
         })
     }
 

@@ -22,6 +22,7 @@ impl ClusterManager for Threads {
         Some(Launched {
             host: Host::from(THIS_HOST),
             cores: None,
+            agent: None,
         })
     }
 

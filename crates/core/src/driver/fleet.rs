@@ -26,7 +26,7 @@ use super::input::ConnectionId;
 use super::instruction::{Instruction, Released, Welcome};
 use super::queue::{Next, Queue};
 use crate::backend::ending::Cause;
-use crate::backend::manager::{ClusterManager, Input};
+use crate::backend::manager::{ClusterManager, Input, Launched};
 use crate::backend::roster::{Action, Roster};
 use crate::clock::Timestamp;
 use crate::facts::Fact;
@@ -332,18 +332,19 @@ impl Fleet {
     ) {
         for executor in executors {
             if let Some(launched) = manager.launched(&executor) {
-                self.add(&executor, &launched.host, 0, queue);
+                self.add(&executor, launched, 0, queue);
             }
         }
     }
 
     /// Tells that an executor is of this run, once.
-    fn add(&mut self, executor: &ExecutorId, host: &Host, cores: u32, queue: &mut Queue) {
+    fn add(&mut self, executor: &ExecutorId, launched: Launched, cores: u32, queue: &mut Queue) {
         if self.added.insert(executor.clone()) {
             queue.fact(Fact::ExecutorAdded {
                 executor: executor.clone(),
-                host: host.clone(),
+                host: launched.host,
                 cores,
+                agent: launched.agent,
             });
         }
     }

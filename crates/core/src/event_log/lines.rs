@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::json::{JobResult, StageInfo};
 use super::{AboutRun, millis};
 use crate::ids::{ExecutorId, Host};
-use crate::store::log_events::{CLUSTER, ClusterNote};
+use crate::store::log_events::{CLUSTER, ClusterNote, Texts};
 use crate::store::offers::{OFFERS, OffersEvent};
 
 /// An event: its name comes first, since readers look for some by the beginning of
@@ -77,7 +77,12 @@ pub(super) fn application_end(at: u64) -> Line {
     Line::new("ApplicationEnd", json!({ "Timestamp": at }))
 }
 
-pub(super) fn executor_added(at: u64, executor: &ExecutorId, host: &Host, cores: u32) -> Line {
+pub(super) fn executor_added(
+    at: u64,
+    executor: &ExecutorId,
+    (host, cores): (&Host, u32),
+    logs: &Texts,
+) -> Line {
     Line::new(
         "ExecutorAdded",
         json!({
@@ -86,7 +91,7 @@ pub(super) fn executor_added(at: u64, executor: &ExecutorId, host: &Host, cores:
             "Executor Info": {
                 "Host": host.as_str(),
                 "Total Cores": cores,
-                "Log Urls": {},
+                "Log Urls": logs,
                 "Attributes": {},
                 "Resources": {},
                 "Resource Profile Id": 0,

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::{millis, nanos};
 use crate::facts::{AttemptFacts, Metrics};
-use mesquite_scheduler::task::TaskEndReason;
+use mesquite_scheduler::task::{TaskEndReason, TaskOutput};
 
 /// What can stand in a line.
 trait Value {
@@ -108,10 +108,19 @@ pub(super) fn end(
         // Behind the last field.
         out.pop();
         out.extend_from_slice(b",\"Task Metrics\":");
-        metrics.put(out);
+        let result = result_size(reason);
+        Measured { metrics, result }.put(out);
         out.push(b'}');
     }
     out.push(b'\n');
+}
+
+/// Bytes of the result of a task, if it has one.
+pub(super) const fn result_size(reason: &TaskEndReason) -> u64 {
+    match reason {
+        TaskEndReason::Success(TaskOutput::Result { bytes }) => *bytes,
+        _ => 0,
+    }
 }
 
 /// How a task ended, alone.
@@ -260,23 +269,29 @@ impl Reason<'_> {
 }
 
 /// What executors measure; what they do not is 0.
-impl Value for Metrics {
+struct Measured<'a> {
+    metrics: &'a Metrics,
+    result: u64,
+}
+
+impl Value for Measured<'_> {
     fn put(&self, out: &mut Vec<u8>) {
+        let it = self.metrics;
         object!(out;
             "Executor Deserialize Time": NONE,
             "Executor Deserialize CPU Time": NONE,
-            "Executor Run Time": millis(self.ran),
-            "Executor CPU Time": nanos(self.cpu),
-            "Peak Execution Memory": self.peak_memory,
-            "Result Size": NONE,
+            "Executor Run Time": millis(it.ran),
+            "Executor CPU Time": nanos(it.cpu),
+            "Peak Execution Memory": it.peak_memory,
+            "Result Size": self.result,
             "JVM GC Time": NONE,
             "Result Serialization Time": NONE,
             "Memory Bytes Spilled": NONE,
-            "Disk Bytes Spilled": self.spilled_bytes,
-            "Shuffle Read Metrics": ShuffleRead(self),
-            "Shuffle Write Metrics": ShuffleWrite(self),
-            "Input Metrics": Input(self),
-            "Output Metrics": Output(self),
+            "Disk Bytes Spilled": it.spilled_bytes,
+            "Shuffle Read Metrics": ShuffleRead(it),
+            "Shuffle Write Metrics": ShuffleWrite(it),
+            "Input Metrics": Input(it),
+            "Output Metrics": Output(it),
             "Updated Blocks": EMPTY,
         );
     }

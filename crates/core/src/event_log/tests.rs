@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::*;
-use crate::facts::Metrics;
+use crate::facts::{AgentPlace, Metrics};
 use crate::ids::{DatasetId, JobId, Partition, StageAttempt, TaskIndex};
 use crate::plan::ApplicationBuilder;
 use crate::plan::application::ActionKind;
@@ -101,7 +101,7 @@ fn a_job_tells_of_its_stages_and_tasks() {
             tasks: 2,
         },
         started(),
-        ended(TaskEndReason::Success(TaskOutput::Result { bytes: 0 })),
+        ended(TaskEndReason::Success(TaskOutput::Result { bytes: 8 })),
         Fact::StageEnded {
             stage: StageId(0),
             attempt,
@@ -146,6 +146,7 @@ fn a_job_tells_of_its_stages_and_tasks() {
     assert_eq!(end["Task Info"]["Launch Time"], 3000);
     assert_eq!(end["Task Info"]["Finish Time"], 4000);
     assert_eq!(end["Task Metrics"]["Executor Run Time"], 1500);
+    assert_eq!(end["Task Metrics"]["Result Size"], 8);
     assert_eq!(end["Task Metrics"]["Input Metrics"]["Records Read"], 2);
     assert_eq!(events[4]["Stage Info"]["Submission Time"], 2000);
     assert_eq!(events[4]["Stage Info"]["Completion Time"], 5000);
@@ -218,6 +219,7 @@ fn executors_come_and_go() {
             executor: "e".into(),
             host: "h".into(),
             cores: 2,
+            agent: None,
         },
         Fact::ExecutorRemoved {
             executor: "e".into(),
@@ -230,6 +232,46 @@ fn executors_come_and_go() {
 }
 
 #[test]
+fn executors_of_mesos_have_links_to_their_sandboxes() {
+    let about = AboutRun {
+        app_id: "f-0001".into(),
+        name: "n".into(),
+        user: "u".into(),
+        began: Duration::ZERO,
+        master: Some("https://m:5050".into()),
+        version: "1".into(),
+        settings: vec![],
+    };
+    let mut log = EventLog::new(plan());
+    log.begin(&about, &mut Vec::new());
+    let mut urls = |url: Option<&str>| {
+        let added = Fact::ExecutorAdded {
+            executor: "e 1".into(),
+            host: "h".into(),
+            cores: 2,
+            agent: Some(AgentPlace {
+                id: "a-S1".into(),
+                url: url.map(Into::into),
+            }),
+        };
+        let mut out = Vec::new();
+        let at = Duration::ZERO;
+        log.add(&Happened { at, fact: added }, &mut out);
+        let line: Value = serde_json::from_slice(&out).expect("a line of JSON");
+        line["Executor Info"]["Log Urls"].clone()
+    };
+    let page = "https://m:5050/#/agents/a-S1/frameworks/f-0001/executors/e%201/browse";
+    let file = "http://h:5051/files/download?path=/frameworks/f-0001/executors/e%201/runs/latest/";
+    let all = json!({
+        "sandbox": page,
+        "stderr": format!("{file}stderr"),
+        "stdout": format!("{file}stdout"),
+    });
+    assert_eq!(urls(Some("http://h:5051")), all);
+    assert_eq!(urls(None), json!({ "sandbox": page }));
+}
+
+#[test]
 fn an_application_begins_with_its_settings_and_ends_with_the_last_line() {
     let mut log = EventLog::new(plan());
     let about = AboutRun {
@@ -237,6 +279,7 @@ fn an_application_begins_with_its_settings_and_ends_with_the_last_line() {
         name: "n".into(),
         user: "u".into(),
         began: Duration::from_millis(5),
+        master: None,
         version: "1".into(),
         settings: vec![("spark.master".into(), "local".into())],
     };

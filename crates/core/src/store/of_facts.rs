@@ -16,7 +16,7 @@ use super::Store;
 use super::attempts::{Began, Ended, LOCALITIES, State};
 use super::lines::Parser;
 use super::measures::{Measure, Measures};
-use crate::event_log::{AboutRun, EventLog, millis, nanos, reason};
+use crate::event_log::{AboutRun, EventLog, millis, nanos, reason, result_size};
 use crate::facts::{AttemptFacts, Fact, Happened, Metrics};
 use crate::ids::TaskId;
 use crate::plan::Plan;
@@ -151,14 +151,14 @@ impl OfFacts {
             state,
             counted,
             why,
-            measures: metrics.map(measures),
+            measures: metrics.map(|it| measures(it, result_size(how))),
         };
         self.store.task_ended(task.0, &ended);
     }
 }
 
 /// What executors measure, where Spark has it: as in the lines of the log.
-fn measures(metrics: &Metrics) -> Measures {
+fn measures(metrics: &Metrics, result: u64) -> Measures {
     let mut measures = Measures::default();
     let reads_input = metrics.shuffle_bytes_read == 0 || metrics.bytes_read > 0;
     let records_read = if reads_input {
@@ -174,6 +174,7 @@ fn measures(metrics: &Metrics) -> Measures {
     let local = metrics.shuffle_bytes_read;
     let local = local.saturating_sub(metrics.shuffle_bytes_fetched);
     for (measure, value) in [
+        (Measure::ResultSize, result),
         (Measure::RunTime, millis(metrics.ran)),
         (Measure::CpuTime, nanos(metrics.cpu)),
         (Measure::PeakMemory, metrics.peak_memory),

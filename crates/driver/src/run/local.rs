@@ -28,6 +28,7 @@ pub(super) fn way(
     threads::start(count, &app_id, work, memory, (&folder, logs), given)?;
     Ok(Way {
         app_id,
+        master: None,
         manager: Box::new(backend::threads::Threads),
         source: ExecutorSource::Threads,
         fetcher: Arc::new(|_, _, _| Box::pin(async { Err("threads keep no results".into()) })),

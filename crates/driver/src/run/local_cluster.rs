@@ -26,6 +26,7 @@ pub(super) async fn way(
     };
     Ok(Way {
         app_id: new_app_id(),
+        master: None,
         manager,
         source: ExecutorSource::Processes(ProcessRunner::new(settings, given.arrivals.clone())),
         fetcher: office.fetcher(),

@@ -35,6 +35,7 @@ pub(super) async fn way(
     let (client, notices, granted) = subscribe(config, conf, clock, interrupts, listener).await?;
     let registered_seconds = (clock.now() - began).as_secs_f64();
     let app_id = granted.framework.as_str().to_owned();
+    let master = Some(granted.endpoint.to_string());
     let earlier = identity.office().cloned();
     let (host, port, binary_port) = match &earlier {
         Some(earlier) => (earlier.host.clone(), earlier.port, earlier.binary_port),
@@ -60,6 +61,7 @@ pub(super) async fn way(
     forward(notices, arrivals.clone());
     Ok(Way {
         app_id,
+        master,
         manager,
         source: ExecutorSource::Mesos(Mesos {
             client,

@@ -18,6 +18,8 @@ use mesquite_status::live::AttemptLogs;
 /// What a way to run brings.
 pub(super) struct Way {
     pub(super) app_id: String,
+    /// Where the page of Mesos's master is, if there is one.
+    pub(super) master: Option<String>,
     pub(super) manager: Box<dyn ClusterManager>,
     pub(super) source: ExecutorSource,
     pub(super) fetcher: Fetcher,

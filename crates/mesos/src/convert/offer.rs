@@ -77,8 +77,11 @@ fn address_from_wire(url: &proto::Url) -> Option<AgentAddress> {
     let address = &url.address;
     let host = address.ip.as_deref().or(address.hostname.as_deref())?;
     let port = u16::try_from(address.port).ok()?;
-    let host = host.into();
-    Some(AgentAddress { host, port })
+    Some(AgentAddress {
+        host: host.into(),
+        port,
+        tls: url.scheme == "https",
+    })
 }
 
 fn unavailability_from_wire(unavailability: &proto::Unavailability) -> Unavailability {

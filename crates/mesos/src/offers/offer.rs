@@ -57,6 +57,9 @@ pub struct AgentAddress {
     pub host: Arc<str>,
     /// Its port.
     pub port: u16,
+    /// Whether it speaks TLS there. Journals of before this was known do not say it.
+    #[serde(default)]
+    pub tls: bool,
 }
 
 /// A span of time in which an agent is down for maintenance.
@@ -144,7 +147,12 @@ mod tests {
     fn addresses_of_both_kinds_print_as_in_a_url() {
         let text = |host: &str| {
             let host = host.into();
-            AgentAddress { host, port: 5051 }.to_string()
+            AgentAddress {
+                host,
+                port: 5051,
+                tls: false,
+            }
+            .to_string()
         };
         assert_eq!(text("10.0.0.1"), "10.0.0.1:5051");
         assert_eq!(text("::1"), "[::1]:5051");

@@ -42,6 +42,7 @@ fn begun() -> (Arc<Run>, Live) {
         name: "<b>name</b>".into(),
         user: "u".into(),
         began: NOW,
+        master: None,
         version: "1".into(),
         settings: vec![("spark.task.cpus".into(), "2".into())],
     };

@@ -6,7 +6,7 @@ use mesquite_core::store::executors::Executor;
 use mesquite_core::store::measures::Measure;
 
 use super::figures::{bytes, count, duration};
-use super::wide;
+use super::{links, wide};
 use crate::time;
 
 /// The most executors of a page; the API has all.
@@ -19,6 +19,7 @@ pub(super) fn executors(store: &Store) -> Markup {
         .all()
         .filter(|it| it.removed.is_none())
         .count();
+    let has_logs = store.executors.all().any(|it| !it.logs.is_empty());
     html! {
         h1 { "Executors" }
         p { (count(all as u64)) " came, " (count((all - there) as u64)) " of them went before the end." }
@@ -30,15 +31,16 @@ pub(super) fn executors(store: &Store) -> Markup {
                         th { "Executor" } th { "Host" } th.n { "Cores" } th { "Came (UTC)" } th { "Went (UTC)" }
                         th.n { "Task time" } th.n { "Done" } th.n { "Failed" } th.n { "Run" } th.n { "Input" }
                         th.n { "Shuffle read" } th.n { "Shuffle written" } th.n { "Spilled" }
+                        @if has_logs { th { "Logs" } }
                     }
                 }
-                tbody { @for it in store.executors.all().rev().take(MOST) { (row(store, it)) } }
+                tbody { @for it in store.executors.all().rev().take(MOST) { (row(store, it, has_logs)) } }
             }
         }))
     }
 }
 
-fn row(store: &Store, executor: &Executor) -> Markup {
+fn row(store: &Store, executor: &Executor, has_logs: bool) -> Markup {
     let sums = &executor.sums;
     html! {
         tr {
@@ -58,6 +60,7 @@ fn row(store: &Store, executor: &Executor) -> Markup {
             td.n { (bytes(sums.shuffle_bytes_read())) }
             td.n { (bytes(sums.get(Measure::ShuffleBytesWritten))) }
             td.n { (bytes(sums.get(Measure::DiskSpilled))) }
+            @if has_logs { td { (links(&executor.logs)) } }
         }
     }
 }

@@ -218,6 +218,18 @@ fn wide(label: &str, table: &Markup) -> Markup {
     html! { div.wide tabindex="0" role="region" aria-label=(label) { (table) } }
 }
 
+/// Links that an application brings, by their names: to pages of others alone, for a log may
+/// say what it wants.
+fn links<'a>(links: impl IntoIterator<Item = (&'a String, &'a String)>) -> Markup {
+    let is_page = |url: &str| url.starts_with("http://") || url.starts_with("https://");
+    html! {
+        @for (name, url) in links {
+            @if is_page(url) { a href=(url) rel="noreferrer" { (name) } " " }
+            @else { span title=(url) { (name) } " " }
+        }
+    }
+}
+
 /// A link with a query.
 fn query(pairs: &[(&str, String)]) -> String {
     let mut text = String::from("?");

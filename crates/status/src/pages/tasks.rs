@@ -7,7 +7,7 @@ use mesquite_core::store::measures::Measure;
 use mesquite_core::store::stages::Stage;
 
 use super::figures::{bytes, count, duration};
-use super::{Served, query, status, wide};
+use super::{Served, links, query, status, wide};
 use crate::route::TaskPage;
 use crate::time;
 
@@ -107,6 +107,8 @@ fn shown(wanted: &TaskPage, state: Option<State>) -> String {
 
 /// These attempts, one a row. What they wrote to stderr only their executors know.
 pub(super) fn table(store: &Store, label: &str, rows: &[u32], served: Served) -> Markup {
+    let has_logs =
+        served == Served::ByDriver || rows.iter().any(|it| sandbox(store, *it).is_some());
     wide(
         label,
         &html! {
@@ -117,16 +119,26 @@ pub(super) fn table(store: &Store, label: &str, rows: &[u32], served: Served) ->
                         th { "Locality" } th { "Launched (UTC)" } th.n { "Took" } th.n { "Ran" }
                         th.n { "Processor" } th.n { "Memory" } th.n { "Input" }
                         th.n { "Shuffle read" } th.n { "Shuffle written" } th.n { "Spilled" } th.n { "Output" }
-                        @if served == Served::ByDriver { th { "Stderr" } }
+                        @if has_logs { th { "Logs" } }
                     }
                 }
-                tbody { @for it in rows { (row(store, *it, served)) } }
+                tbody { @for it in rows { (row(store, *it, served, has_logs)) } }
             }
         },
     )
 }
 
-fn row(store: &Store, row: u32, served: Served) -> Markup {
+/// The page of the files of an attempt's executor, or what there is of it, of one such
+/// link: an attempt has a line, and not a list.
+fn sandbox(store: &Store, row: u32) -> Option<(&String, &String)> {
+    let executor = store.executors.get(store.attempts.executor(row))?;
+    let wanted = ["sandbox", "stderr", "stdout"];
+    wanted
+        .iter()
+        .find_map(|it| executor.logs.get_key_value(*it))
+}
+
+fn row(store: &Store, row: u32, served: Served, has_logs: bool) -> Markup {
     let attempts = &store.attempts;
     let size = |number| {
         if number == 0 {
@@ -161,8 +173,13 @@ fn row(store: &Store, row: u32, served: Served) -> Markup {
             td.n { (size(it(Measure::ShuffleBytesWritten))) }
             td.n { (size(it(Measure::DiskSpilled))) }
             td.n { (size(it(Measure::OutputBytes))) }
-            @if served == Served::ByDriver {
-                td { a href=(format!("/api/mesquite/v1/logs/{}", attempts.task(row))) { "log" } }
+            @if has_logs {
+                td {
+                    @if served == Served::ByDriver {
+                        a href=(format!("/api/mesquite/v1/logs/{}", attempts.task(row))) { "log" } " "
+                    }
+                    (links(sandbox(store, row)))
+                }
             }
         }
         @if let Some(why) = attempts.why(row) {

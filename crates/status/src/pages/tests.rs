@@ -73,3 +73,22 @@ fn a_list_without_logs_says_how_to_write_one() {
     let page = super::list("/logs", &list);
     assert!(page.contains("spark.eventLog.dir=/logs"), "{page}");
 }
+
+#[test]
+fn links_to_logs_lead_to_pages_and_to_nothing_else() {
+    let mut store = store(1);
+    let logs = r#"{"sandbox":"http://m:5050/#/agents/a?b=<&c","stdout":"javascript:alert(1)"}"#;
+    let added = format!(
+        r#"{{"Event":"SparkListenerExecutorAdded","Timestamp":1,"Executor ID":"e0","Executor Info":{{"Host":"h","Total Cores":1,"Log Urls":{logs}}}}}"#
+    );
+    store.apply(Parser::default().parse(format!("{added}\n").as_bytes()));
+    let executors = executors::executors(&store).into_string();
+    let tasks = tasks::table(&store, "tasks", &[0], Served::ByHistory).into_string();
+    for page in [&executors, &tasks] {
+        let link =
+            r#"<a href="http://m:5050/#/agents/a?b=&lt;&amp;c" rel="noreferrer">sandbox</a>"#;
+        assert!(page.contains(link), "{page}");
+        assert!(!page.contains("href=\"javascript"), "{page}");
+    }
+    assert!(executors.contains("stdout"), "{executors}");
+}

@@ -25,9 +25,10 @@ use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
 use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
+use crate::facts::AgentPlace;
 use crate::facts::cluster::{Asked, NothingRuns};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId};
-use crate::offers::OfferGroup;
+use crate::offers::{AgentAddress, OfferGroup};
 use crate::resources::Resources;
 use mesquite_mesos::event::Event;
 use mesquite_mesos::task::TaskInfo;
@@ -38,6 +39,8 @@ const REGISTRATION: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 struct Executor {
     agent: AgentId,
+    /// Where the agent listens.
+    address: Option<AgentAddress>,
     host: Host,
     cores: u32,
     launched: Timestamp,
@@ -233,6 +236,11 @@ impl ClusterManager for MesosCoarse {
         found.killed.is_none().then(|| Launched {
             host: found.host.clone(),
             cores: Some(found.cores),
+            agent: Some(AgentPlace::of(
+                &found.agent,
+                &found.host,
+                found.address.as_ref(),
+            )),
         })
     }
 

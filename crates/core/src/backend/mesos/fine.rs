@@ -21,9 +21,10 @@ use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
 use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
+use crate::facts::AgentPlace;
 use crate::facts::cluster::{Asked, NothingRuns};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, TaskId};
-use crate::offers::{DeclineReason, OfferGroup};
+use crate::offers::{AgentAddress, DeclineReason, OfferGroup};
 use crate::resources::{Resources, Scalar};
 use mesquite_mesos::event::Event;
 use mesquite_scheduler::task::ExecutorLossReason;
@@ -53,6 +54,8 @@ pub struct MesosFineConfig {
 struct Executor {
     executor: ExecutorId,
     host: Host,
+    /// Where its agent listens.
+    address: Option<AgentAddress>,
     /// What it holds besides its tasks.
     resources: Resources,
     /// Whether it has connected to the driver.
@@ -388,9 +391,12 @@ impl ClusterManager for MesosFine {
     }
 
     fn launched(&self, executor: &ExecutorId) -> Option<Launched> {
+        let mut all = self.executors.iter();
+        let (agent, found) = all.find(|(_, it)| it.executor == *executor)?;
         Some(Launched {
-            host: self.host_of(executor)?.clone(),
+            host: found.host.clone(),
             cores: None,
+            agent: Some(AgentPlace::of(agent, &found.host, found.address.as_ref())),
         })
     }
 

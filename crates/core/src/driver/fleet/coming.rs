@@ -76,7 +76,7 @@ impl Fleet {
         is_driver: bool,
         queue: &mut Queue,
     ) {
-        let host = launched.host;
+        let host = launched.host.clone();
         let cores = if self.is_fine { 0 } else { register.cores };
         if !self.is_fine {
             self.executors.add(NewExecutor {
@@ -97,7 +97,7 @@ impl Fleet {
             0 => String::new(),
             port => format!("{host}:{port}"),
         };
-        self.add(executor, &host, cores, queue);
+        self.add(executor, launched, cores, queue);
         queue.fact(Fact::ExecutorCame {
             executor: executor.clone(),
             host: host.clone(),

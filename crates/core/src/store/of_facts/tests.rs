@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::facts::StageFacts;
+use crate::facts::{AgentPlace, StageFacts};
 use crate::ids::{DatasetId, JobId, Partition, StageAttempt, StageId, TaskIndex};
 use crate::plan::ApplicationBuilder;
 use crate::plan::application::ActionKind;
@@ -24,6 +24,7 @@ fn about() -> AboutRun {
         name: "<b>\"name\"</b>".into(),
         user: "u".into(),
         began: Duration::from_millis(5),
+        master: Some("http://m:5050".into()),
         version: "1".into(),
         settings: vec![("spark.task.cpus".into(), "2".into())],
     }
@@ -60,7 +61,8 @@ fn metrics() -> impl Strategy<Value = Option<Metrics>> {
 
 fn reason() -> impl Strategy<Value = TaskEndReason> {
     let text = || "[a-z\"\\\\\n<é]{0,9}".prop_map(|it: String| Arc::<str>::from(it));
-    let success = || Just(TaskEndReason::Success(TaskOutput::Result { bytes: 0 }));
+    let success =
+        || (0_u64..3).prop_map(|bytes| TaskEndReason::Success(TaskOutput::Result { bytes }));
     prop_oneof![
         success(),
         success(),
@@ -98,6 +100,10 @@ fn fact() -> impl Strategy<Value = Fact> {
             executor: executor(number),
             host: "h\"1".into(),
             cores,
+            agent: (cores == 2).then(|| AgentPlace {
+                id: "S1".into(),
+                url: Some("http://h:5051".into()),
+            }),
         }),
         1 => (0_u32..4).prop_map(|it| Fact::ExecutorRemoved {
             executor: executor(it),

@@ -171,6 +171,7 @@ impl MesosCoarse {
             executor.clone(),
             Executor {
                 agent: offer.agent_id.clone(),
+                address: offer.address.clone(),
                 host: host.clone(),
                 cores,
                 launched: now,

@@ -10,7 +10,7 @@ use super::{Action, Executor, MesosFine, NoRoom, Proposed, State, Task};
 use crate::backend::executor_size::ExecutorSize;
 use crate::clock::Timestamp;
 use crate::facts::cluster::ClusterFact;
-use crate::ids::{AgentId, Host};
+use crate::ids::Host;
 use crate::offers::{DeclineReason, Offer, OfferGroup};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
 use mesquite_mesos::call::Call;
@@ -128,10 +128,11 @@ impl MesosFine {
             Some(known) => Executor {
                 executor: known.executor.clone(),
                 host: host.clone(),
+                address: offer.address.clone(),
                 resources: known.resources.clone(),
                 ..*known
             },
-            None => self.new_executor(now, &offer.agent_id, host.clone()),
+            None => self.new_executor(now, offer),
         };
         if is_new {
             match left.take(&self.sliver()) {
@@ -162,7 +163,8 @@ impl MesosFine {
         Ok((room, offer))
     }
 
-    fn new_executor(&mut self, now: Timestamp, agent: &AgentId, host: Host) -> Executor {
+    fn new_executor(&mut self, now: Timestamp, offer: &Offer) -> Executor {
+        let agent = &offer.agent_id;
         let executor = if let Some(executor) = self.names.get(agent) {
             executor.clone()
         } else {
@@ -172,7 +174,8 @@ impl MesosFine {
         };
         Executor {
             executor,
-            host,
+            host: Host::from(&*offer.hostname),
+            address: offer.address.clone(),
             resources: Resources::new(),
             registered: false,
             launches: 0,

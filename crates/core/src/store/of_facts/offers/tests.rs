@@ -56,6 +56,7 @@ fn both(facts: &[Happened], end: u64) -> (Store, String) {
         name: "n".into(),
         user: "u".into(),
         began: Duration::from_secs(1),
+        master: None,
         version: "1".into(),
         settings: Conf::default()
             .settings()
