@@ -1,6 +1,7 @@
 //! What is told of a run is what happens in it: checked while it is told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mesquite::driver::core::effect::Effect;
 use mesquite::driver::facts::cluster::ClusterFact;
@@ -8,11 +9,21 @@ use mesquite::driver::facts::{Fact, Happened};
 use mesquite::driver::report::Progress;
 use mesquite::driver::telling::Teller;
 use mesquite::ids::{ExecutorId, JobId, Partition, StageAttempt, StageId, TaskId};
+use mesquite::plan::Plan;
 use mesquite::scheduler::task::TaskEndReason;
 
+use crate::written::Written;
+
 /// What was told so far. See the module.
-#[derive(Default)]
 pub struct Facts {
+    plan: Arc<Plan>,
+    written: Written,
+    told: Told,
+}
+
+/// What is known of it.
+#[derive(Default)]
+struct Told {
     at: std::time::Duration,
     jobs: BTreeMap<JobId, bool>,
     stages: BTreeMap<(StageId, StageAttempt), bool>,
@@ -36,6 +47,15 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Nothing yet, of a run of this plan.
+    pub fn of(plan: &Arc<Plan>) -> Self {
+        Self {
+            plan: Arc::clone(plan),
+            written: Written::of(plan),
+            told: Told::default(),
+        }
+    }
+
     /// What a step led to.
     pub fn of_step(&mut self, effects: &[Effect]) {
         for effect in effects {
@@ -48,11 +68,24 @@ impl Facts {
     /// A driver that goes on with the run has told all of it anew: it must be what the
     /// one before told, as far as that was kept.
     pub fn anew(&mut self, facts: &[Happened]) {
-        *self = Self::default();
+        *self = Self::of(&Arc::clone(&self.plan));
         self.told(facts);
     }
 
+    /// All jobs are over.
+    pub fn is_over(&mut self) {
+        self.told.is_over();
+        self.written.agree(self.told.at);
+    }
+
     fn told(&mut self, facts: &[Happened]) {
+        self.written.add(facts);
+        self.told.add(facts);
+    }
+}
+
+impl Told {
+    fn add(&mut self, facts: &[Happened]) {
         for progress in self.teller.read(facts) {
             if let Progress::TasksEnded {
                 stage, succeeded, ..
@@ -234,8 +267,7 @@ impl Facts {
         }
     }
 
-    /// All jobs are over.
-    pub fn is_over(&self) {
+    fn is_over(&self) {
         let open = self.jobs.iter().find(|(_, open)| **open);
         assert!(open.is_none(), "job {open:?} was not told to have ended");
         for (stage, succeeded) in &self.ended {

@@ -26,6 +26,7 @@ mod master;
 mod network;
 mod work;
 mod world;
+mod written;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};

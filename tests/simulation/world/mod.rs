@@ -271,7 +271,7 @@ impl World {
             isolated: BTreeSet::new(),
             refusing: Timestamp::ZERO,
             checks: Checks::of(&application.plan),
-            facts: Facts::default(),
+            facts: Facts::of(&application.plan),
             crash_at: None,
             reports: None,
             ended_at: None,
