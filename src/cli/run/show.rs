@@ -6,6 +6,7 @@
 
 mod rows;
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -272,6 +273,23 @@ impl Show {
         row.within(width)
     }
 
+    /// The slowest attempt of each stage that has a slow one, of `most` stages: those whose
+    /// attempts have run longest.
+    fn slowest(&self, now: Timestamp, most: usize) -> BTreeMap<StageId, String> {
+        let stages = self.running.iter().flat_map(|(_, it)| &it.stages);
+        let slowest = stages.filter_map(|it| it.longest.first());
+        let mut slow: Vec<_> = slowest
+            .map(|it| (self.ran(it, now), it))
+            .filter(|(ran, _)| *ran >= LONG)
+            .collect();
+        slow.sort_by_key(|(ran, _)| Reverse(*ran));
+        let told = slow.into_iter().filter_map(|(_, it)| {
+            let text = self.attempt(it, now)?;
+            Some((it.stage, text))
+        });
+        told.take(most).collect()
+    }
+
     /// What the rows at the bottom of a terminal of this size say.
     pub(super) fn rows(&self, now: Timestamp, (height, width): (usize, usize)) -> Vec<Row> {
         if !self.told() {
@@ -280,24 +298,19 @@ impl Show {
         // One row is left for what stands above, one column for terminals that
         // wrap early.
         let (height, width) = (height - 1, width - 1);
-        let mut rows: Vec<_> = self
-            .stages
-            .iter()
-            .map(|(id, stage)| self.row(*id, stage, now, width))
-            .collect();
+        let slowest = self.slowest(now, height.saturating_sub(self.stages.len()));
+        let mut rows = Vec::new();
+        for (id, stage) in &self.stages {
+            rows.push(self.row(*id, stage, now, width));
+            if let Some(attempt) = slowest.get(id) {
+                let text = format!("  longest: {}", plain(attempt));
+                rows.push(Row::of(Paint::Faint, text).shortened(width));
+            }
+        }
         if rows.len() > height {
             let hidden = rows.len() - (height - 1);
             rows.truncate(height - 1);
             let text = format!("and {hidden} more stages");
-            rows.push(Row::of(Paint::Faint, text).shortened(width));
-        }
-        let longest = self.running.iter().flat_map(|(_, it)| &it.longest);
-        let long = longest.filter(|it| self.ran(it, now) >= LONG);
-        let mut long = long.filter_map(|it| self.attempt(it, now));
-        if rows.len() < height
-            && let Some(attempt) = long.next()
-        {
-            let text = format!("longest: {}", plain(&attempt));
             rows.push(Row::of(Paint::Faint, text).shortened(width));
         }
         rows

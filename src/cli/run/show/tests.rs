@@ -18,20 +18,22 @@ fn started(stage: u32, name: &str, tasks: u32) -> Progress {
 
 /// An attempt has run for so many seconds.
 fn runs(since: u64) -> Progress {
+    let attempt = RunningAttempt {
+        stage: StageId(0),
+        stage_attempt: StageAttempt(0),
+        partition: Partition(7),
+        attempt: 1,
+        executor: "e".into(),
+        host: "h1".into(),
+        since: at(1000),
+        has_copy: false,
+    };
     Progress::Running(Running {
         // The clock of the run is another one.
         at: at(since + 1000),
         attempts: 2,
-        longest: vec![RunningAttempt {
-            stage: StageId(0),
-            stage_attempt: StageAttempt(0),
-            partition: Partition(7),
-            attempt: 1,
-            executor: "e".into(),
-            host: "h1".into(),
-            since: at(1000),
-            has_copy: false,
-        }],
+        longest: vec![attempt.clone()],
+        stages: vec![stage(None, vec![attempt])],
         ..Running::default()
     })
 }
@@ -73,8 +75,8 @@ fn rows_fit_every_width_and_height() {
         "stage 0 a rather long nam… [######-------] 500000/1000000  3 failed  1 min 15 s"
     );
     assert_eq!(
-        rows[30],
-        "longest: partition 7 of a rather long name of a dataset, 0, attempt 1, on h1 f…"
+        rows[1],
+        "  longest: partition 7 of a rather long name of a dataset, 0, attempt 1, on h1…"
     );
 }
 
@@ -183,21 +185,25 @@ fn paces(left: Option<u64>) -> Progress {
         at: at(5000),
         attempts: 4,
         waiting: 24,
-        stages: vec![RunningStage {
-            stage: StageId(0),
-            attempt: StageAttempt(0),
-            running: 4,
-            waiting: 24,
-            ended: 12,
-            median: None,
-            ended_last: None,
-            left: left.map(Duration::from_secs),
-            longest: Vec::new(),
-            far_longer: None,
-            copying: Copying::Off,
-        }],
+        stages: vec![stage(left, Vec::new())],
         ..Running::default()
     })
+}
+
+fn stage(left: Option<u64>, longest: Vec<RunningAttempt>) -> RunningStage {
+    RunningStage {
+        stage: StageId(0),
+        attempt: StageAttempt(0),
+        running: 4,
+        waiting: 24,
+        ended: 12,
+        median: None,
+        ended_last: None,
+        left: left.map(Duration::from_secs),
+        longest,
+        far_longer: None,
+        copying: Copying::Off,
+    }
 }
 
 #[test]
