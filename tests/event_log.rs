@@ -256,7 +256,10 @@ fn a_log_that_cannot_be_where_it_is_wanted_is_an_error_before_anything_runs() {
     let job = word_count();
     for (folder, why) in [
         ("/nowhere/at/all", "there is no folder /nowhere/at/all"),
-        ("s3://bucket/logs", "is not a folder of this machine"),
+        (
+            "hdfs://host/logs",
+            "is neither a folder of this machine nor",
+        ),
     ] {
         let ended = run(&job, "local[2]", folder, &[]);
         assert_eq!(ended.code(), Some(2), "{folder}");

@@ -6,6 +6,7 @@
 mod jobs;
 
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::Engine;
@@ -104,6 +105,19 @@ impl Store {
             .env("AWS_ACCESS_KEY_ID", "key")
             .env("AWS_SECRET_ACCESS_KEY", "secret");
         command
+    }
+
+    /// What `mesquite top` shows of the logs there: a client of the history.
+    fn top(&self, place: &str) -> String {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mesquite"));
+        command
+            .args(["top", "--once", place])
+            .env("AWS_ENDPOINT_URL", &self.endpoint)
+            .env("AWS_ACCESS_KEY_ID", "key")
+            .env("AWS_SECRET_ACCESS_KEY", "secret");
+        let shown = command.output().expect("it runs");
+        assert!(shown.status.success(), "{shown:?}");
+        String::from_utf8(shown.stdout).expect("text")
     }
 
     fn run(&self, job: &Job, arguments: &[&str]) -> Ended {
@@ -371,4 +385,117 @@ fn what_is_wrong_with_a_store_is_said_in_words() {
         });
         assert!(plain.contains("AWS_ALLOW_HTTP"), "{plain}");
     }
+}
+
+const LOGGED: [&str; 5] = [
+    "--json",
+    "--conf",
+    "spark.eventLog.enabled=true",
+    "--conf",
+    "spark.eventLog.dir=s3://bucket/logs",
+];
+
+/// What runs wrote down for a store and could not bring there, below a folder.
+fn spooled(folder: &Path) -> Vec<PathBuf> {
+    let all = std::fs::read_dir(folder).expect("a folder");
+    let all = all.map(|it| it.expect("an entry").path());
+    all.filter(|it| it.to_string_lossy().contains("mesquite-event-log-"))
+        .collect()
+}
+
+/// A counting job whose event log goes to the store, with what more is said.
+fn logged(store: &Store, more: &[&str], change: impl Fn(&mut Command)) -> (Job, Ended) {
+    let job = Job::new("[dataset.a]\nitems = [1, 2, 3]\n[[action]]\ncount = 'a'\n");
+    let mut command = store.command(&job, &[&LOGGED[..], more].concat());
+    command.env("TMPDIR", job.folder());
+    change(&mut command);
+    let ended = job.ended(command.output().expect("it runs"));
+    (job, ended)
+}
+
+#[test]
+#[ignore = "needs moto: scripts/test objects"]
+fn event_logs_are_brought_to_a_store_and_shown_from_there() {
+    let mut store = Store::start();
+    let rolling = "spark.eventLog.rolling.enabled=true";
+    for more in [
+        &[][..],
+        &["--conf", "spark.eventLog.compress=true"],
+        &["--conf", rolling],
+    ] {
+        let (job, ended) = logged(&store, more, |_| ());
+        let ended = ended.succeeded();
+        assert_eq!(spooled(job.folder()), Vec::<PathBuf>::new());
+        let summary = String::from_utf8_lossy(&ended.output.stdout).into_owned();
+        let summary = summary.lines().last().expect("a summary");
+        let summary: Value = serde_json::from_str(summary).expect("JSON");
+        let log = summary["event_log"].as_str().expect("told");
+        let name = log.strip_prefix("s3://bucket/").expect("in the store");
+        let names = store.names(name);
+        let app = summary["app_id"].as_str().expect("told");
+        let wanted = match more {
+            [_, it] if *it == rolling => vec![
+                format!("logs/eventlog_v2_{app}/appstatus_{app}"),
+                format!("logs/eventlog_v2_{app}/events_1_{app}"),
+            ],
+            [_, _] => vec![format!("logs/{app}.zstd")],
+            _ => vec![format!("logs/{app}")],
+        };
+        assert_eq!(names, wanted);
+        if more.is_empty() {
+            let text = store.text(name);
+            let last = text.lines().last().expect("a line");
+            assert!(last.contains("SparkListenerApplicationEnd"), "{last}");
+        }
+    }
+    let shown = store.top("s3://bucket/logs");
+    assert!(shown.contains("succeeded"), "{shown}");
+}
+
+#[test]
+#[ignore = "needs moto: scripts/test objects"]
+fn an_event_log_that_cannot_be_brought_to_its_store_stays_and_says_where() {
+    let store = Store::start();
+    let (_, refused) = logged(
+        &store,
+        &["--conf", "spark.eventLog.dir=s3://nosuch/x"],
+        |_| (),
+    );
+    assert_eq!(refused.code(), Some(2), "{}", refused.stderr());
+    let why = refused.stderr();
+    assert!(why.contains("no bucket that has this name"), "{why}");
+    // A store that goes away while the run lasts.
+    let job = Job::new(
+        "[dataset.a]\nitems = [1]\n[dataset.b]\nfrom = 'a'\n\
+         pipe = 'touch target/small/began; while ! [ -e target/small/go ]; do sleep 0.01; done; cat'\n\
+         [[action]]\ncount = 'b'\n",
+    );
+    let small = job.folder().join("small");
+    std::fs::create_dir(&small).expect("made");
+    let mut command = store.command(&job, &LOGGED);
+    command.env("TMPDIR", job.folder());
+    let child = command.spawn().expect("it runs");
+    while !small.join("began").exists() {
+        std::thread::yield_now();
+    }
+    drop(store);
+    std::fs::write(small.join("go"), "").expect("written");
+    let ended = job
+        .ended(child.wait_with_output().expect("ended"))
+        .succeeded();
+    let [spool] = &spooled(job.folder())[..] else {
+        panic!("{:?}", spooled(job.folder()));
+    };
+    let told = ended.stderr();
+    let wanted = format!(
+        "cannot be brought to s3://bucket/logs, and stays in {}",
+        spool.display()
+    );
+    assert!(told.contains(&wanted), "{told}");
+    let log = std::fs::read_dir(spool).expect("a folder").next();
+    let log = std::fs::read_to_string(log.expect("a log").expect("an entry").path());
+    assert!(
+        log.expect("readable")
+            .contains("SparkListenerApplicationEnd")
+    );
 }

@@ -151,7 +151,7 @@ pub struct PlanArgs {
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true)]
 pub struct HistoryArgs {
-    /// The folder of event logs
+    /// The folder of event logs, or its URL in an object store (s3://bucket/logs)
     #[arg(value_name = "DIR")]
     pub dir: Option<PathBuf>,
     /// The port; 0 for a free one

@@ -69,6 +69,9 @@ pub enum Failure {
     /// Event logs could not be shown.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// Event logs of an object store could not be fetched.
+    #[error("cannot read the event logs in {0}")]
+    LogsOfStore(String, #[source] io::Error),
     /// What an attempt wrote cannot be shown.
     #[error("{0}")]
     Logs(String),
@@ -119,7 +122,8 @@ impl Failure {
                 HistoryError::NoFolder(_)
                 | HistoryError::Listen { .. }
                 | HistoryError::NoApplication { .. },
-            ) => 2,
+            )
+            | Self::LogsOfStore(..) => 2,
             // Started by hand, and not by an agent.
             Self::Executor(ExecutorError::Environment(_))
             | Self::Worker(WorkerError::Environment(_)) => 2,

@@ -12,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{HistoryArgs, HistoryCommand};
 use super::console::Console;
+use super::copied::{self, Copied};
 use super::exit_code::Failure;
 use crate::descriptors;
 
@@ -21,7 +22,9 @@ use crate::descriptors;
 /// The folder is not there, the port is taken, or the file cannot be written.
 pub fn run(args: &HistoryArgs, console: &Console, out: &mut impl Write) -> Result<(), Failure> {
     if let Some(HistoryCommand::Export(args)) = &args.command {
-        export(&args.app, &args.dir, &args.file)?;
+        let copy = Copied::of(&args.dir)?;
+        let folder = copy.as_ref().map_or(&*args.dir, Copied::path);
+        export(&args.app, folder, &args.file)?;
         console.line(&format!("wrote {}", args.file.display()));
         return Ok(());
     }
@@ -46,8 +49,12 @@ fn serve(
         .enable_all()
         .build()
         .map_err(Failure::Runtime)?;
+    let copy = Copied::of(folder)?;
     let served = runtime.block_on(async {
-        let history = History::start(folder, at).await?;
+        let history = match &copy {
+            Some(copy) => History::of(copy.folder(), at).await?,
+            None => History::start(folder, at).await?,
+        };
         let shown = folder.display();
         console.line(&format!(
             "serving the event logs in {shown}; Ctrl-C ends it"
@@ -59,6 +66,7 @@ fn serve(
         let mut terminate = signal(SignalKind::terminate()).map_err(Failure::Runtime)?;
         tokio::select! {
             () = history.serve() => {}
+            () = copied::keep(copy, |why| console.line(why)) => {}
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }

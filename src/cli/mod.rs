@@ -12,6 +12,7 @@ pub mod check;
 pub mod conf_command;
 pub mod connection;
 pub mod console;
+mod copied;
 pub mod credentials;
 pub mod exit_code;
 pub mod hidden;

@@ -7,6 +7,7 @@
 
 mod files;
 mod place;
+mod uploads;
 
 use std::io;
 use std::path::PathBuf;
@@ -25,7 +26,7 @@ use crate::feed::{Entry, Feed, now};
 use crate::plan::application::Application;
 
 use self::files::Files;
-use self::place::{Place, folder};
+use self::place::{Place, Wanted, wanted};
 
 /// What was written reaches the file after so long, if nothing else happens.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -37,11 +38,8 @@ pub enum EventLogError {
     #[error("spark.eventLog.dir: {0}")]
     Place(String),
     /// There is a log of this name.
-    #[error(
-        "the event log {} is there already; set spark.eventLog.overwrite=true to replace it",
-        .0.display()
-    )]
-    Exists(PathBuf),
+    #[error("the event log {0} is there already; set spark.eventLog.overwrite=true to replace it")]
+    Exists(String),
     /// The file cannot be made.
     #[error("cannot make the event log {}", path.display())]
     File {
@@ -55,9 +53,9 @@ pub enum EventLogError {
 
 /// The log of a run that lasts.
 pub(super) struct LogWriter {
-    feed: Feed<io::Result<()>>,
+    feed: Feed<io::Result<Result<(), String>>>,
     lasting: PathBuf,
-    in_the_end: PathBuf,
+    in_the_end: String,
 }
 
 /// Whether a log is wanted.
@@ -71,7 +69,11 @@ pub(super) fn is_wanted(conf: &Conf) -> bool {
 /// It cannot.
 pub(super) fn check(conf: &Conf) -> Result<(), EventLogError> {
     if is_wanted(conf) {
-        folder(&conf.get(&EVENT_LOG_DIR))?;
+        let text = conf.get(&EVENT_LOG_DIR);
+        if let Wanted::Store(store) = wanted(&text)? {
+            let failed = |error| EventLogError::Place(format!("`{text}`: {error}"));
+            store.check().map_err(failed)?;
+        }
     }
     Ok(())
 }
@@ -92,13 +94,13 @@ impl LogWriter {
             return Ok(None);
         }
         let place = Place::of(&about.app_id, conf)?;
-        place.make(goes_on, conf)?;
+        place.make(goes_on, conf).inspect_err(|_| place.forget())?;
         let growing = place.part(1);
         let failed = |error| EventLogError::File {
             path: growing.clone(),
             error,
         };
-        let (lasting, in_the_end) = (place.lasting(), place.path().to_owned());
+        let (lasting, in_the_end) = (place.lasting(), place.shown());
         let compress = conf.get(&EVENT_LOG_COMPRESS);
         let rolls = conf.get(&EVENT_LOG_ROLLING);
         let most = rolls.then(|| conf.get(&EVENT_LOG_ROLLING_SIZE).0);
@@ -122,9 +124,9 @@ impl LogWriter {
         self.feed.add(facts)
     }
 
-    /// Ends the log of a run that is over since then: all of it is on the disk, under this
-    /// name. What went wrong, for people.
-    pub(super) fn end(self, at: Duration) -> Result<PathBuf, String> {
+    /// Ends the log of a run that is over since then: all of it is where it is wanted, under
+    /// this name. What went wrong, for people.
+    pub(super) fn end(self, at: Duration) -> Result<String, String> {
         let Self {
             feed,
             lasting,
@@ -132,10 +134,11 @@ impl LogWriter {
         } = self;
         let result = feed.end(at);
         let result = result.unwrap_or_else(|_| Err(io::Error::other("its thread panicked")));
-        result.map(|()| in_the_end).map_err(|error| {
+        let result = result.map_err(|error| {
             let path = lasting.display();
             format!("the event log {path} cannot be written, and ends where it is: {error}")
-        })
+        });
+        result?.map(|()| in_the_end)
     }
 }
 
@@ -145,7 +148,7 @@ fn write(
     about: &AboutRun,
     mut files: Files,
     receiver: &Receiver<Entry>,
-) -> io::Result<()> {
+) -> io::Result<Result<(), String>> {
     let mut lines = Vec::new();
     log.begin(about, &mut lines);
     files.write(&lines)?;
@@ -173,7 +176,7 @@ fn write(
             Ok(Entry::End(at)) => break at,
             Err(RecvTimeoutError::Disconnected) => {
                 files.flush()?;
-                return Ok(());
+                return Ok(Ok(()));
             }
         }
     };
@@ -221,13 +224,13 @@ mod tests {
                 "events_3_a",
             ];
             assert_eq!(names(), all);
-            files.finish().expect("ended");
+            files.finish().expect("ended").expect("here");
             assert_eq!(names()[0], "appstatus_a");
             let last = std::fs::read_to_string(log.join("events_3_a"));
             assert_eq!(last.expect("readable"), "three\n");
         }
         let again = Place::of("a", &conf).expect("a place").make(false, &conf);
-        assert!(matches!(again, Err(EventLogError::Exists(it)) if it == log));
+        assert!(matches!(again, Err(EventLogError::Exists(it)) if it == log.display().to_string()));
     }
 
     #[test]
@@ -241,13 +244,17 @@ mod tests {
             .expect("good settings");
         let application = ApplicationBuilder::new().build();
         let open = |id| {
-            let about = crate::feed::about(&conf, id);
+            let about = crate::feed::about(&conf, id, None);
             LogWriter::open(&application, &conf, &about, false).expect("a log")
         };
         let ended = open("ended").expect("it is wanted");
-        assert_eq!(ended.end(now()), Ok(folder.path().join("ended")));
+        assert_eq!(
+            ended.end(now()),
+            Ok(folder.path().join("ended").display().to_string())
+        );
         let cut_off = open("cut-off").expect("it is wanted").feed.cut_off();
-        cut_off.expect("no panic").expect("written");
+        let written = cut_off.expect("no panic").expect("written");
+        written.expect("here");
         let files = std::fs::read_dir(folder.path()).expect("a folder");
         let names = files.map(|it| it.expect("a file").file_name());
         let mut names: Vec<_> = names.collect();

@@ -5,7 +5,6 @@
 //! [`Arrival`]s.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,7 +98,7 @@ pub(super) struct EventLoop<'a> {
     acknowledged: Option<Pending>,
     interrupted: bool,
     /// The event log, once all of it is written.
-    pub(super) written: Option<PathBuf>,
+    pub(super) written: Option<String>,
 }
 
 impl<'a> EventLoop<'a> {

@@ -90,6 +90,14 @@ impl History {
         if !folder.is_dir() {
             return Err(HistoryError::NoFolder(folder.to_owned()));
         }
+        Self::of(Folder::new(folder), at).await
+    }
+
+    /// Likewise, of logs that may be anywhere.
+    ///
+    /// # Errors
+    /// It cannot listen there.
+    pub async fn of(folder: Folder, at: SocketAddr) -> Result<Self, HistoryError> {
         let listening = async {
             let listener = TcpListener::bind(at).await?;
             let at = listener.local_addr()?;
@@ -101,7 +109,7 @@ impl History {
             listener,
             at,
             serving: Arc::new(Serving {
-                folder: Folder::new(folder),
+                folder,
                 answered: Answered::default(),
             }),
         })
@@ -142,7 +150,7 @@ impl Serving {
         let answer = match route {
             Route::List => {
                 let list = self.folder.list();
-                let page = pages::list(&self.folder.path().display().to_string(), &list);
+                let page = pages::list(&self.folder.shown(), &list);
                 Ok(Answer::ok(HTML, whole(page)))
             }
             Route::Metrics => {

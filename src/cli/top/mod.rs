@@ -12,7 +12,7 @@ mod seen;
 
 use std::io::{IsTerminal, Write, stdin, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use mesquite_status::history::History;
 
@@ -20,6 +20,7 @@ use self::asked::Client;
 use self::drawing::Drawing;
 use super::args::TopArgs;
 use super::console::Console;
+use super::copied::{self, Copied};
 use super::exit_code::Failure;
 
 /// Where the pages of a run are, if nothing else is said.
@@ -39,7 +40,7 @@ pub fn run(args: &TopArgs, console: &Console, out: &mut impl Write) -> Result<()
     let shown = runtime.block_on(async {
         let url = match is_url(whom) {
             true => whom.to_owned(),
-            false => served(Path::new(whom)).await?,
+            false => served(whom).await?,
         };
         let client = Client::new(&url, args.password_file.as_deref())?;
         if args.once || !(stdout().is_terminal() && stdin().is_terminal()) {
@@ -58,11 +59,19 @@ fn is_url(whom: &str) -> bool {
 }
 
 /// Serves a folder of event logs to this process alone; where.
-async fn served(folder: &Path) -> Result<String, Failure> {
+async fn served(folder: &str) -> Result<String, Failure> {
     let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let history = History::start(folder, anywhere).await?;
+    let place = PathBuf::from(folder);
+    let copying = tokio::task::spawn_blocking(move || Copied::of(&place)).await;
+    let copy = copying.map_err(|error| Failure::Runtime(error.into()))??;
+    let history = match &copy {
+        Some(copy) => History::of(copy.folder(), anywhere).await?,
+        None => History::start(Path::new(folder), anywhere).await?,
+    };
     let url = format!("http://{}", history.at());
-    tokio::spawn(async move { history.serve().await });
+    tokio::spawn(async move {
+        tokio::join!(history.serve(), copied::keep(copy, |_| ()));
+    });
     Ok(url)
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use super::place::{Place, create};
+use super::uploads::Uploads;
 
 /// A log that grows.
 pub(super) struct Files {
@@ -17,6 +18,8 @@ pub(super) struct Files {
     most: Option<u64>,
     part: u32,
     sink: Sink,
+    /// What brings it to a store, if it is to be in one.
+    uploads: Option<Uploads>,
 }
 
 impl Files {
@@ -27,7 +30,10 @@ impl Files {
     pub(super) fn begin(place: Place, compress: bool, most: Option<u64>) -> io::Result<Self> {
         let part = 1;
         let sink = Sink::new(create(&place.part(part))?, compress)?;
+        let store = place.store().cloned();
+        let uploads = store.map(|it| Uploads::begin(it, &place)).transpose()?;
         Ok(Self {
+            uploads,
             place,
             compress,
             most,
@@ -46,6 +52,9 @@ impl Files {
             // The next one is there and held before this one is let go.
             let next = Sink::new(create(&self.place.part(self.part))?, self.compress)?;
             std::mem::replace(&mut self.sink, next).finish()?;
+            if let Some(uploads) = &self.uploads {
+                uploads.add(self.place.part(self.part - 1));
+            }
         }
         self.sink.write(lines)
     }
@@ -58,14 +67,23 @@ impl Files {
         self.sink.flush()
     }
 
-    /// The run is over, and all of its log is on the disk.
+    /// The run is over, and all of its log is on the disk, or in its store; why it is not in
+    /// the store, for people.
     ///
     /// # Errors
     /// The disk.
-    pub(super) fn finish(self) -> io::Result<()> {
+    pub(super) fn finish(self) -> io::Result<Result<(), String>> {
         let file = self.sink.finish()?;
         file.sync_all()?;
-        self.place.over()
+        self.place.over()?;
+        let Some(uploads) = self.uploads else {
+            return Ok(Ok(()));
+        };
+        // What shows that a log is whole comes after all else of it.
+        if self.place.status_while_it_lasts().is_some() {
+            uploads.add(self.place.part(self.part));
+        }
+        Ok(uploads.end(&self.place))
     }
 }
 

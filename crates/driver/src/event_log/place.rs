@@ -2,14 +2,17 @@
 //!
 //! Responsible for Spark's names: a file `APP`, or a folder `eventlog_v2_APP` with a file
 //! for each part; and for logs that are there already. What is written into the files is
-//! the business of [`files`](super::files).
+//! the business of [`files`](super::files). A log for an object store grows in a folder of
+//! this machine, under the same names; how it gets there is that of [`uploads`](super::uploads).
 
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::EventLogError;
+use mesquite_engine::storage::remote::Folder;
+
+use super::{EventLogError, uploads};
 use crate::conf::Conf;
 use crate::conf::properties::event_log::{
     EVENT_LOG_COMPRESS, EVENT_LOG_DIR, EVENT_LOG_OVERWRITE, EVENT_LOG_ROLLING,
@@ -35,6 +38,8 @@ pub(super) struct Place {
     /// Behind the names of files.
     codec: &'static str,
     is_rolling: bool,
+    /// The store that it is brought to.
+    store: Option<Folder>,
 }
 
 impl Place {
@@ -43,7 +48,13 @@ impl Place {
     /// # Errors
     /// Logs are not written where it is wanted.
     pub(super) fn of(app: &str, conf: &Conf) -> Result<Self, EventLogError> {
-        let folder = folder(&conf.get(&EVENT_LOG_DIR))?;
+        let (folder, store) = match wanted(&conf.get(&EVENT_LOG_DIR))? {
+            Wanted::Here(folder) => (folder, None),
+            Wanted::Store(store) => {
+                let failed = |error: io::Error| EventLogError::Place(error.to_string());
+                (uploads::spool(app, conf).map_err(failed)?, Some(store))
+            }
+        };
         let codec = if conf.get(&EVENT_LOG_COMPRESS) {
             ".zstd"
         } else {
@@ -59,12 +70,52 @@ impl Place {
             app: app.to_owned(),
             codec,
             is_rolling,
+            store,
         })
     }
 
-    /// The log, once the run is over.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The log, once the run is over, for people.
+    pub(super) fn shown(&self) -> String {
+        match &self.store {
+            Some(store) => format!("{}/{}", store.url().trim_end_matches('/'), self.name()),
+            None => self.path.display().to_string(),
+        }
+    }
+
+    /// The store that it is brought to.
+    pub(super) const fn store(&self) -> Option<&Folder> {
+        self.store.as_ref()
+    }
+
+    /// The folder of this machine in which it is.
+    pub(super) fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
+    }
+
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// There will be no such log.
+    pub(super) fn forget(&self) {
+        if self.store.is_some() {
+            // Nothing is in it yet, or what an earlier driver of the run left.
+            let _ = std::fs::remove_dir(self.folder());
+        }
+    }
+
+    /// What shows that a run lasts, if that is a file of its own.
+    pub(super) fn status_while_it_lasts(&self) -> Option<PathBuf> {
+        self.is_rolling.then(|| self.status(true))
+    }
+
+    /// The file that shows, once the run is over, that the log is whole.
+    pub(super) fn last(&self) -> PathBuf {
+        match self.is_rolling {
+            true => self.status(false),
+            false => self.path.clone(),
+        }
     }
 
     /// The log, while the run lasts.
@@ -84,8 +135,10 @@ impl Place {
         let replaces = goes_on || conf.get(&EVENT_LOG_OVERWRITE);
         let growing = with_end(&self.path, IN_PROGRESS);
         let there = [&self.path, &growing];
-        if let Some(there) = there.into_iter().find(|it| it.exists() && !replaces) {
-            return Err(EventLogError::Exists(there.clone()));
+        if let Some(store) = &self.store {
+            self.make_in(store, replaces)?;
+        } else if let Some(there) = there.into_iter().find(|it| it.exists() && !replaces) {
+            return Err(EventLogError::Exists(there.display().to_string()));
         }
         if !self.is_rolling {
             return Ok(());
@@ -105,6 +158,30 @@ impl Place {
         Ok(())
     }
 
+    /// Makes room in a store.
+    fn make_in(&self, store: &Folder, replaces: bool) -> Result<(), EventLogError> {
+        let failed = |error| EventLogError::Place(format!("{}: {error}", self.shown()));
+        let name = self.name();
+        if !self.is_rolling {
+            // An object is replaced as a whole.
+            let is_there = !replaces && store.has(&name).map_err(failed)?;
+            return match is_there {
+                true => Err(EventLogError::Exists(self.shown())),
+                false => Ok(()),
+            };
+        }
+        let there = store.list(&name).map_err(failed)?;
+        if !there.is_empty() && !replaces {
+            return Err(EventLogError::Exists(self.shown()));
+        }
+        for it in there {
+            if it.name.rsplit('/').next().is_some_and(is_of_a_log) {
+                store.remove(&it.name).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Removes the files of a log in a folder, and nothing else that is there.
     fn clear(&self) -> io::Result<()> {
         let entries = match std::fs::read_dir(&self.path) {
@@ -114,8 +191,7 @@ impl Place {
         for entry in entries {
             let entry = entry?;
             let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with("events_") || name.starts_with("appstatus_") {
+            if is_of_a_log(&name.to_string_lossy()) {
                 std::fs::remove_file(entry.path())?;
             }
         }
@@ -150,6 +226,11 @@ impl Place {
     }
 }
 
+/// Whether a file in the folder of a log that rolls is one of it.
+fn is_of_a_log(name: &str) -> bool {
+    name.starts_with("events_") || name.starts_with("appstatus_")
+}
+
 /// Makes a file of a log, and holds it.
 ///
 /// # Errors
@@ -173,22 +254,36 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     path.into()
 }
 
-/// The folder that a setting names.
-pub(super) fn folder(text: &str) -> Result<PathBuf, EventLogError> {
+/// Where logs are wanted.
+pub(super) enum Wanted {
+    /// In a folder of this machine.
+    Here(PathBuf),
+    /// In an object store.
+    Store(Folder),
+}
+
+/// What a setting names.
+///
+/// # Errors
+/// Logs are not written there.
+pub(super) fn wanted(text: &str) -> Result<Wanted, EventLogError> {
     let wrong = |why: String| Err(EventLogError::Place(why));
     let path = match text.split_once(':') {
         Some(("file", rest)) => rest.strip_prefix("//").unwrap_or(rest),
         Some((scheme, _)) if !scheme.contains('/') => {
-            return wrong(format!(
-                "`{text}` is not a folder of this machine; this version writes event logs to no \
-                 other place"
-            ));
+            return match Folder::of(text) {
+                Some(store) => Ok(Wanted::Store(store)),
+                None => wrong(format!(
+                    "`{text}` is neither a folder of this machine nor one of an object store \
+                     (s3://, gs://, az://); event logs are written to no other place"
+                )),
+            };
         }
         _ => text,
     };
     let path = Path::new(path);
     if path.is_dir() {
-        Ok(path.to_owned())
+        Ok(Wanted::Here(path.to_owned()))
     } else {
         wrong(format!(
             "there is no folder {}; make it, or name another one",

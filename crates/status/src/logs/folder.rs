@@ -146,7 +146,7 @@ impl Whole {
     /// One whose log was read by itself.
     pub fn of(opened: Opened, place: LogFiles) -> Self {
         let listed = Listed {
-            standing: standing(&opened.store, &place),
+            standing: standing(&opened.store, &place, true),
             updated: since_epoch(place.mark.modified),
             wrong: opened.wrong,
             outline: outline(&opened.store),
@@ -207,6 +207,8 @@ struct Kept {
 /// See the module.
 pub struct Folder {
     path: PathBuf,
+    /// What it is a copy of, if it is one: nobody holds the logs of a copy.
+    copy_of: Option<String>,
     clock: SystemClock,
     seen: Mutex<BTreeMap<PathBuf, Seen>>,
     kept: Mutex<BTreeMap<PathBuf, Kept>>,
@@ -223,6 +225,7 @@ impl Folder {
     pub fn new(path: &Path) -> Self {
         Self {
             path: path.to_owned(),
+            copy_of: None,
             clock: SystemClock::start(),
             seen: Mutex::default(),
             kept: Mutex::default(),
@@ -230,9 +233,18 @@ impl Folder {
         }
     }
 
-    /// The folder.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// The logs in this folder, which somebody keeps like those at another place.
+    pub fn copy(path: &Path, of: String) -> Self {
+        Self {
+            copy_of: Some(of),
+            ..Self::new(path)
+        }
+    }
+
+    /// Where its logs are, for people.
+    pub fn shown(&self) -> String {
+        let own = || self.path.display().to_string();
+        self.copy_of.clone().unwrap_or_else(own)
     }
 
     /// The list as it was when somebody looked last.
@@ -291,7 +303,7 @@ impl Folder {
             match &known.found {
                 Ok((outline, wrong)) => list.applications.push(Listed {
                     outline: Arc::clone(outline),
-                    standing: standing(outline, &place),
+                    standing: standing(outline, &place, self.copy_of.is_none()),
                     updated: since_epoch(place.mark.modified),
                     wrong: wrong.clone(),
                     place: Some(place),
@@ -464,14 +476,14 @@ fn ended(store: &Store) -> Option<Standing> {
     })
 }
 
-fn standing(outline: &Store, place: &LogFiles) -> Standing {
+fn standing(outline: &Store, place: &LogFiles, is_held: bool) -> Standing {
     if let Some(ended) = ended(outline) {
         return ended;
     }
     if !place.mark.in_progress {
         return Standing::CutOff;
     }
-    match is_locked(place) {
+    match is_held.then(|| is_locked(place)).flatten() {
         Some(true) => Standing::Running,
         Some(false) if outline.application.version.starts_with("mesquite-") => Standing::CutOff,
         _ if place.mark.modified.elapsed().unwrap_or_default() > SILENT => Standing::CutOff,

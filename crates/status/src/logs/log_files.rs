@@ -125,6 +125,8 @@ impl LogFiles {
             let name = name.to_string_lossy();
             if name.starts_with("appstatus_") {
                 mark.in_progress |= name.ends_with(IN_PROGRESS);
+                // In an object store it is put there again and again as long as the run lasts.
+                mark.modified = mark.modified.max(entry.metadata()?.modified()?);
             }
             let Some(number) = name.strip_prefix("events_") else {
                 continue;

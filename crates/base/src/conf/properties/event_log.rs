@@ -11,9 +11,10 @@ properties! {
     /// Spark's history server and whatever else reads it.
     pub EVENT_LOG: Property<bool> = boolean("spark.eventLog.enabled").default("false");
 
-    /// The folder of event logs, which has to be there: a path, or a `file:` URL. The
-    /// log of a run is a file in it with the application's id as its name, and
-    /// `.inprogress` behind it until the run is over.
+    /// The folder of event logs: a path, or a `file:` URL, which has to be there, or one of
+    /// an object store, such as `s3://bucket/logs`. The log of a run is a file in it with the
+    /// application's id as its name, and `.inprogress` behind it until the run is over. To an
+    /// object store it is brought when it is complete, its parts one by one if it rolls.
     pub EVENT_LOG_DIR: Property<String> =
         text("spark.eventLog.dir").default("file:///tmp/spark-events");
 

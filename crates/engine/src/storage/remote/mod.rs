@@ -8,6 +8,7 @@
 
 mod place;
 mod told;
+mod whole;
 
 use std::future::Future;
 use std::io::{self, Read};
@@ -22,6 +23,7 @@ use url::Url;
 
 pub use self::place::{Place, Store};
 pub use self::told::told;
+pub use self::whole::{Folder, Found};
 
 /// The kinds of URLs that are read.
 pub const SCHEMES: [&str; 10] = [
