@@ -63,6 +63,18 @@ fn new_logs_appear_and_each_says_what_became_of_its_application() {
 }
 
 #[test]
+fn nobody_holds_the_logs_of_a_copy() {
+    let made = tempfile::tempdir().expect("a folder");
+    let log = text("a", 1, "", false);
+    fs::write(made.path().join("a.inprogress"), log).expect("written");
+    let own = Folder::new(made.path()).list();
+    assert_eq!(standings(&own), [("a", Standing::CutOff)]);
+    let copy = Folder::copy(made.path(), "s3://b/logs".into());
+    assert_eq!(standings(&copy.list()), [("a", Standing::Running)]);
+    assert_eq!(copy.shown(), "s3://b/logs");
+}
+
+#[test]
 fn an_application_is_read_again_when_its_log_has_changed() {
     let made = tempfile::tempdir().expect("a folder");
     let path = made.path().join("a");

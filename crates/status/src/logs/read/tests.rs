@@ -78,6 +78,31 @@ fn a_log_that_was_cut_off_is_read_up_to_there() {
 }
 
 #[test]
+fn a_log_may_be_cut_at_any_byte() {
+    let text = log(3);
+    let whole = opened("a", text.as_bytes(), Depth::Whole);
+    assert_eq!(whole.wrong, None);
+    for length in 0..text.len() {
+        let cut = &text.as_bytes()[..length];
+        let lines = cut.iter().filter(|it| **it == b'\n').count() as u64;
+        let ended = opened("a", cut, Depth::Whole);
+        let running = opened("a.inprogress", cut, Depth::Whole);
+        // A line that lacks nothing but its end is one.
+        let is_line = text.as_bytes()[length] == b'\n';
+        let lines = lines + u64::from(is_line);
+        let is_cut = !is_line && length > 0 && cut[length - 1] != b'\n';
+        assert_eq!(ended.lines, lines + u64::from(is_cut), "{length}");
+        assert_eq!(ended.store, running.store, "{length}");
+        if running.store.application.began.is_some() {
+            assert_eq!(running.wrong, None, "{length}");
+            assert_eq!(ended.wrong.is_some(), is_cut, "{length}");
+        } else {
+            assert!(running.wrong.is_some() && ended.wrong.is_some(), "{length}");
+        }
+    }
+}
+
+#[test]
 fn what_is_damaged_says_where_and_the_rest_is_there() {
     let mut text = log(3).into_bytes();
     let middle = text.len() / 2;
