@@ -190,3 +190,44 @@ async fn what_commands_write_is_read_from_their_executor_and_stays_in_its_sandbo
         assert_eq!(texts, BTreeSet::from([b"so <b>far\n".to_vec()]), "{left:?}");
     }
 }
+
+#[tokio::test]
+#[ignore = "needs a real Mesos"]
+async fn links_to_sandboxes_lead_to_what_executors_have_written() {
+    let cluster = Cluster::up(1);
+    let master = cluster.master.replacen("mesos://", "http://", 1);
+    let http = Http::new(http_config()).expect("good settings");
+    for coarse in ["true", "false"] {
+        let job = Job::new(
+            "[dataset.a]\nitems = [1]\n[dataset.b]\nfrom = 'a'\n\
+             pipe = 'cat; echo to be read >&2'\n[[action]]\ncount = 'b'\n",
+        );
+        let logs = job.folder().join("logs");
+        fs::create_dir(&logs).expect("made");
+        let conf = [
+            format!("spark.mesos.coarse={coarse}"),
+            "spark.eventLog.enabled=true".to_owned(),
+            format!("spark.eventLog.dir={}", logs.display()),
+        ];
+        let mut arguments = vec!["--master", &cluster.master];
+        arguments.extend(conf.iter().flat_map(|it| ["--conf", it]));
+        job.run(&arguments).succeeded();
+        let log = fs::read_dir(&logs).expect("a folder").next();
+        let log = log.expect("a log").expect("an entry").path();
+        let log = fs::read_to_string(log).expect("readable");
+        let added = log.lines().find(|it| it.contains("ExecutorAdded"));
+        let added: Value = serde_json::from_str(added.expect("an executor")).expect("JSON");
+        let urls = &added["Executor Info"]["Log Urls"];
+        let url = urls["stderr"].as_str().expect("a link");
+        let written = http.get(url).await.expect("the agent has it");
+        let written = String::from_utf8_lossy(&written);
+        assert!(written.contains("to be read"), "{written}");
+        // The master's page is asked for by what is behind the sign alone: ids.
+        let state = cluster.get("/master/state").await;
+        let agent = state["slaves"][0]["id"].as_str().expect("an agent");
+        let page = urls["sandbox"].as_str().expect("a link");
+        let prefix = format!("{master}/#/agents/{agent}/frameworks/");
+        assert!(page.starts_with(&prefix), "{page}");
+        assert!(page.ends_with("/browse"), "{page}");
+    }
+}
