@@ -37,9 +37,9 @@ struct Told {
     /// Where each of them was placed.
     places: BTreeMap<TaskId, (StageId, Partition, ExecutorId)>,
     /// Executors that had nothing to do and went.
-    pub let_go: u64,
+    let_go: u64,
     /// How often something had to be made again, or could not be read.
-    pub again: u32,
+    again: u32,
     /// Tells people of it; what of attempts it told, and what there was to tell.
     teller: Teller,
     figures: BTreeMap<StageId, u32>,
@@ -70,6 +70,11 @@ impl Facts {
     pub fn anew(&mut self, facts: &[Happened]) {
         *self = Self::of(&Arc::clone(&self.plan));
         self.told(facts);
+    }
+
+    /// How many executors were let go, and how many tasks were done again all the same.
+    pub const fn let_go(&self) -> (u64, u32) {
+        (self.told.let_go, self.told.again)
     }
 
     /// All jobs are over.

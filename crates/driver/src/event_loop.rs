@@ -5,6 +5,7 @@
 //! [`Arrival`]s.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -306,8 +307,10 @@ impl<'a> EventLoop<'a> {
             pages.end(at);
         }
         self.end_log(at);
-        if let (Some(pages), Some(log)) = (&self.shell.pages, &self.written) {
-            pages.keep(log);
+        // In an object store there is no room for a hidden file beside it.
+        let here = self.written.as_deref().filter(|it| !it.contains("://"));
+        if let (Some(pages), Some(log)) = (&self.shell.pages, here) {
+            pages.keep(Path::new(log));
         }
     }
 

@@ -86,7 +86,7 @@ impl World {
 
     /// Executors that went since they had nothing to do took nothing along that was needed.
     fn check_what_was_let_go(&mut self) {
-        let let_go = self.facts.let_go;
+        let (let_go, again) = self.facts.let_go();
         *self.counts.entry("executors let go").or_default() += let_go;
         let Setting {
             faults,
@@ -94,7 +94,6 @@ impl World {
             ..
         } = self.setting;
         if faults == 0 && task_failures == 0.0 && self.poison.is_none() {
-            let again = self.facts.again;
             assert_eq!(
                 again, 0,
                 "{let_go} were let go, and something was made again"

@@ -132,6 +132,7 @@ pub(super) fn reason(facts: &AttemptFacts, reason: &TaskEndReason) -> String {
 }
 
 /// What is known of an attempt.
+#[derive(Clone, Copy)]
 pub(super) struct TaskInfo<'a> {
     facts: &'a AttemptFacts,
     launched: u64,
