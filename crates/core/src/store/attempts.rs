@@ -102,6 +102,33 @@ pub const LOCALITIES: [&str; 6] = [
     "UNKNOWN",
 ];
 
+/// A number that attempts are compared by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of<'a> {
+    /// Milliseconds from launch to end; 0 of one that runs.
+    Duration,
+    /// Milliseconds that [nothing else accounts for](Attempts::scheduler_delay).
+    SchedulerDelay,
+    /// Milliseconds that the driver took to get its result.
+    GettingResult,
+    /// The sum of these measures.
+    Sum(&'a [Measure]),
+}
+
+/// What accounts for the time of an attempt, beside getting its result.
+const ACCOUNTED: [Measure; 3] = [
+    Measure::RunTime,
+    Measure::DeserializeTime,
+    Measure::ResultSerializationTime,
+];
+
+/// Changes each number by the one beside it.
+fn each(numbers: &mut [u64], others: &[u64], change: impl Fn(u64, u64) -> u64) {
+    for (number, other) in numbers.iter_mut().zip(others) {
+        *number = change(*number, *other);
+    }
+}
+
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempts {
@@ -238,14 +265,40 @@ impl Attempts {
         let Some(took) = self.duration(row) else {
             return 0;
         };
-        let known = [
-            Measure::RunTime,
-            Measure::DeserializeTime,
-            Measure::ResultSerializationTime,
-        ];
-        let known = known.into_iter().map(|it| self.measure(row, it));
+        let known = ACCOUNTED.into_iter().map(|it| self.measure(row, it));
         let known = known.fold(self.getting_result_time(row), u64::saturating_add);
         took.saturating_sub(known)
+    }
+
+    /// A number of each of these attempts, in their order.
+    pub(super) fn all(&self, of: Of<'_>, rows: &[u32]) -> Vec<u64> {
+        let column = |measure: Measure| self.measures[measure as usize].all(rows);
+        match of {
+            Of::Duration => self.durations.all(rows),
+            Of::GettingResult => {
+                let times = rows.iter().map(|row| self.getting_result_time(*row));
+                times.collect()
+            }
+            Of::SchedulerDelay => {
+                let mut rest = self.durations.all(rows);
+                for known in ACCOUNTED {
+                    each(&mut rest, &column(known), u64::saturating_sub);
+                }
+                if !self.getting_result.is_empty() {
+                    let getting = self.all(Of::GettingResult, rows);
+                    each(&mut rest, &getting, u64::saturating_sub);
+                }
+                rest
+            }
+            Of::Sum(measures) => {
+                let mut columns = measures.iter().map(|it| column(*it));
+                let mut sums = columns.next().unwrap_or_else(|| vec![0; rows.len()]);
+                for more in columns {
+                    each(&mut sums, &more, u64::saturating_add);
+                }
+                sums
+            }
+        }
     }
 
     /// Where it ran.

@@ -32,6 +32,17 @@ impl Cells {
         }
     }
 
+    /// Adds the numbers at these places, in their order.
+    pub(super) fn extend(&self, places: impl Iterator<Item = usize>, out: &mut Vec<u64>) {
+        match self {
+            Self::Zeros => out.extend(places.map(|_| 0)),
+            Self::Bytes(cells) => out.extend(places.map(|at| u64::from(cells[at]))),
+            Self::Shorts(cells) => out.extend(places.map(|at| u64::from(cells[at]))),
+            Self::Words(cells) => out.extend(places.map(|at| u64::from(cells[at]))),
+            Self::Whole(cells) => out.extend(places.map(|at| cells[at])),
+        }
+    }
+
     /// Sets it.
     pub(super) fn set(&mut self, at: usize, value: u64) {
         if value > self.most() {

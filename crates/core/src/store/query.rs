@@ -4,7 +4,7 @@
 //! value of one attempt and never between two, and speaks of attempts that succeeded.
 
 use super::Store;
-use super::attempts::{Attempts, State};
+use super::attempts::{Attempts, Of, State};
 use super::measures::Measure;
 use super::stages::Stage;
 
@@ -91,46 +91,47 @@ pub struct Sample<'a> {
 }
 
 /// Numbers below this are counted and not sorted.
-const COUNTED: usize = 1 << 16;
+const COUNTED: u64 = 1 << 16;
 
 impl Sample<'_> {
     /// The values at these parts (0 to 1) of the sorted values of all attempts. None if
     /// there is no attempt.
-    pub fn quantiles(
-        &self,
-        parts: &[f64],
-        value: impl Fn(&Attempts, u32) -> u64,
-    ) -> Option<Vec<u64>> {
+    pub fn quantiles(&self, parts: &[f64], of: Of<'_>) -> Option<Vec<u64>> {
         let last = self.rows.len().checked_sub(1)?;
-        let values = self.rows.iter().map(|row| value(self.attempts, *row));
-        let mut values: Vec<_> = values.collect();
+        let mut values = self.attempts.all(of, &self.rows);
+        let places = parts.iter().map(|part| {
+            let place = (part * values.len() as f64) as usize;
+            place.min(last)
+        });
+        let places: Vec<_> = places.collect();
         let most = values.iter().copied().max().unwrap_or(0);
         // Milliseconds and records of a million tasks are small as a rule, or 0 throughout.
-        if most < COUNTED as u64 {
-            count(&mut values, most as usize);
-        } else {
-            values.sort_unstable();
-        }
-        let at = |part: &f64| values[((part * values.len() as f64) as usize).min(last)];
-        Some(parts.iter().map(at).collect())
+        Some(match most {
+            0 => vec![0; parts.len()],
+            ..COUNTED => counted(&values, most, &places),
+            _ => {
+                values.sort_unstable();
+                places.into_iter().map(|it| values[it]).collect()
+            }
+        })
     }
 }
 
-/// Sorts small numbers by how often each is there.
-fn count(values: &mut [u64], most: usize) {
-    if most == 0 {
-        return;
-    }
-    let mut counts = vec![0_usize; most + 1];
-    for value in values.iter() {
+/// Those small numbers that stand at these places when all are sorted.
+fn counted(values: &[u64], most: u64, places: &[usize]) -> Vec<u64> {
+    let mut counts = vec![0_usize; most as usize + 1];
+    for value in values {
         counts[*value as usize] += 1;
     }
-    let mut rest = values;
-    for (value, count) in counts.into_iter().enumerate() {
-        let (same, others) = rest.split_at_mut(count);
-        same.fill(value as u64);
-        rest = others;
-    }
+    let at = |place: &usize| {
+        let mut before = 0;
+        let found = counts.iter().position(|count| {
+            before += count;
+            before > *place
+        });
+        found.map_or(most, |it| it as u64)
+    };
+    places.iter().map(at).collect()
 }
 
 fn in_turn(mut rows: Vec<u32>, wanted: &Wanted) -> Vec<u32> {

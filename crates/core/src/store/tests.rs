@@ -1,6 +1,6 @@
 //! What jobs and stages come to, and questions about attempts.
 
-use super::attempts::State;
+use super::attempts::{Of, State};
 use super::executors::Executor;
 use super::lines::Parser;
 use super::measures::Measure;
@@ -143,22 +143,35 @@ fn quantiles_are_values_of_attempts_that_succeeded() {
     let store = store(&lines);
     let stage = store.stage(0, 0).expect("the stage");
     let run = |parts: &[f64]| {
-        let attempts = |it: &Attempts, row| it.measure(row, Measure::RunTime);
-        store.succeeded(stage).quantiles(parts, attempts)
+        let run_time = Of::Sum(&[Measure::RunTime]);
+        store.succeeded(stage).quantiles(parts, run_time)
     };
     // Of 1 to 9.
     assert_eq!(run(&[0.0, 0.25, 0.5, 1.0, 7.0]), Some(vec![1, 3, 5, 9, 9]));
-    let delay = store
-        .succeeded(stage)
-        .quantiles(&[1.0], Attempts::scheduler_delay);
-    assert_eq!(delay, Some(vec![3]));
-    let none = Stage::new(StageInfo::default());
-    assert_eq!(
+    let delays = |stage, part| {
         store
-            .succeeded(&none)
-            .quantiles(&[0.5], Attempts::scheduler_delay),
-        None
-    );
+            .succeeded(stage)
+            .quantiles(&[part], Of::SchedulerDelay)
+    };
+    assert_eq!(delays(stage, 1.0), Some(vec![3]));
+    let none = Stage::new(StageInfo::default());
+    assert_eq!(delays(&none, 0.5), None);
+    // All at once are what each is by itself.
+    let rows = stage.rows();
+    let each = |number: fn(&Attempts, u32) -> u64| {
+        let numbers = rows.iter().map(|row| number(&store.attempts, *row));
+        numbers.collect::<Vec<_>>()
+    };
+    let all = |of| store.attempts.all(of, rows);
+    let duration = |it: &Attempts, row| it.duration(row).unwrap_or(0);
+    assert_eq!(all(Of::Duration), each(duration));
+    assert_eq!(all(Of::SchedulerDelay), each(Attempts::scheduler_delay));
+    assert_eq!(all(Of::GettingResult), each(Attempts::getting_result_time));
+    let both = Of::Sum(&[Measure::RunTime, Measure::InputRecords]);
+    let sum = |it: &Attempts, row| {
+        it.measure(row, Measure::RunTime) + it.measure(row, Measure::InputRecords)
+    };
+    assert_eq!(all(both), each(sum));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Quantiles of what tasks and executors measured, as the API has them.
 
 use mesquite_core::store::Store;
-use mesquite_core::store::attempts::Attempts;
+use mesquite_core::store::attempts::Of;
 use mesquite_core::store::measures::Measure;
 use mesquite_core::store::stages::{Share, Stage};
 use serde_json::{Value, json};
@@ -12,16 +12,14 @@ use super::tasks::pushed;
 /// Of the tasks of a stage that succeeded; none if there is none.
 pub(super) fn of_tasks(store: &Store, stage: &Stage, parts: &[f64]) -> Option<Value> {
     let succeeded = store.succeeded(stage);
-    let of = |value: &dyn Fn(&Attempts, u32) -> u64| {
-        let values = succeeded.quantiles(parts, value)?;
+    let of = |number: Of<'_>| {
+        let values = succeeded.quantiles(parts, number)?;
         Some(values.into_iter().map(|it| it as f64).collect::<Vec<_>>())
     };
     // All of them are there, or none is.
-    let took = of(&|it, row| it.duration(row).unwrap_or(0))?;
-    let it = |measure| of(&move |it: &Attempts, row| it.measure(row, measure));
-    let sum = |one, other| {
-        of(&move |it: &Attempts, row| it.measure(row, one).saturating_add(it.measure(row, other)))
-    };
+    let took = of(Of::Duration)?;
+    let it = |measure| of(Of::Sum(&[measure]));
+    let sum = |one, other| of(Of::Sum(&[one, other]));
     Some(json!({
         "quantiles": parts,
         "duration": took,
@@ -32,8 +30,8 @@ pub(super) fn of_tasks(store: &Store, stage: &Stage, parts: &[f64]) -> Option<Va
         "resultSize": it(Measure::ResultSize),
         "jvmGcTime": it(Measure::GcTime),
         "resultSerializationTime": it(Measure::ResultSerializationTime),
-        "gettingResultTime": of(&Attempts::getting_result_time),
-        "schedulerDelay": of(&Attempts::scheduler_delay),
+        "gettingResultTime": of(Of::GettingResult),
+        "schedulerDelay": of(Of::SchedulerDelay),
         "peakExecutionMemory": it(Measure::PeakMemory),
         "memoryBytesSpilled": it(Measure::MemorySpilled),
         "diskBytesSpilled": it(Measure::DiskSpilled),

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use mesquite_core::store::Store;
-use mesquite_core::store::attempts::{Attempts, State};
+use mesquite_core::store::attempts::{Of, State};
 use mesquite_core::store::measures::Measure;
 use mesquite_core::store::query::{Order, Sample, Wanted};
 use mesquite_core::store::stages::Stage;
@@ -50,8 +50,8 @@ fn sentence(store: &Store, stage: &Stage, succeeded: &Sample<'_>) -> Markup {
 
 /// How much the slowest task differs from the usual one.
 fn skew(succeeded: &Sample<'_>) -> String {
-    let run = |it: &Attempts, row| it.measure(row, Measure::RunTime);
-    match succeeded.quantiles(&[0.5, 1.0], run).as_deref() {
+    let run_time = Of::Sum(&[Measure::RunTime]);
+    match succeeded.quantiles(&[0.5, 1.0], run_time).as_deref() {
         Some([usual, slowest]) if *usual > 0 && *slowest >= 2 * *usual => {
             let ratio = *slowest as f64 / *usual as f64;
             format!("The slowest task took {ratio:.1} times as long as the usual one.")
@@ -93,68 +93,50 @@ fn parents(store: &Store, stage: &Stage, links: Links<'_>) -> Markup {
     }
 }
 
-/// A number of an attempt.
-type Value = Box<dyn Fn(&Attempts, u32) -> u64>;
-
 /// How a measure is written.
 type Shown = fn(u64) -> String;
 
-/// What is compared.
-struct Compared {
-    title: &'static str,
-    /// What it is made of: where no attempt has any of that, it is left out without a look
-    /// at all attempts. Nothing if it is always looked at.
-    of: &'static [Measure],
-    value: Value,
-    shown: Shown,
+fn of_nanos(nanos: u64) -> String {
+    duration(nanos / 1_000_000)
 }
 
-fn compared() -> Vec<Compared> {
-    let it = |title, of: &'static [Measure], shown| Compared {
-        title,
-        of,
-        value: Box::new(move |it: &Attempts, row| {
-            let parts = of.iter().map(|measure| it.measure(row, *measure));
-            parts.fold(0, u64::saturating_add)
-        }),
-        shown,
-    };
-    let always = |title, value: fn(&Attempts, u32) -> u64| Compared {
-        title,
-        of: &[],
-        value: Box::new(value),
-        shown: duration,
-    };
+/// What is compared: a title, a number, and how it is written.
+const COMPARED: [(&str, Of<'static>, Shown); 18] = {
     use Measure as M;
-    vec![
-        always("From launch to end", |it, row| {
-            it.duration(row).unwrap_or(0)
-        }),
-        it("Run time", &[M::RunTime], duration),
-        Compared {
-            value: Box::new(|it, row| it.measure(row, M::CpuTime) / 1_000_000),
-            ..it("Processor time", &[M::CpuTime], duration)
-        },
-        always("Scheduler delay", Attempts::scheduler_delay),
-        it("Waiting for map outputs", &[M::FetchWait], duration),
-        it("Garbage collection", &[M::GcTime], duration),
-        it("Peak memory", &[M::PeakMemory], bytes),
-        it("Input", &[M::InputBytes], bytes),
-        it("Input records", &[M::InputRecords], count),
-        it("Shuffle read", &[M::RemoteBytes, M::LocalBytes], bytes),
-        it("of it over the network", &[M::RemoteBytes], bytes),
-        it("Shuffle records read", &[M::ShuffleRecordsRead], count),
-        it("Shuffle written", &[M::ShuffleBytesWritten], bytes),
-        it(
+    use Of::Sum;
+    [
+        ("From launch to end", Of::Duration, duration),
+        ("Run time", Sum(&[M::RunTime]), duration),
+        ("Processor time", Sum(&[M::CpuTime]), of_nanos),
+        ("Scheduler delay", Of::SchedulerDelay, duration),
+        ("Waiting for map outputs", Sum(&[M::FetchWait]), duration),
+        ("Garbage collection", Sum(&[M::GcTime]), duration),
+        ("Peak memory", Sum(&[M::PeakMemory]), bytes),
+        ("Input", Sum(&[M::InputBytes]), bytes),
+        ("Input records", Sum(&[M::InputRecords]), count),
+        ("Shuffle read", Sum(&[M::RemoteBytes, M::LocalBytes]), bytes),
+        ("of it over the network", Sum(&[M::RemoteBytes]), bytes),
+        ("Shuffle records read", Sum(&[M::ShuffleRecordsRead]), count),
+        ("Shuffle written", Sum(&[M::ShuffleBytesWritten]), bytes),
+        (
             "Shuffle records written",
-            &[M::ShuffleRecordsWritten],
+            Sum(&[M::ShuffleRecordsWritten]),
             count,
         ),
-        it("Spilled to disk", &[M::DiskSpilled], bytes),
-        it("Output", &[M::OutputBytes], bytes),
-        it("Output records", &[M::OutputRecords], count),
-        it("Result", &[M::ResultSize], bytes),
+        ("Spilled to disk", Sum(&[M::DiskSpilled]), bytes),
+        ("Output", Sum(&[M::OutputBytes]), bytes),
+        ("Output records", Sum(&[M::OutputRecords]), count),
+        ("Result", Sum(&[M::ResultSize]), bytes),
     ]
+};
+
+/// Whether an attempt of the stage may have that. What none has is left out without a look
+/// at all of them.
+fn may_have(stage: &Stage, of: Of<'_>) -> bool {
+    match of {
+        Of::Sum(measures) => measures.iter().any(|it| stage.sums.get(*it) > 0),
+        Of::Duration | Of::SchedulerDelay | Of::GettingResult => true,
+    }
 }
 
 /// What a table is about, which is said once only where all stages are in one file.
@@ -164,12 +146,11 @@ fn of(what: &str, stage: &Stage) -> String {
 }
 
 fn quantiles(succeeded: &Sample<'_>, stage: &Stage) -> Markup {
-    let is_there = |of: &[Measure]| of.is_empty() || of.iter().any(|it| stage.sums.get(*it) > 0);
-    let there = compared().into_iter().filter(|it| is_there(it.of));
-    let rows = there.filter_map(|it| {
-        let values = succeeded.quantiles(&PARTS, it.value)?;
+    let there = COMPARED.into_iter().filter(|it| may_have(stage, it.1));
+    let rows = there.filter_map(|(title, of, shown)| {
+        let values = succeeded.quantiles(&PARTS, of)?;
         // What no task has is left out.
-        (values.last() != Some(&0)).then_some((it.title, values, it.shown))
+        (values.last() != Some(&0)).then_some((title, values, shown))
     });
     let rows: Vec<_> = rows.collect();
     html! {
