@@ -121,7 +121,7 @@ items = [1]
 from = 'a'
 pipe = '''
 sh -c 'i=0; while [ $i -lt 50000 ]; do i=$((i + 1)); done'
-dd if=/dev/zero bs=48M count=1 2> /dev/null | (sleep 0.2; wc -c)
+dd if=/dev/zero bs=48M count=1 2> /dev/null | (sleep 1.5; wc -c)
 echo last words >&2
 [ $MESQUITE_ATTEMPT = 1 ]
 '''
