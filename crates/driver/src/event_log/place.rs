@@ -3,7 +3,7 @@
 //! Responsible for Spark's names: a file `APP`, or a folder `eventlog_v2_APP` with a file
 //! for each part; and for logs that are there already. What is written into the files is
 //! the business of [`files`](super::files). A log for an object store grows in a folder of
-//! this machine, under the same names; how it gets there is that of [`uploads`](super::uploads).
+//! this machine, under the same names; how it gets there is that of [`uploads`].
 
 use std::fs::{File, OpenOptions};
 use std::io;
