@@ -108,7 +108,7 @@ impl Sample<'_> {
         // Milliseconds and records of a million tasks are small as a rule, or 0 throughout.
         Some(match most {
             0 => vec![0; parts.len()],
-            ..COUNTED => counted(&values, most, &places),
+            1..COUNTED => counted(&values, most, &places),
             _ => {
                 values.sort_unstable();
                 places.into_iter().map(|it| values[it]).collect()
