@@ -48,7 +48,7 @@ pub struct Opened {
     pub wrong: Option<String>,
 }
 
-/// Reads a log: its [columns] if they are kept, or else its lines. What cannot be read of it
+/// Reads a log: its columns if they are kept, or else its lines. What cannot be read of it
 /// is told in what is returned.
 ///
 /// # Errors
