@@ -9,12 +9,10 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::dataset::{DatasetSpec, Derived, OperationSpec};
 use super::fields::{Fields, Node, Problems, texts, wrong_type};
 use super::paths;
 use super::problem::Problem;
 use super::texts::Texts;
-use crate::plan::operation::Change;
 use crate::plan::surroundings::{Brought, Origin, Surroundings, check_archive, named};
 use crate::variables::{check_name, check_value};
 
@@ -172,35 +170,24 @@ fn same_name(name: &str, span: &Range<usize>, other: &Range<usize>, texts: &Text
     Problem::new(span.clone(), message).help(help)
 }
 
-/// Whether a dataset has a command that could find anything.
-pub(super) const fn runs_command(operation: &OperationSpec) -> bool {
-    matches!(
-        operation,
-        OperationSpec::Derived(
-            _,
-            Derived::Change(Change::Pipe(_)) | Derived::ReduceByKey(..)
-        )
-    )
-}
-
-/// Adds to the datasets of a file what stands in it for all.
+/// Adds to those datasets of a file that run commands what stands in it for all.
 pub(super) fn add_of_file<'d>(
     of_file: &AroundSpec,
     fields: &Fields<'_>,
-    datasets: impl Iterator<Item = &'d mut DatasetSpec>,
+    datasets: impl Iterator<Item = &'d mut AroundSpec>,
     texts: &Texts,
     problems: &mut Problems,
 ) {
     let mut none = true;
-    for spec in datasets.filter(|it| runs_command(&it.operation)) {
+    for around in datasets {
         none = false;
-        for (name, span) in &spec.around.places {
+        for (name, span) in &around.places {
             if let Some(other) = of_file.places.get(name) {
                 problems.push(same_name(name, span, other, texts));
             }
         }
-        spec.around.found.add_of_all(&of_file.found);
-        spec.around.places.extend(of_file.places.clone());
+        around.found.add_of_all(&of_file.found);
+        around.places.extend(of_file.places.clone());
     }
     // A dataset with a mistake of its own is missing here.
     if none && problems.is_empty() {
@@ -213,10 +200,7 @@ pub(super) fn add_of_file<'d>(
 }
 
 /// Refuses the fields beside an operation that runs no command.
-pub(super) fn check_use(operation: &OperationSpec, fields: &Fields<'_>, problems: &mut Problems) {
-    if runs_command(operation) {
-        return;
-    }
+pub(super) fn refuse(fields: &Fields<'_>, problems: &mut Problems) {
     for (name, place) in fields.present(&FIELDS) {
         let message = format!("`{name}` of {}, which runs no command", fields.what());
         let help = "it belongs to `pipe` or `reduce_by_key`";

@@ -17,10 +17,11 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use self::failure::SkipSpec;
-pub(super) use self::iterate::{IterateSpec, UntilEmpty};
 pub(super) use self::keywords::words;
 use self::keywords::{OPERATIONS, Word};
-pub(super) use self::operation::{Derived, Name, OperationSpec, SourceSpec};
+pub(super) use self::operation::{
+    Derived, IterateSpec, Name, OperationSpec, SourceSpec, UntilEmpty,
+};
 pub use self::operation::{Input, TextInput};
 use super::around::{self, AroundSpec};
 use super::fields::{Fields, Node, Problems, wrong_type};
@@ -85,8 +86,8 @@ impl DatasetSpec {
                 None
             }
         };
-        if let Some(operation) = &operation {
-            around::check_use(operation, &fields, problems);
+        if operation.as_ref().is_some_and(|it| !it.runs_command()) {
+            around::refuse(&fields, problems);
         }
         fields.done(problems);
         Some(Self {

@@ -221,8 +221,10 @@ impl JobFile {
             spec.around.place(folder);
             spec.around.check(&self.texts, problems);
         }
-        let specs = datasets.values_mut();
-        around::add_of_file(&of_file, &fields, specs, &self.texts, problems);
+        let commands = datasets.values_mut();
+        let commands = commands.filter(|it| it.operation.runs_command());
+        let arounds = commands.map(|it| &mut it.around);
+        around::add_of_file(&of_file, &fields, arounds, &self.texts, problems);
         for spec in datasets.values_mut() {
             if let OperationSpec::Source(SourceSpec::Text(input)) = &mut spec.operation {
                 place_inputs(input, base, problems);

@@ -5,7 +5,6 @@
 
 use super::core::input::{ConnectionId, Input};
 use super::report::Progress;
-use super::threads::Threads;
 use mesquite_engine::rpc::connection::Outgoing;
 use mesquite_workload::message::FromDriver;
 
@@ -30,7 +29,16 @@ pub(super) enum LinkTo {
     /// A process.
     Process(Outgoing<FromDriver>),
     /// Threads of this process.
-    Threads(Threads),
+    Threads(Box<dyn OwnThreads>),
+}
+
+/// An executor that is no process of its own.
+pub(super) trait OwnThreads: Send {
+    /// Does what the driver says.
+    fn told(&mut self, message: FromDriver);
+
+    /// Stops what runs, and waits for it.
+    fn stop(&self);
 }
 
 impl LinkTo {

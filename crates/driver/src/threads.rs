@@ -13,7 +13,7 @@ use super::core::heard::{Heard, Registration};
 use super::core::input::{ConnectionId, Input};
 use super::error::RunError;
 use super::given::Given;
-use super::links::{Arrival, LinkTo};
+use super::links::{Arrival, LinkTo, OwnThreads};
 use super::office::files_key_bytes;
 use super::report::LINES_SHOWN;
 use super::wire;
@@ -43,7 +43,7 @@ const LOCAL: &str = "driver";
 const CONNECTION: ConnectionId = ConnectionId(0);
 
 /// Threads that run tasks.
-pub(super) struct Threads {
+struct Threads {
     pool: TaskPool,
     asking: Arc<Asking>,
     outputs: Arc<Outputs>,
@@ -177,7 +177,8 @@ pub(super) fn start(
         outputs,
         persisted,
     };
-    let _ = arrivals.send(Arrival::Connected(CONNECTION, LinkTo::Threads(threads)));
+    let link = LinkTo::Threads(Box::new(threads));
+    let _ = arrivals.send(Arrival::Connected(CONNECTION, link));
     let _ = arrivals.send(said(Heard::Registered(itself)));
     Ok(())
 }
@@ -191,9 +192,8 @@ pub(super) fn logs(conf: &Conf, folder: &WorkFolder) -> Logs {
     Logs::new(folder.path().join(LOGS), limits)
 }
 
-impl Threads {
-    /// Does what the driver says.
-    pub(super) fn told(&mut self, message: FromDriver) {
+impl OwnThreads for Threads {
+    fn told(&mut self, message: FromDriver) {
         match message.message {
             Some(from_driver::Message::Launch(launch)) => self.pool.submit(launch.tasks),
             Some(from_driver::Message::Kill(kill)) => self.pool.kill(kill.task, &kill.reason),
@@ -224,8 +224,7 @@ impl Threads {
         }
     }
 
-    /// Stops what runs, and waits for it.
-    pub(super) fn stop(&self) {
+    fn stop(&self) {
         self.pool.close();
         self.pool.wait();
     }

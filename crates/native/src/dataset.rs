@@ -20,6 +20,7 @@ use crate::call_site::CallSite;
 use crate::codec::Record;
 use crate::context::Context;
 use crate::flow::{Decoded, Encoded, Fallible, Flow, Make, Partition, Scope, Sourced, failed};
+use crate::settings::Settings;
 use crate::source::{Placed, Task};
 
 /// Records of one type, in partitions: what is to be computed, not what has been.
@@ -35,34 +36,6 @@ impl<T> Clone for Dataset<T> {
     fn clone(&self) -> Self {
         Self {
             node: Rc::clone(&self.node),
-        }
-    }
-}
-
-/// What is said of a dataset.
-#[derive(Clone)]
-pub(crate) struct Settings {
-    pub(crate) place: CallSite,
-    named: Option<Arc<str>>,
-    pub(crate) persist: bool,
-    /// How many partitions the shuffle makes that it comes from.
-    pub(crate) partitions: Option<u32>,
-}
-
-impl Settings {
-    const fn new(place: CallSite) -> Self {
-        Self {
-            place,
-            named: None,
-            persist: false,
-            partitions: None,
-        }
-    }
-
-    pub(crate) fn name(&self) -> Arc<str> {
-        match &self.named {
-            Some(name) => Arc::clone(name),
-            None => self.place.to_string().into(),
         }
     }
 }

@@ -22,7 +22,7 @@
 //! The function of an application describes what is to be done; nothing runs before
 //! it is done. Closures are not sent anywhere: executors are the same program, and
 //! run the same function with the same arguments to come by the same closures
-//! ([`registry`](Registry)). So what the function does may depend on its arguments
+//! ([`program`](Program)). So what the function does may depend on its arguments
 //! alone. What a closure needs beside them is sent by [`Context::broadcast`].
 //!
 //! Responsible for that: records as lines ([`codec`]), the plan that a [`Context`]
@@ -36,12 +36,15 @@ pub mod codec;
 mod combine;
 mod context;
 mod dataset;
+mod first;
 mod flow;
 mod order;
 mod outcome;
 mod pairs;
 mod panics;
+mod program;
 mod registry;
+mod settings;
 mod source;
 #[cfg(test)]
 mod testing;
@@ -58,7 +61,8 @@ pub use flow::Partition;
 pub use mesquite_workload::plan::application::Format;
 pub use order::SortKey;
 pub use outcome::Outcome;
-pub use registry::{Program, Registry};
+pub use program::Program;
+pub use registry::Registry;
 pub use source::{Placed, Source, Task};
 
 /// Any error of the user's.

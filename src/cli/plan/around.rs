@@ -35,7 +35,7 @@ pub(super) struct FilePlan {
 
 /// What the commands of an application find, by the first dataset of each kind.
 pub(super) fn around(application: &Application, conf: &Conf) -> Vec<AroundPlan> {
-    let redaction = Redaction::of(conf);
+    let redaction = conf.redaction();
     let mut kinds: Vec<(Surroundings, Vec<String>)> = Vec::new();
     for (id, _) in application.plan.datasets() {
         let recipe = application.program.recipe(id);

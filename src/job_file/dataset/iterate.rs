@@ -1,37 +1,15 @@
-//! `iterate`, as it is written.
+//! Reading `iterate`.
 
 use toml::de::DeValue;
 
-use super::{Derived, Name, Reader};
+use super::Reader;
+use super::operation::{Derived, IterateSpec, UntilEmpty};
 use crate::job_file::fields::{Fields, text, wrong_type};
 use crate::job_file::problem::Problem;
 use crate::plan::limits::MOST_ROUNDS;
 
 /// So many rounds there may be where no number is given.
 const ROUNDS: u32 = 100;
-
-/// A dataset that is made round by round.
-#[derive(Debug)]
-pub(in crate::job_file) struct IterateSpec {
-    /// What each round leaves for the next one.
-    pub(in crate::job_file) next: Name,
-    /// How many rounds there are, or may be.
-    pub(in crate::job_file) rounds: u32,
-    /// Whether it is for the file to say that so many are enough.
-    pub(in crate::job_file) are_given: bool,
-    pub(in crate::job_file) until_empty: UntilEmpty,
-}
-
-/// What ends the rounds before they are all over.
-#[derive(Debug)]
-pub(in crate::job_file) enum UntilEmpty {
-    /// Nothing.
-    Never,
-    /// A round that leaves nothing.
-    Left,
-    /// This dataset, if there is nothing in it.
-    Watched(Name),
-}
 
 impl Reader<'_, '_, '_> {
     pub(super) fn iterate(&mut self, label: &str) -> Option<Derived> {

@@ -4,7 +4,6 @@ use std::ops::Range;
 
 use toml::Spanned;
 
-use super::iterate::IterateSpec;
 use crate::ids::Host;
 use crate::plan::operation::{Change, Combine, JoinKind, SortOrder};
 
@@ -75,7 +74,41 @@ pub(in crate::job_file) enum Derived {
     Iterate(IterateSpec),
 }
 
+/// A dataset that is made round by round.
+#[derive(Debug)]
+pub(in crate::job_file) struct IterateSpec {
+    /// What each round leaves for the next one.
+    pub(in crate::job_file) next: Name,
+    /// How many rounds there are, or may be.
+    pub(in crate::job_file) rounds: u32,
+    /// Whether it is for the file to say that so many are enough.
+    pub(in crate::job_file) are_given: bool,
+    pub(in crate::job_file) until_empty: UntilEmpty,
+}
+
+/// What ends the rounds before they are all over.
+#[derive(Debug)]
+pub(in crate::job_file) enum UntilEmpty {
+    /// Nothing.
+    Never,
+    /// A round that leaves nothing.
+    Left,
+    /// This dataset, if there is nothing in it.
+    Watched(Name),
+}
+
 impl OperationSpec {
+    /// Whether it has a command that could find anything around it.
+    pub(in crate::job_file) const fn runs_command(&self) -> bool {
+        matches!(
+            self,
+            Self::Derived(
+                _,
+                Derived::Change(Change::Pipe(_)) | Derived::ReduceByKey(..)
+            )
+        )
+    }
+
     /// The datasets it is made from.
     pub(in crate::job_file) fn parents(&self) -> Vec<&Name> {
         match self {

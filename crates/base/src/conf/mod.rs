@@ -8,7 +8,7 @@
 //! Pure: files are read and the environment is collected by the command line,
 //! which hands over (source, name, value) triples. Knows of no subsystem: a
 //! rule that needs more than this crate is passed in with
-//! [`ConfBuilder::check`](resolve::ConfBuilder::check).
+//! [`ConfBuilder::check`].
 //!
 //! ```text
 //! --conf, job file, properties file, environment
@@ -20,6 +20,7 @@
 //!   Conf: get(&PROPERTY) -> typed value        or every problem at once
 //! ```
 
+pub mod effective;
 pub mod foreign;
 pub mod layer;
 pub mod master_url;
@@ -35,11 +36,12 @@ pub mod syntax;
 pub mod units;
 pub mod value;
 
+pub use effective::Conf;
 pub use layer::Layer;
 pub use master_url::MasterUrl;
 pub use problem::{ConfError, Problem, Warning};
 pub use property::{Family, Property};
 pub use registry::Registry;
-pub use resolve::{Conf, ConfBuilder};
+pub use resolve::ConfBuilder;
 pub use secret::Secret;
 pub use value::ByteSize;

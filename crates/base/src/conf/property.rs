@@ -342,6 +342,15 @@ pub const fn master(name: &'static str) -> Undecided<MasterUrl> {
     Undecided::new(name, Syntax::Master)
 }
 
+/// Declarations that belong together.
+#[derive(Debug)]
+pub struct Group {
+    /// What they are about, as a heading.
+    pub title: &'static str,
+    /// The declarations, in the order of reading.
+    pub declarations: &'static [&'static Declaration],
+}
+
 /// Declares properties and families as statics, and the group that lists them.
 ///
 /// The doc comment of each is its meaning: one text for the source, for
@@ -357,7 +366,7 @@ macro_rules! properties {
         )*
 
         /// The properties declared here.
-        pub(crate) static GROUP: $crate::conf::registry::Group = $crate::conf::registry::Group {
+        pub(crate) static GROUP: $crate::conf::property::Group = $crate::conf::property::Group {
             title: $title,
             declarations: &[$($name.declaration()),*],
         };

@@ -5,8 +5,6 @@
 
 use regex::Regex;
 
-use super::Conf;
-use super::properties::application::REDACTION;
 use super::secret::Secret;
 
 /// See the module.
@@ -14,10 +12,9 @@ use super::secret::Secret;
 pub struct Redaction(Regex);
 
 impl Redaction {
-    /// The one in effect.
-    pub fn of(conf: &Conf) -> Self {
-        let pattern = Regex::new(&conf.get(&REDACTION));
-        Self(pattern.expect("a property's value follows its rule"))
+    /// By a value of the property, which follows its rule.
+    pub(super) fn of(pattern: &str) -> Self {
+        Self(Regex::new(pattern).expect("a property's value follows its rule"))
     }
 
     /// A value as it may be shown.
@@ -33,11 +30,12 @@ impl Redaction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::Layer;
+    use crate::conf::properties::application::REDACTION;
+    use crate::conf::{Conf, Layer};
 
     #[test]
     fn what_looks_like_a_secret_is_not_shown() {
-        let redaction = Redaction::of(&Conf::default());
+        let redaction = Conf::default().redaction();
         for (name, value, is_shown) in [
             ("spark.app.name", "words", true),
             ("spark.executorEnv.LANG", "C", true),
@@ -49,7 +47,7 @@ mod tests {
             assert_eq!(shown == value, is_shown, "{name}");
         }
         let builder = Conf::builder().set(Layer::ConfOption, REDACTION.name(), "LANG");
-        let redaction = Redaction::of(&builder.build().expect("good"));
+        let redaction = builder.build().expect("good").redaction();
         assert_eq!(redaction.shown("LANG", "C"), Secret::SHOWN);
         let bad = Conf::builder().set(Layer::ConfOption, REDACTION.name(), "(");
         assert!(bad.build().is_err());

@@ -1,21 +1,11 @@
 //! All declarations in one list.
 //!
 //! Responsible for finding a declaration by its name, for the nearest name to
-//! one that is not known, and for searching. Filled from
-//! [`properties::GROUPS`]; tests bring their own.
+//! one that is not known, and for searching. [`properties`](super::properties) fills
+//! it; tests bring their own.
 
 use super::foreign::{self, Fate};
-use super::properties;
-use super::property::Declaration;
-
-/// Declarations that belong together.
-#[derive(Debug)]
-pub struct Group {
-    /// What they are about, as a heading.
-    pub title: &'static str,
-    /// The declarations, in the order of reading.
-    pub declarations: &'static [&'static Declaration],
-}
+use super::property::{Declaration, Group};
 
 /// The properties that are known.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +25,6 @@ pub enum Known {
 }
 
 impl Registry {
-    /// Every property of Mesquite.
-    pub const fn all() -> Self {
-        Self::of(properties::GROUPS)
-    }
-
     /// The properties of some groups.
     pub const fn of(groups: &'static [&'static Group]) -> Self {
         Self { groups }

@@ -3,20 +3,22 @@
 //! Responsible for Spark's names: a file `APP`, or a folder `eventlog_v2_APP` with a file
 //! for each part; and for logs that are there already. What is written into the files is
 //! the business of [`files`](super::files). A log for an object store grows in a folder of
-//! this machine, under the same names; how it gets there is that of [`uploads`].
+//! this machine, under the same names; how it gets there is that of
+//! [`uploads`](super::uploads).
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use mesquite_engine::storage::remote::Folder;
 
-use super::{EventLogError, uploads};
+use super::EventLogError;
 use crate::conf::Conf;
 use crate::conf::properties::event_log::{
     EVENT_LOG_COMPRESS, EVENT_LOG_DIR, EVENT_LOG_OVERWRITE, EVENT_LOG_ROLLING,
 };
+use crate::conf::properties::storage::LOCAL_DIR;
 
 /// Behind the name of a log whose run lasts.
 const IN_PROGRESS: &str = ".inprogress";
@@ -52,7 +54,7 @@ impl Place {
             Wanted::Here(folder) => (folder, None),
             Wanted::Store(store) => {
                 let failed = |error: io::Error| EventLogError::Place(error.to_string());
-                (uploads::spool(app, conf).map_err(failed)?, Some(store))
+                (spool(app, conf).map_err(failed)?, Some(store))
             }
         };
         let codec = if conf.get(&EVENT_LOG_COMPRESS) {
@@ -252,6 +254,30 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(end);
     path.into()
+}
+
+/// The folder of this machine in which the log of an application grows. Made anew; what an
+/// earlier driver of the run left there is replaced.
+///
+/// # Errors
+/// It cannot be made, or is somebody else's.
+fn spool(app: &str, conf: &Conf) -> io::Result<PathBuf> {
+    let within = conf.get(&LOCAL_DIR).unwrap_or_else(std::env::temp_dir);
+    let path = within.join(format!("mesquite-event-log-{app}"));
+    match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let found = std::fs::symlink_metadata(&path)?;
+            let is_ours = found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
+            if !is_ours {
+                return Err(io::Error::other(format!(
+                    "{} is not a folder of this user's own",
+                    path.display()
+                )));
+            }
+        }
+        made => made?,
+    }
+    Ok(path)
 }
 
 /// Where logs are wanted.

@@ -9,7 +9,6 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -18,8 +17,6 @@ use std::time::Duration;
 use mesquite_engine::storage::remote::Folder;
 
 use super::place::Place;
-use crate::conf::Conf;
-use crate::conf::properties::storage::LOCAL_DIR;
 
 /// The store is told so often that a run lasts, by which readers tell it from one that was
 /// cut off.
@@ -153,28 +150,4 @@ impl Sending {
         let name = file.strip_prefix(&self.spool).unwrap_or(file);
         name.to_string_lossy().into_owned()
     }
-}
-
-/// The folder of this machine in which the log of an application grows. Made anew; what an
-/// earlier driver of the run left there is replaced.
-///
-/// # Errors
-/// It cannot be made, or is somebody else's.
-pub(super) fn spool(app: &str, conf: &Conf) -> io::Result<PathBuf> {
-    let within = conf.get(&LOCAL_DIR).unwrap_or_else(std::env::temp_dir);
-    let path = within.join(format!("mesquite-event-log-{app}"));
-    match fs::DirBuilder::new().mode(0o700).create(&path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let found = fs::symlink_metadata(&path)?;
-            let is_ours = found.is_dir() && found.uid() == nix::unistd::geteuid().as_raw();
-            if !is_ours {
-                return Err(io::Error::other(format!(
-                    "{} is not a folder of this user's own",
-                    path.display()
-                )));
-            }
-        }
-        made => made?,
-    }
-    Ok(path)
 }

@@ -6,6 +6,7 @@
 
 mod call;
 mod event;
+mod names;
 mod offer;
 mod resource;
 mod task;

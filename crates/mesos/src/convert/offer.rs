@@ -1,9 +1,9 @@
 //! Offers and inverse offers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::proto;
+use super::names::Names;
 use super::resource::{ResourceReader, attribute_from_wire};
 use super::{ConvertError, required};
 use crate::ids::{AgentId, ExecutorId, OfferId, Role};
@@ -49,27 +49,6 @@ impl OfferReader {
                     zone: self.names.shared(&domain.zone.name),
                 }),
         })
-    }
-}
-
-/// Names that most offers of an event have in common, kept once each.
-#[derive(Default)]
-pub(super) struct Names(Vec<Arc<str>>);
-
-/// So many names are remembered: enough for a cluster's roles and attributes,
-/// and few enough to be searched for each.
-const REMEMBERED: usize = 16;
-
-impl Names {
-    pub(super) fn shared(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.0.iter().find(|known| &***known == name) {
-            return Arc::clone(known);
-        }
-        let name = Arc::from(name);
-        if self.0.len() < REMEMBERED {
-            self.0.push(Arc::clone(&name));
-        }
-        name
     }
 }
 

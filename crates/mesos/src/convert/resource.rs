@@ -5,7 +5,7 @@ use std::sync::Arc;
 use prost::Message;
 
 use super::super::proto::{self, resource, value};
-use super::offer::Names;
+use super::names::Names;
 use crate::ids::Role;
 use crate::offers::{Attribute, AttributeValue};
 use crate::resources::{

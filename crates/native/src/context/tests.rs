@@ -4,8 +4,8 @@ use mesquite_engine::executor::functions::{Input, Library};
 use mesquite_workload::plan::operation::{Operation, Source as PlanSource};
 
 use super::*;
-use crate::Program;
 use crate::testing::{all, context as task, lines};
+use crate::{Placed, Program, Source};
 
 fn described(app: impl Fn(&Context)) -> Result<Described, Vec<String>> {
     let context = Context::of_driver(vec!["a".into()], Some(4));

@@ -4,7 +4,7 @@
 //! once, else one gets nothing more to do until it is, and while the task runs.
 
 use super::TaskScheduler;
-use super::offers::{Launch, Round};
+use super::round::{Launch, Round};
 use crate::action::Actions;
 use crate::cluster::ExecutorIx;
 use crate::locality::LocalityLevel;

@@ -6,20 +6,10 @@
 use std::sync::Arc;
 
 use super::TaskScheduler;
-use super::offers::{Launch, Round};
-use super::room::Addresses;
+use super::round::{Launch, Parked, Round};
 use crate::action::{Actions, Notice};
-use crate::locality::LocalityLevel;
 use crate::pool::SetIx;
 use crate::task_set_manager::TaskSetManager;
-
-/// A task of a barrier set that has room, while others are still without.
-pub(super) struct Parked {
-    pub(super) index: u32,
-    pub(super) room: u32,
-    pub(super) level: LocalityLevel,
-    pub(super) taken: Addresses,
-}
 
 impl TaskScheduler {
     /// Starts the parked tasks of a barrier set if they are all; else puts

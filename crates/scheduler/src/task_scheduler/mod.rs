@@ -16,7 +16,7 @@
 //! ```
 //!
 //! - this file: the face, and commands
-//! - `offers`: room becomes attempts; `room`: what is left of an offer
+//! - `offers`: room becomes attempts; `room`: what is left of an offer; `round`: what starts
 //! - `barrier`: sets whose tasks start together
 //! - `alone`: room for tasks that run alone on an executor
 //! - `statuses`: what is heard of attempts
@@ -30,6 +30,7 @@ mod barrier;
 mod executors;
 mod offers;
 mod room;
+mod round;
 mod statuses;
 mod timers;
 

@@ -12,16 +12,16 @@
 
 use std::sync::Arc;
 
-use super::barrier::Parked;
-use super::room::{Addresses, Room};
-use super::{AttemptRef, Counts, TaskScheduler};
+use super::room::Room;
+use super::round::{Launch, Parked, Round};
+use super::{Counts, TaskScheduler};
 use crate::action::Actions;
 use crate::clock::Timestamp;
 use crate::cluster::ExecutorIx;
 use crate::locality::LocalityLevel;
 use crate::pool::SetIx;
 use crate::starvation::{Unused, UnusedReason};
-use crate::task::{TaskDescription, TaskReport};
+use crate::task::TaskReport;
 use crate::task_set_manager::{Choice, Spot, TaskSetManager};
 use crate::worker_offer::{WorkerOffer, free_addresses, slots};
 
@@ -34,18 +34,6 @@ struct Outcome {
     nearest: Option<LocalityLevel>,
     /// Whether an offer was rejected for locality.
     rejected: bool,
-}
-
-/// All that is offered, and what has been placed on it.
-pub(super) struct Round {
-    pub(super) now: Timestamp,
-    pub(super) rooms: Vec<Room>,
-    /// The rooms with cores left, in shuffled order.
-    pub(super) open: Vec<u32>,
-    pub(super) placed: Vec<Vec<TaskDescription>>,
-    /// The sets that were offered room, and whether they started something; with
-    /// exclusion on.
-    offered: Vec<(SetIx, bool)>,
 }
 
 impl TaskScheduler {
@@ -347,32 +335,6 @@ impl TaskScheduler {
         }
     }
 
-    /// Starts an attempt of a chosen task.
-    pub(super) fn launch(
-        &mut self,
-        now: Timestamp,
-        set: SetIx,
-        manager: &mut TaskSetManager,
-        spot: Spot,
-        launch: Launch,
-        actions: &mut Actions,
-    ) -> TaskDescription {
-        let task = self.next_task;
-        self.next_task = task.next();
-        let attempt = manager.launch(now, task, launch.index, spot);
-        self.making.begin(manager.to_keep(launch.index));
-        self.attempts.insert(task, AttemptRef { set, attempt });
-        self.cluster.attempt_started(spot.executor);
-        actions.reports.push(manager.started_report(attempt));
-        manager.describe(
-            attempt,
-            &self.cluster,
-            launch.level,
-            launch.speculative,
-            launch.taken,
-        )
-    }
-
     /// Notes why nothing was started, for the starvation warning.
     fn note_declined(&mut self, order: &[SetIx], round: &Round) {
         let Some(manager) = order
@@ -414,14 +376,6 @@ impl TaskScheduler {
             });
         }
     }
-}
-
-/// A task that is to be started.
-pub(super) struct Launch {
-    pub(super) index: u32,
-    pub(super) level: LocalityLevel,
-    pub(super) speculative: bool,
-    pub(super) taken: Addresses,
 }
 
 /// The rule by which delay scheduling starts its clock anew, since Spark 3.1:

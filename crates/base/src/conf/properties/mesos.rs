@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::conf::Conf;
 use crate::conf::property::{
     Property, boolean, choice, decimal, duration, path, properties, secret, text,
 };
-use crate::conf::resolve::Conf;
 use crate::conf::secret::Secret;
 use crate::conf::units::TimeUnit;
 use crate::conf::value::Choice;

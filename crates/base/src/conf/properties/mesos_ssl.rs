@@ -10,10 +10,10 @@
 use std::path::PathBuf;
 
 use super::application::MASTER;
+use crate::conf::Conf;
 use crate::conf::master_url::{MasterUrl, MesosMaster, Scheme};
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{Property, boolean, path, properties};
-use crate::conf::resolve::Conf;
 
 properties! {
     title: "TLS to Mesos";

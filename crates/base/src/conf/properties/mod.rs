@@ -15,9 +15,10 @@ pub mod scheduler;
 pub mod storage;
 pub mod ui;
 
+use super::effective::Conf;
 use super::problem::Warning;
-use super::registry::Group;
-use super::resolve::Conf;
+use super::property::Group;
+use super::registry::Registry;
 
 /// Every group, in the order of reading.
 pub static GROUPS: &[&Group] = &[
@@ -31,6 +32,13 @@ pub static GROUPS: &[&Group] = &[
     &event_log::GROUP,
     &ui::GROUP,
 ];
+
+impl Registry {
+    /// Every property of Mesquite.
+    pub const fn all() -> Self {
+        Self::of(GROUPS)
+    }
+}
 
 /// Values that are good by themselves and do not go together, each as a
 /// message.

@@ -8,12 +8,12 @@ use std::time::Duration;
 use super::application::MASTER;
 use super::executor::{CORES_MAX, EXECUTOR_CORES};
 use super::mesos::COARSE;
+use crate::conf::Conf;
 use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{
     Property, boolean, choice, decimal, decimal_between, duration, integer, path, properties, size,
 };
-use crate::conf::resolve::Conf;
 use crate::conf::units::{SizeUnit, TimeUnit};
 use crate::conf::value::{ByteSize, Choice};
 

@@ -13,9 +13,8 @@ use crate::conf::properties::mesos::{
 };
 use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::conf::property::{
-    decimal_between, duration, integer, integer_between, list, properties, text,
+    Family, Group, decimal_between, duration, integer, integer_between, list, properties, text,
 };
-use crate::conf::registry::Group;
 use crate::conf::units::TimeUnit;
 use crate::conf::value::ByteSize;
 
