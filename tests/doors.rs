@@ -14,7 +14,7 @@
 //!   of its own (`#[error]`). Asked of what machines give out alone: that their inputs
 //!   are taken the compiler sees, and of two states it is enough to ask for one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 use syn::parse::Parser;
@@ -22,10 +22,13 @@ use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
 use syn::{Expr, Pat, Token};
 
+#[path = "support/names.rs"]
+mod names;
 #[path = "support/sources.rs"]
 mod sources;
 
-use sources::{File, Segments, file, files, is_test, outside_tests};
+use names::{HandedOn, Imports, handed_on_by, imports_of, origin, paths_in, resolve};
+use sources::{File, Segments, file, files, outside_tests};
 
 /// How the names of those enums end that machines answer with.
 const OUTPUTS: &[&str] = &[
@@ -57,9 +60,6 @@ struct Declared {
     made: BTreeSet<String>,
     read: BTreeSet<String>,
 }
-
-/// The names of a file that lead elsewhere.
-type Imports = BTreeMap<String, Segments>;
 
 #[derive(Default)]
 struct Uses {
@@ -126,81 +126,6 @@ fn declared(module: &Segments, items: &[syn::Item], found: &mut Vec<Declared>) {
                 }
             }
             _ => {}
-        }
-    }
-}
-
-/// Where a path leads from a module.
-fn resolve(path: &[String], module: &[String], imports: &Imports) -> Segments {
-    let mut base = module.to_vec();
-    let mut rest = path;
-    match path.first().map(String::as_str) {
-        Some("crate") => return module[..1].iter().chain(&path[1..]).cloned().collect(),
-        Some(other) if other == "mesquite" || other.starts_with("mesquite_") => {
-            return path.to_vec();
-        }
-        Some("self") => rest = &path[1..],
-        Some("super") => {
-            while let Some(("super", more)) = rest.split_first().map(|(a, b)| (a.as_str(), b)) {
-                base.pop();
-                rest = more;
-            }
-        }
-        Some(first) => {
-            if let Some(leads) = imports.get(first) {
-                return leads.iter().chain(&path[1..]).cloned().collect();
-            }
-        }
-        None => {}
-    }
-    base.extend(rest.iter().cloned());
-    base
-}
-
-fn imported(tree: &syn::UseTree, before: &Segments, module: &[String], imports: &mut Imports) {
-    let with = |name: &syn::Ident| {
-        let mut path = before.clone();
-        path.push(name.to_string());
-        path
-    };
-    match tree {
-        syn::UseTree::Path(it) => imported(&it.tree, &with(&it.ident), module, imports),
-        syn::UseTree::Name(it) if it.ident == "self" => {
-            if let Some(last) = before.last() {
-                imports.insert(last.clone(), resolve(before, module, imports));
-            }
-        }
-        syn::UseTree::Name(it) => {
-            let leads = resolve(&with(&it.ident), module, &Imports::new());
-            imports.insert(it.ident.to_string(), leads);
-        }
-        syn::UseTree::Rename(it) => {
-            let leads = resolve(&with(&it.ident), module, &Imports::new());
-            imports.insert(it.rename.to_string(), leads);
-        }
-        syn::UseTree::Group(it) => {
-            for tree in &it.items {
-                imported(tree, before, module, imports);
-            }
-        }
-        syn::UseTree::Glob(_) => {}
-    }
-}
-
-/// Collects what a file imports, wherever.
-struct Importing<'a> {
-    module: &'a Segments,
-    imports: Imports,
-}
-
-impl<'ast> Visit<'ast> for Importing<'_> {
-    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        imported(&item.tree, &Vec::new(), self.module, &mut self.imports);
-    }
-
-    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
-        if !is_test(&item.attrs) {
-            visit::visit_item_mod(self, item);
         }
     }
 }
@@ -362,38 +287,15 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 impl Reader<'_> {
     /// Of other macros nothing is known: what stands in them is used somehow.
     fn any_use(&mut self, tokens: proc_macro2::TokenStream) {
-        let mut path: Vec<String> = Vec::new();
-        let ends = |reader: &mut Self, path: &mut Vec<String>| {
-            if path.len() > 1 {
-                let path = if path[0] == "Self" {
-                    reader.itself.iter().chain(&path[1..]).cloned().collect()
-                } else {
-                    resolve(path, &reader.module, &reader.imports)
-                };
-                reader.uses.made.insert(path.clone());
-                reader.uses.read.insert(path);
-            }
-            path.clear();
-        };
-        let mut colons = 0;
-        for token in tokens {
-            match token {
-                proc_macro2::TokenTree::Ident(name) => {
-                    if colons != 2 {
-                        ends(self, &mut path);
-                    }
-                    path.push(name.to_string());
-                    colons = 0;
-                }
-                proc_macro2::TokenTree::Punct(it) if it.as_char() == ':' => colons += 1,
-                proc_macro2::TokenTree::Group(group) => {
-                    ends(self, &mut path);
-                    self.any_use(group.stream());
-                }
-                _ => ends(self, &mut path),
-            }
+        for path in paths_in(tokens).into_iter().filter(|it| it.len() > 1) {
+            let path = if path[0] == "Self" {
+                self.itself.iter().chain(&path[1..]).cloned().collect()
+            } else {
+                resolve(&path, &self.module, &self.imports)
+            };
+            self.uses.made.insert(path.clone());
+            self.uses.read.insert(path);
         }
-        ends(self, &mut path);
     }
 }
 
@@ -428,21 +330,11 @@ fn without_use(files: &[File]) -> (Vec<String>, Vec<String>) {
     let mut handed_on = HandedOn::new();
     for file in files {
         declared(&file.module, &file.syntax.items, &mut enums);
-        let mut importing = Importing {
-            module: &file.module,
-            imports: Imports::new(),
-        };
-        importing.visit_file(&file.syntax);
-        for (name, leads) in &importing.imports {
-            let mut here = file.module.clone();
-            here.push(name.clone());
-            if !leads.starts_with(&here) {
-                handed_on.insert(here, leads.clone());
-            }
-        }
+        let imports = imports_of(file);
+        handed_on.extend(handed_on_by(file, &imports));
         let mut reader = Reader {
             module: file.module.clone(),
-            imports: importing.imports,
+            imports,
             itself: Vec::new(),
             ignores: false,
             uses: &mut uses,
@@ -474,26 +366,6 @@ fn without_use(files: &[File]) -> (Vec<String>, Vec<String>) {
         }
     }
     (unmade, unread)
-}
-
-/// What modules have that stands elsewhere, with where that is.
-type HandedOn = BTreeMap<Segments, Segments>;
-
-/// Where a path ends that may go through modules that hand things on, as the roots of
-/// crates do with those of others.
-fn origin(path: &[String], handed_on: &HandedOn) -> Segments {
-    // What hands on to each other in a circle does not compile.
-    const MOST_STEPS: usize = 8;
-    let mut path = path.to_vec();
-    for _ in 0..MOST_STEPS {
-        let longest_first = (1..path.len()).rev();
-        let step = |length: usize| Some((length, handed_on.get(&path[..length])?));
-        let Some((length, leads)) = longest_first.into_iter().find_map(step) else {
-            break;
-        };
-        path = leads.iter().chain(&path[length..]).cloned().collect();
-    }
-    path
 }
 
 /// Whether a path leads to a variant: by the module of its enum, or by one above that
