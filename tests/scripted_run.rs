@@ -22,7 +22,7 @@ use mesquite::conf::layer::Layer;
 use mesquite::conf::properties::application::{MASTER, RECOVERY_DIR};
 use mesquite::conf::properties::mesos::{COARSE, REGISTRATION_TIMEOUT, ROLE};
 use mesquite::conf::properties::ui::UI;
-use mesquite::driver::facts::cluster::{Answer, ClusterFact};
+use mesquite::driver::facts::cluster::{ClusterFact, Verdict};
 use mesquite::driver::facts::{Fact, Happened};
 use mesquite::driver::listener::Listener;
 use mesquite::driver::report::{Progress, Report, Status};
@@ -341,7 +341,7 @@ async fn an_offer_that_is_taken_back_is_not_used_later() {
     });
     let answers = cycles.flat_map(|it| &it.answers);
     let answers: Vec<_> = answers.map(|it| (it.offers, &it.answer)).collect();
-    let accepted = Answer::Accepted { launched: 1 };
+    let accepted = Verdict::Accepted { launched: 1 };
     assert_eq!(answers, [(1, &accepted), (1, &accepted)]);
     // The one was never seen, and the other one had its answer.
     let late = ClusterFact::Rescinded { agent: None };

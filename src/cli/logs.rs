@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::io::Write;
 use std::ops::RangeInclusive;
 
-use mesquite_status::route::Attempt;
+use mesquite_status::route::NamedAttempt;
 use serde_json::Value;
 
 use super::args::LogsArgs;
@@ -26,7 +26,7 @@ const PORTS: RangeInclusive<u16> = 4040..=4056;
 /// # Errors
 /// The run, the attempt or the log is not there, or nobody may read it.
 pub fn run(args: &LogsArgs, is_terminal: bool, out: &mut impl Write) -> Result<(), Failure> {
-    let attempt = Attempt::read(&args.task).ok_or_else(|| {
+    let attempt = NamedAttempt::read(&args.task).ok_or_else(|| {
         Failure::Usage(format!(
             "{:?} is no attempt: name its number, as on the pages of the run, or STAGE.PARTITION, \
              or STAGE.PARTITION.ATTEMPT",

@@ -13,7 +13,7 @@ use crate::conf::master_url::MasterUrl;
 use crate::conf::properties::executor::{EXECUTOR_CORES, EXECUTOR_MEMORY};
 use crate::conf::properties::storage::{MEMORY_FRACTION, MEMORY_STORAGE_FRACTION};
 use mesquite_core::backend::executor_size::ExecutorSize;
-use mesquite_engine::task::memory::size::{Asked, part};
+use mesquite_engine::task::memory::size::{ExecutorMemory, part};
 
 /// What the driver needs in the process that it shares with its tasks.
 const DRIVER: u64 = 24 << 20;
@@ -25,7 +25,7 @@ const UNKNOWN: u64 = 2 << 30;
 ///
 /// # Errors
 /// It is too little, or more than the master URL gives.
-pub(super) fn asked(conf: &Conf, master: &MasterUrl) -> Result<Asked, RunError> {
+pub(super) fn asked(conf: &Conf, master: &MasterUrl) -> Result<ExecutorMemory, RunError> {
     let is_set = conf.source(EXECUTOR_MEMORY.name()).is_some();
     let set = bytes_of(conf.get(&EXECUTOR_MEMORY).whole_mib());
     let with_overhead = bytes_of(ExecutorSize::of(conf).memory_mib);
@@ -65,15 +65,15 @@ pub(super) fn asked(conf: &Conf, master: &MasterUrl) -> Result<Asked, RunError> 
         }
     };
     if let Some(cores) = cores
-        && bytes < Asked::least(cores)
+        && bytes < ExecutorMemory::least(cores)
     {
         return Err(RunError::Memory(format!(
             "an executor that runs {cores} tasks at once needs {} and has {}: set {name} higher",
-            mib(Asked::least(cores)),
+            mib(ExecutorMemory::least(cores)),
             mib(bytes)
         )));
     }
-    Ok(Asked {
+    Ok(ExecutorMemory {
         bytes,
         managed: part(memory, conf.get(&MEMORY_FRACTION)) as u64,
         kept: conf.get(&MEMORY_STORAGE_FRACTION),
@@ -144,7 +144,7 @@ mod tests {
     use crate::conf::Layer;
     use crate::conf::properties::application::MASTER;
 
-    fn of(settings: &[(&str, &str)]) -> Result<Asked, String> {
+    fn of(settings: &[(&str, &str)]) -> Result<ExecutorMemory, String> {
         let conf = settings
             .iter()
             .fold(Conf::builder(), |builder, (name, value)| {

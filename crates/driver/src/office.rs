@@ -36,7 +36,7 @@ use mesquite_engine::executor::worker::setting;
 use mesquite_engine::rpc::credential::{Authority, CredentialError};
 use mesquite_engine::rpc::guard::Guard;
 use mesquite_engine::storage::blocks::BlockClient;
-use mesquite_engine::task::memory::size::Asked;
+use mesquite_engine::task::memory::size::ExecutorMemory;
 use mesquite_mesos_client::call::Call;
 use mesquite_status::live::AttemptLogs;
 use mesquite_workload::message::Launch;
@@ -241,7 +241,7 @@ const fn lines_told(mode: Mode) -> u64 {
 pub(super) fn welcome(
     app_id: &str,
     program: Bytes,
-    memory: Asked,
+    memory: ExecutorMemory,
     conf: &Conf,
     mode: Mode,
 ) -> Welcome {

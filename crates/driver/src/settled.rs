@@ -21,7 +21,7 @@ use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::plan::application::Application;
 use mesquite_core::backend::manager::ClusterManager;
 use mesquite_engine::storage::sink::{finished_before, is_saved};
-use mesquite_engine::task::memory::size::Asked;
+use mesquite_engine::task::memory::size::ExecutorMemory;
 use mesquite_scheduler::pool::PoolDefinition;
 use mesquite_scheduler::{Core, DagSchedulerConfig, TaskSchedulerConfig};
 
@@ -39,7 +39,7 @@ impl Settled<'_> {
     pub(super) fn driver(
         self,
         app_id: &str,
-        (program, memory): (Bytes, Asked),
+        (program, memory): (Bytes, ExecutorMemory),
         (manager, mode): (Box<dyn ClusterManager>, Mode),
         keeps: bool,
     ) -> Driver {

@@ -34,7 +34,7 @@ use mesquite_engine::storage::logs::{LOGS, Limits, Logs};
 use mesquite_engine::storage::persisted::Persisted;
 use mesquite_engine::storage::shuffle::{NoNetwork, Outputs, ShuffleReader};
 use mesquite_engine::task::memory::Memory;
-use mesquite_engine::task::memory::size::Asked;
+use mesquite_engine::task::memory::size::ExecutorMemory;
 use mesquite_engine::task::{Cancel, Seal, Voice};
 use mesquite_workload::message::{FromDriver, Outcome, Task, from_driver, from_executor::Said};
 
@@ -50,16 +50,16 @@ struct Threads {
     persisted: Arc<Persisted>,
 }
 
-type Answer = std::sync::mpsc::Sender<bool>;
+type CommitSender = std::sync::mpsc::Sender<bool>;
 
 /// Tasks that wait to hear whether they may commit.
 struct Asking {
     arrivals: mpsc::UnboundedSender<Arrival>,
-    answers: Mutex<BTreeMap<u64, Answer>>,
+    answers: Mutex<BTreeMap<u64, CommitSender>>,
 }
 
 impl Asking {
-    fn answers(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Answer>> {
+    fn answers(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, CommitSender>> {
         self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -110,7 +110,7 @@ pub(super) fn start(
     threads: ThreadCount,
     app_id: &str,
     (application, functions): (&Application, Arc<dyn Functions>),
-    memory: Asked,
+    memory: ExecutorMemory,
     (folder, logs): (&WorkFolder, Logs),
     given: Given<'_>,
 ) -> Result<(), RunError> {

@@ -46,11 +46,11 @@ struct State {
     functions: Vec<Registered>,
     values: Vec<String>,
     problems: Vec<String>,
-    asked: Vec<Asked>,
+    asked: Vec<AskedAction>,
 }
 
 /// Something asked of a dataset, and what is done with the answer.
-pub(crate) struct Asked {
+pub(crate) struct AskedAction {
     pub(crate) dataset: Option<DatasetId>,
     pub(crate) action: Action,
     pub(crate) then: Option<Then>,
@@ -222,7 +222,7 @@ impl Context {
     pub(crate) fn ask(&self, dataset: Option<DatasetId>, kind: ActionKind) -> usize {
         let asked = &mut self.inner.state.borrow_mut().asked;
         let action = Action::new(dataset.unwrap_or(DatasetId(0)), kind);
-        asked.push(Asked {
+        asked.push(AskedAction {
             dataset,
             action,
             then: None,
@@ -230,7 +230,7 @@ impl Context {
         asked.len() - 1
     }
 
-    pub(crate) fn change(&self, action: usize, change: impl FnOnce(&mut Asked)) {
+    pub(crate) fn change(&self, action: usize, change: impl FnOnce(&mut AskedAction)) {
         change(&mut self.inner.state.borrow_mut().asked[action]);
     }
 

@@ -29,7 +29,7 @@ pub enum TaskSchedulerEvent {
         /// The attempt.
         task: TaskId,
         /// What was heard.
-        status: TaskStatus,
+        status: AttemptStatus,
     },
     /// An executor went away.
     ExecutorLost {
@@ -72,7 +72,7 @@ pub enum TaskSchedulerEvent {
 
 /// What was heard of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TaskStatus {
+pub enum AttemptStatus {
     /// Its executor started it.
     Running,
     /// How far it is.
@@ -84,7 +84,7 @@ pub enum TaskStatus {
     },
     /// It did its work, and its result of so many bytes waits to be fetched.
     /// Answered by [`BackendRequest::FetchResult`] unless the results of its
-    /// set become too large; then comes [`TaskStatus::Ended`], with the result or with
+    /// set become too large; then comes [`AttemptStatus::Ended`], with the result or with
     /// [`TaskEndReason::ResultLost`].
     ///
     /// [`BackendRequest::FetchResult`]: super::action::BackendRequest::FetchResult
@@ -102,7 +102,7 @@ pub enum TaskStatus {
     },
 }
 
-impl TaskStatus {
+impl AttemptStatus {
     /// An attempt is over of which nothing was counted.
     pub const fn ended(reason: TaskEndReason) -> Self {
         let records = 0;

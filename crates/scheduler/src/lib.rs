@@ -65,7 +65,7 @@ pub use self::core::{Core, CoreActions, Event};
 pub use action::{Actions, BackendRequest, Notice};
 pub use config::TaskSchedulerConfig;
 pub use dag_scheduler::{DagScheduler, DagSchedulerConfig};
-pub use event::{TaskSchedulerEvent, TaskStatus};
+pub use event::{AttemptStatus, TaskSchedulerEvent};
 pub use task_scheduler::TaskScheduler;
 pub use worker_offer::WorkerOffer;
 

@@ -21,7 +21,7 @@ use crate::logs::read::{Depth, read};
 use crate::metrics::{self, Answered};
 use crate::pages::{self, Served};
 use crate::route::{Api, Of, Route, Whose, route};
-use crate::server::{Answer, Asked, HTML, JSON, Serves, serve};
+use crate::server::{Answer, HTML, JSON, PageRequest, Serves, serve};
 use crate::zip::Zip;
 
 /// So many connections at once.
@@ -127,7 +127,7 @@ impl History {
 }
 
 impl Serves for Serving {
-    async fn answer(self: Arc<Self>, asked: Asked) -> Answer {
+    async fn answer(self: Arc<Self>, asked: PageRequest) -> Answer {
         let serving = Arc::clone(&self);
         let answer = match front(route(&asked.path, &asked.query)) {
             Ok(route) => {

@@ -38,8 +38,8 @@ use crate::logs::log_files::LogFiles;
 use crate::metrics::{self, Answered};
 use crate::pages::{self, Served};
 use crate::recent::{Made, Recent};
-use crate::route::{Api, Attempt, Of, Own, Route, Whose, of_run};
-use crate::server::{Answer, Asked, HTML, JSON, Serves, TEXT, serve};
+use crate::route::{Api, NamedAttempt, Of, Own, Route, Whose, of_run};
+use crate::server::{Answer, HTML, JSON, PageRequest, Serves, TEXT, serve};
 
 /// So many connections at once.
 const CONNECTIONS: usize = 64;
@@ -245,7 +245,7 @@ impl Serves for Serving {
         self.login.as_ref()
     }
 
-    async fn answer(self: Arc<Self>, asked: Asked) -> Answer {
+    async fn answer(self: Arc<Self>, asked: PageRequest) -> Answer {
         let answer = self.front(asked).await;
         self.answered.count(answer.status.as_u16());
         answer.with(CONTENT_SECURITY_POLICY, POLICY.to_owned())
@@ -264,7 +264,7 @@ impl Serving {
         }
     }
 
-    async fn front(self: &Arc<Self>, asked: Asked) -> Answer {
+    async fn front(self: &Arc<Self>, asked: PageRequest) -> Answer {
         // Before there is an id no path but those without one means anything.
         let id = self.run.id();
         let route = of_run(&asked.path, &asked.query, id.as_deref().unwrap_or_default());
@@ -301,7 +301,7 @@ impl Serving {
     }
 
     /// What the commands of an attempt wrote to stderr so far.
-    async fn log(self: &Arc<Self>, wanted: Attempt) -> Result<Answer, Answer> {
+    async fn log(self: &Arc<Self>, wanted: NamedAttempt) -> Result<Answer, Answer> {
         let serving = Arc::clone(self);
         let found = tokio::task::spawn_blocking(move || {
             serving.looked(None, |it| serving.run.places().log(it.store, &wanted))

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use mesquite_system::clock::{SystemClock, Timestamp};
 
 use crate::body::whole;
-use crate::server::{Answer, Asked};
+use crate::server::{Answer, PageRequest};
 
 /// An answer is given again for so long: people are shown nothing that is older than a
 /// second.
@@ -55,14 +55,14 @@ impl Default for Recent {
 
 impl Recent {
     /// What was answered a moment ago.
-    pub fn find(&mut self, asked: &Asked) -> Option<Made> {
+    pub fn find(&mut self, asked: &PageRequest) -> Option<Made> {
         self.forget(self.clock.now());
         let key = (asked.path.clone(), asked.query.clone());
         self.made.get(&key).map(|(_, made)| made.clone())
     }
 
     /// This is answered now.
-    pub fn keep(&mut self, asked: Asked, made: &Made) {
+    pub fn keep(&mut self, asked: PageRequest, made: &Made) {
         if self.made.len() < MOST && made.bytes.len() <= LARGEST {
             let now = self.clock.now();
             self.made
@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn an_answer_is_given_again_until_it_is_old() {
-        let asked = |path: &str| Asked {
+        let asked = |path: &str| PageRequest {
             path: path.to_owned(),
             query: String::new(),
             last: None,

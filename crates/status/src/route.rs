@@ -66,12 +66,12 @@ pub enum Own {
     /// What happens, as a stream, from this number on.
     Events(u64),
     /// What the commands of an attempt wrote to stderr.
-    Log(Attempt),
+    Log(NamedAttempt),
 }
 
 /// An attempt at a task, as people name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Attempt {
+pub enum NamedAttempt {
     /// By its number.
     Task(u64),
     /// By what it computes.
@@ -85,7 +85,7 @@ pub enum Attempt {
     },
 }
 
-impl Attempt {
+impl NamedAttempt {
     /// `TASK`, `STAGE.PARTITION` or `STAGE.PARTITION.ATTEMPT`; none if it is nothing such.
     pub fn read(text: &str) -> Option<Self> {
         let parts: Vec<_> = text.split('.').collect();
@@ -105,7 +105,7 @@ impl Attempt {
     }
 }
 
-impl fmt::Display for Attempt {
+impl fmt::Display for NamedAttempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Task(task) => write!(f, "{task}"),
@@ -306,7 +306,7 @@ fn routed(path: &str, query: &str, only: Option<&str>) -> Result<Route, NoRoute>
         (["metrics", "executors", "prometheus"], Some(_)) => Ok(Route::ExecutorMetrics),
         (["api", "mesquite", "v1", what], Some(_)) => own(what, &query).map(Route::Own),
         (["api", "mesquite", "v1", "logs", attempt], Some(_)) => {
-            let attempt = Attempt::read(attempt).ok_or(NoRoute::NotFound)?;
+            let attempt = NamedAttempt::read(attempt).ok_or(NoRoute::NotFound)?;
             Ok(Route::Own(Own::Log(attempt)))
         }
         (parts, _) => elsewhere(path, parts, &query),

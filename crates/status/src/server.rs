@@ -91,7 +91,7 @@ impl Answer {
 }
 
 /// What is asked: a path and a query.
-pub struct Asked {
+pub struct PageRequest {
     /// The path, as it was sent.
     pub path: String,
     /// The query; empty if there is none.
@@ -108,7 +108,7 @@ pub trait Serves: Send + Sync + 'static {
     }
 
     /// The answer.
-    fn answer(self: Arc<Self>, asked: Asked) -> impl Future<Output = Answer> + Send;
+    fn answer(self: Arc<Self>, asked: PageRequest) -> impl Future<Output = Answer> + Send;
 }
 
 /// Serves for as long as it is polled. So many connections there are at once; for another
@@ -150,7 +150,7 @@ async fn speak(stream: TcpStream, from: SocketAddr, is_loopback: bool, serves: A
             let answer = match refusal.or_else(|| unknown(&request, serves.login())) {
                 Some(refusal) => refusal,
                 None => {
-                    let asked = Asked {
+                    let asked = PageRequest {
                         path: request.uri().path().to_owned(),
                         query: request.uri().query().unwrap_or_default().to_owned(),
                         last: last(&request),

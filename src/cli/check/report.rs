@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::visit::Found;
 use crate::backend::executor_size::{Capacity, ExecutorSize};
 use crate::clock::SystemClock;
-use crate::driver::facts::cluster::Asked;
+use crate::driver::facts::cluster::RoomWanted;
 use crate::driver::telling::cluster::asked;
 use crate::mesos::operator::Agent;
 use crate::offers::{DeclineReason, Offer, Requirement};
@@ -112,7 +112,7 @@ impl fmt::Display for Report<'_> {
             }
             Err(why) => writeln!(f, "agents     not told by the master: {why}")?,
         }
-        let asked = asked(&Asked::Executors {
+        let asked = asked(&RoomWanted::Executors {
             cores: self.size.cores,
             memory_mib: self.size.memory_mib,
         });

@@ -24,9 +24,9 @@ pub(super) struct Answers {
 
 /// What has come, by action.
 #[derive(Default)]
-pub(super) struct Given(BTreeMap<usize, Answer>);
+pub(super) struct Given(BTreeMap<usize, ActionResult>);
 
-enum Answer {
+enum ActionResult {
     Count(u64),
     Records(Vec<Bytes>),
 }
@@ -45,7 +45,7 @@ impl Answers {
         (self.screen, self.given)
     }
 
-    fn keep(&mut self, action: usize, answer: impl FnOnce() -> Answer) {
+    fn keep(&mut self, action: usize, answer: impl FnOnce() -> ActionResult) {
         if self.wanted.contains(&action) {
             self.given.0.insert(action, answer());
         }
@@ -60,8 +60,8 @@ impl Given {
     pub(super) fn tell(self, results: &mut Results) -> Result<(), Failure> {
         for (action, answer) in self.0 {
             let done = match answer {
-                Answer::Count(count) => results.counted(action, count),
-                Answer::Records(records) => results.collected(action, &records),
+                ActionResult::Count(count) => results.counted(action, count),
+                ActionResult::Records(records) => results.collected(action, &records),
             };
             done.map_err(Failure::Answer)?;
         }
@@ -75,12 +75,12 @@ impl Listener for Answers {
     }
 
     fn counted(&mut self, action: usize, records: u64) -> io::Result<()> {
-        self.keep(action, || Answer::Count(records));
+        self.keep(action, || ActionResult::Count(records));
         self.screen.counted(action, records)
     }
 
     fn collected(&mut self, action: usize, records: &[Bytes]) -> io::Result<()> {
-        self.keep(action, || Answer::Records(records.to_vec()));
+        self.keep(action, || ActionResult::Records(records.to_vec()));
         self.screen.collected(action, records)
     }
 }

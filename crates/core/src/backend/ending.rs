@@ -119,7 +119,7 @@ impl Open {
         decided || (self.exit.is_some() && self.status.is_some())
     }
 
-    fn cause(&self, asked: &Asked) -> Cause {
+    fn cause(&self, asked: &AskedMemory) -> Cause {
         let status = self.status.as_ref();
         let reason = status.and_then(|it| it.reason.as_deref());
         let said = status.map(|it| said(&it.message)).unwrap_or_default();
@@ -168,13 +168,13 @@ fn said(message: &str) -> String {
 /// The memory that was asked for, for each executor. Shown, it is how much that
 /// was and what helps.
 #[derive(Debug)]
-struct Asked {
+struct AskedMemory {
     size: ExecutorSize,
     /// What has fewer tasks run at once.
     fewer: &'static str,
 }
 
-impl fmt::Display for Asked {
+impl fmt::Display for AskedMemory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ExecutorSize {
             memory_mib,
@@ -195,7 +195,7 @@ impl fmt::Display for Asked {
 /// Ends of executors of which only a half may be known.
 #[derive(Debug)]
 pub struct Endings {
-    asked: Asked,
+    asked: AskedMemory,
     open: BTreeMap<ExecutorId, Open>,
 }
 
@@ -204,7 +204,7 @@ impl Endings {
     /// run at once.
     pub const fn new(size: ExecutorSize, fewer: &'static str) -> Self {
         Self {
-            asked: Asked { size, fewer },
+            asked: AskedMemory { size, fewer },
             open: BTreeMap::new(),
         }
     }

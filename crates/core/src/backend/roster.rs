@@ -118,7 +118,7 @@ impl Executor {
 }
 
 #[derive(Debug)]
-struct Attempt {
+struct RoomTaken {
     executor: ExecutorId,
     cpus: u32,
     resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
@@ -128,7 +128,7 @@ struct Attempt {
 #[derive(Debug, Default)]
 pub struct Roster {
     executors: BTreeMap<ExecutorId, Executor>,
-    attempts: FxHashMap<TaskId, Attempt>,
+    attempts: FxHashMap<TaskId, RoomTaken>,
     cores: u64,
     /// Those that have begun to have something to do, or have nothing to do any more.
     turned: BTreeSet<ExecutorId>,
@@ -306,7 +306,7 @@ impl Roster {
                         free.retain(|address| !addresses.contains(address));
                     }
                 }
-                let attempt = Attempt {
+                let attempt = RoomTaken {
                     executor: executor.clone(),
                     cpus: task.cpus,
                     resources: task.resources.clone(),

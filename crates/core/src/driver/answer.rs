@@ -23,7 +23,7 @@ pub type IsSaved = fn(&str, Partition, &[u8]) -> bool;
 
 /// What an attempt was asked for.
 #[derive(Clone, Copy, Debug)]
-pub struct Asked<'a> {
+pub struct Errand<'a> {
     /// What there is to be named.
     pub plan: &'a Plan,
     /// What the tasks of its stage do.
@@ -36,7 +36,7 @@ pub struct Asked<'a> {
     pub is_saved: IsSaved,
 }
 
-impl Asked<'_> {
+impl Errand<'_> {
     /// Whether this is an answer to it.
     ///
     /// # Errors
@@ -182,7 +182,7 @@ impl Asked<'_> {
     }
 }
 
-impl fmt::Display for Asked<'_> {
+impl fmt::Display for Errand<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.work.kind {
             WorkKind::Map(shuffle) => {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use rustc_hash::FxHashMap;
 
-use super::answer::{Asked, IsSaved};
+use super::answer::{Errand, IsSaved};
 use super::effect::Effect;
 use super::fleet::COME_BACK;
 use super::heard::Outcome;
@@ -22,7 +22,7 @@ use crate::clock::Timestamp;
 use crate::facts::{Fact, Metrics};
 use crate::ids::{ExecutorId, Host, Partition, StageId, TaskId};
 use mesquite_scheduler::dag_scheduler::{DagEvent, DagScheduler};
-use mesquite_scheduler::event::TaskStatus;
+use mesquite_scheduler::event::AttemptStatus;
 use mesquite_scheduler::map_outputs::MissingOutput;
 use mesquite_scheduler::task::{TaskDescription, TaskEndReason, TaskOutput};
 use mesquite_workload::message::Task;
@@ -158,9 +158,9 @@ impl Attempts {
     }
 
     /// What an attempt was asked for.
-    fn asked<'a>(&'a self, task: TaskId, known: Known<'a>) -> Option<Asked<'a>> {
+    fn asked<'a>(&'a self, task: TaskId, known: Known<'a>) -> Option<Errand<'a>> {
         let (stage, partition) = self.place(task)?;
-        Some(Asked {
+        Some(Errand {
             plan: known.dag.plan(),
             work: known.works.stage(stage)?,
             partition,
@@ -201,7 +201,7 @@ impl Attempts {
         }
         let (status, result) = status_of(outcome, task, partition, executor, host);
         let stored = match status {
-            TaskStatus::ResultReady { bytes } => Some(bytes),
+            AttemptStatus::ResultReady { bytes } => Some(bytes),
             _ => None,
         };
         if let Some(result) = result {
@@ -319,19 +319,19 @@ impl Attempts {
                 if let Some((stored, _)) = self.results.get_mut(&task) {
                     *stored = bytes;
                 }
-                TaskStatus::Ended {
+                AttemptStatus::Ended {
                     reason: TaskEndReason::Success(output),
                     records,
                 }
             }
-            (_, Some(message)) => TaskStatus::ended(TaskEndReason::Failed {
+            (_, Some(message)) => AttemptStatus::ended(TaskEndReason::Failed {
                 message: message.into(),
                 permanent: false,
             }),
             (Err(message), None) => {
                 let why = message;
                 queue.fact(Fact::ResultLost { task, why });
-                TaskStatus::ended(TaskEndReason::ResultLost)
+                AttemptStatus::ended(TaskEndReason::ResultLost)
             }
         };
         queue.status(task, status);

@@ -30,7 +30,7 @@ use mesquite_workload::order::bounds_of_sample;
 
 /// What scheduling was asked for and has not accepted.
 #[derive(Debug)]
-enum Asked {
+enum Unaccepted {
     /// A new job; of a wave so many partitions, from the first one on, are tried with it.
     New { purpose: Purpose, tried: u32 },
     /// More partitions for a job.
@@ -42,7 +42,7 @@ pub(super) struct Jobs {
     application: Arc<Application>,
     board: Board,
     left_out: LeftOut,
-    asked: Option<Asked>,
+    asked: Option<Unaccepted>,
     /// Nothing more is to be begun.
     ending: bool,
 }
@@ -94,7 +94,7 @@ impl Jobs {
             Purpose::Sample(_) | Purpose::Round(_) | Purpose::Watch(_) => None,
         };
         let tried = wave.as_ref().map_or(0, |it| it.end);
-        self.asked = Some(Asked::New { purpose, tried });
+        self.asked = Some(Unaccepted::New { purpose, tried });
         Some(self.request(purpose, wave))
     }
 
@@ -119,7 +119,7 @@ impl Jobs {
             let wave = entry.tried()..entry.tried().saturating_add(more).min(partitions);
             entry.tries(wave.end);
             let request = self.request(entry.purpose(), Some(wave));
-            self.asked = Some(Asked::More(Box::new(entry)));
+            self.asked = Some(Unaccepted::More(Box::new(entry)));
             return Some(request);
         }
         None
@@ -172,13 +172,13 @@ impl Jobs {
     /// The job that was asked for was taken in.
     pub(super) fn accepted(&mut self, now: Timestamp, job: JobId) {
         match self.asked.take() {
-            Some(Asked::New { purpose, tried }) => {
+            Some(Unaccepted::New { purpose, tried }) => {
                 self.board.accepted(now, job, purpose);
                 if let Some(entry) = self.board.job_mut(job) {
                     entry.tries(tried);
                 }
             }
-            Some(Asked::More(entry)) => self.board.resumed(job, *entry),
+            Some(Unaccepted::More(entry)) => self.board.resumed(job, *entry),
             None => {}
         }
     }

@@ -14,7 +14,7 @@ use crate::ids::{ExecutorId, TaskId};
 use crate::telling::cluster::no_hope;
 use crate::wire::outcome_of;
 use mesquite_mesos::subscription::Notice;
-use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
+use mesquite_scheduler::event::{AttemptStatus, TaskSchedulerEvent};
 use mesquite_scheduler::task::TaskEndReason;
 
 impl Driver {
@@ -71,7 +71,7 @@ impl Driver {
     fn not_its_fault(&mut self, task: TaskId, reason: String) {
         let reason = reason.into();
         self.queue
-            .status(task, TaskStatus::ended(TaskEndReason::Killed { reason }));
+            .status(task, AttemptStatus::ended(TaskEndReason::Killed { reason }));
     }
 
     /// Whether an executor has something that somebody may still want.

@@ -71,7 +71,7 @@ use crate::plan::application::Application;
 use crate::report::{JobReport, LeftOutReport, Running, Sums};
 use crate::watch::Watch;
 use mesquite_scheduler::dag_scheduler::DagEvent;
-use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
+use mesquite_scheduler::event::{AttemptStatus, TaskSchedulerEvent};
 use mesquite_scheduler::{Core, Event};
 
 pub use self::attempts::Totals;
@@ -437,7 +437,7 @@ impl Driver {
         for Far { task, records, ran } in all {
             if self.executor_of(task) == Some(executor) {
                 self.queue
-                    .status(task, TaskStatus::Progress { records, ran });
+                    .status(task, AttemptStatus::Progress { records, ran });
                 self.settle();
             }
         }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::heard::{End, Outcome};
 use crate::ids::{ExecutorId, Host, Partition, TaskId};
-use mesquite_scheduler::event::TaskStatus;
+use mesquite_scheduler::event::AttemptStatus;
 use mesquite_scheduler::task::{MapStatus, TaskEndReason, TaskOutput};
 
 /// What an outcome means: a status, and the bytes of a result if it has some.
@@ -17,7 +17,7 @@ pub fn status_of(
     reduce: Partition,
     executor: &ExecutorId,
     host: &Host,
-) -> (TaskStatus, Option<Bytes>) {
+) -> (AttemptStatus, Option<Bytes>) {
     let records = outcome.metrics.unwrap_or_default().records_read;
     let mut result = None;
     let reason = match outcome.end {
@@ -35,7 +35,7 @@ pub fn status_of(
             result = Some(bytes);
             TaskEndReason::Success(TaskOutput::Result { bytes: length })
         }
-        End::Stored(bytes) => return (TaskStatus::ResultReady { bytes }, None),
+        End::Stored(bytes) => return (AttemptStatus::ResultReady { bytes }, None),
         End::Killed(reason) => TaskEndReason::Killed { reason },
         End::FetchFailed {
             source,
@@ -53,7 +53,7 @@ pub fn status_of(
         End::CommitDenied => TaskEndReason::CommitDenied,
         End::Unknown => TaskEndReason::Unknown,
     };
-    (TaskStatus::Ended { reason, records }, result)
+    (AttemptStatus::Ended { reason, records }, result)
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::ids::ShuffleId;
 
-    fn status(end: End) -> (TaskStatus, Option<Bytes>) {
+    fn status(end: End) -> (AttemptStatus, Option<Bytes>) {
         let (task, reduce) = (TaskId(7), Partition(3));
         status_of(Outcome::of(end), task, reduce, &"e".into(), &"h".into())
     }
@@ -71,8 +71,8 @@ mod tests {
         let (told, bytes) = status(End::Result(Bytes::from_static(b"five!")));
         assert_eq!(bytes.as_deref(), Some(&b"five!"[..]));
         let output = TaskOutput::Result { bytes: 5 };
-        assert_eq!(told, TaskStatus::ended(TaskEndReason::Success(output)));
-        let stored = (TaskStatus::ResultReady { bytes: 9 }, None);
+        assert_eq!(told, AttemptStatus::ended(TaskEndReason::Success(output)));
+        let stored = (AttemptStatus::ResultReady { bytes: 9 }, None);
         assert_eq!(status(End::Stored(9)), stored);
     }
 
@@ -85,7 +85,7 @@ mod tests {
             map: Some(Partition(2)),
             message: "gone".into(),
         };
-        let expected = TaskStatus::ended(TaskEndReason::FetchFailed {
+        let expected = AttemptStatus::ended(TaskEndReason::FetchFailed {
             source,
             shuffle: ShuffleId(1),
             map: Some(Partition(2)),
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn an_executor_that_says_nothing_sensible_failed() {
-        let unknown = TaskStatus::ended(TaskEndReason::Unknown);
+        let unknown = AttemptStatus::ended(TaskEndReason::Unknown);
         assert_eq!(status(End::Unknown), (unknown, None));
     }
 }

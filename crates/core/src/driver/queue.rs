@@ -32,7 +32,7 @@ use crate::ids::{ExecutorId, Host, ShuffleId, TaskId};
 use crate::report::Sums;
 use crate::tally::Tally;
 use mesquite_scheduler::Event;
-use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
+use mesquite_scheduler::event::{AttemptStatus, TaskSchedulerEvent};
 use mesquite_scheduler::task::ExecutorLossReason;
 
 /// One thing to do.
@@ -193,7 +193,7 @@ impl Queue {
     }
 
     /// Scheduling is to hear this of an attempt.
-    pub(super) fn status(&mut self, task: TaskId, status: TaskStatus) {
+    pub(super) fn status(&mut self, task: TaskId, status: AttemptStatus) {
         self.schedule(TaskSchedulerEvent::Status { task, status });
     }
 

@@ -63,14 +63,14 @@ impl Replay {
 
 /// What was asked for and has not been answered yet.
 #[derive(Default)]
-struct Asked {
+struct Unanswered {
     fetches: BTreeMap<TaskId, Effect>,
     saves: BTreeMap<JobId, Effect>,
 }
 
 impl Replay {
     /// Takes note of what came in, and of what it answers.
-    fn came(&mut self, input: &Input, asked: &mut Asked) {
+    fn came(&mut self, input: &Input, asked: &mut Unanswered) {
         match input {
             Input::Fetched { task, .. } => drop(asked.fetches.remove(task)),
             Input::Delivered { job, .. } => {
@@ -102,7 +102,7 @@ pub fn replay(
     driver: &mut Driver,
     steps: impl IntoIterator<Item = (Step, u64)>,
 ) -> Result<Replay, Diverged> {
-    let mut asked = Asked::default();
+    let mut asked = Unanswered::default();
     let mut replay = Replay {
         steps: 0,
         printed: Vec::new(),
@@ -158,7 +158,7 @@ pub fn replay(
         }
         replay.steps += 1;
     }
-    let Asked { fetches, saves } = asked;
+    let Unanswered { fetches, saves } = asked;
     replay.unanswered = fetches.into_values().chain(saves.into_values()).collect();
     Ok(replay)
 }

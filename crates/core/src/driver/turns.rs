@@ -20,7 +20,7 @@ use crate::ids::{ExecutorId, TaskId};
 use crate::telling::has_failed;
 use mesquite_scheduler::action::{BackendRequest, Notice};
 use mesquite_scheduler::dag_scheduler::{DagEvent, DagNotice};
-use mesquite_scheduler::event::{TaskSchedulerEvent, TaskStatus};
+use mesquite_scheduler::event::{AttemptStatus, TaskSchedulerEvent};
 use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription, TaskEndReason, TaskReport};
 use mesquite_scheduler::{CoreActions, Event};
 
@@ -344,7 +344,7 @@ impl Driver {
         }
         for (task, reason) in unsent {
             fleet.unsent(task);
-            queue.status(task, TaskStatus::ended(reason));
+            queue.status(task, AttemptStatus::ended(reason));
         }
     }
 
@@ -364,7 +364,7 @@ impl Driver {
     pub(super) fn began(&mut self, executor: &ExecutorId, task: TaskId) {
         if self.executor_of(task) == Some(executor) {
             self.manager.works(executor);
-            self.queue.status(task, TaskStatus::Running);
+            self.queue.status(task, AttemptStatus::Running);
         }
     }
 

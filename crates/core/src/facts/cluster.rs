@@ -17,7 +17,7 @@ use mesquite_mesos::refused::CallRefusal;
 #[derive(Clone, Debug, PartialEq)]
 pub enum ClusterFact {
     /// This is asked for, from a subscription on.
-    Asks(Asked),
+    Asks(RoomWanted),
     /// Offers came, and were answered. Shared, for there may be many.
     Offers(Arc<OfferCycle>),
     /// The master took an offer back.
@@ -125,7 +125,7 @@ impl ClusterFact {
 
 /// What a framework asks of its offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked {
+pub enum RoomWanted {
     /// Room for executors.
     Executors {
         /// The cores of each; all that an offer has, if that is not said.
@@ -169,12 +169,12 @@ pub struct OfferAnswer {
     /// How long the oldest of them had waited for the answer.
     pub held: Duration,
     /// The answer.
-    pub answer: Answer,
+    pub answer: Verdict,
 }
 
 /// An answer to offers.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
+pub enum Verdict {
     /// They were taken.
     Accepted {
         /// For so many tasks or executors.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::Teller;
 use crate::facts::Fact;
 use crate::facts::cluster::{
-    AgentsDeclined, Asked, ClusterFact, Launches, NoHope, NothingRuns, OffersSoFar,
+    AgentsDeclined, ClusterFact, Launches, NoHope, NothingRuns, OffersSoFar, RoomWanted,
 };
 use crate::ids::Host;
 use crate::offers::DeclineReason;
@@ -188,16 +188,16 @@ pub fn reasons(reasons: &[DeclineReason]) -> String {
 }
 
 /// What is asked of offers.
-pub fn asked(asked: &Asked) -> String {
+pub fn asked(asked: &RoomWanted) -> String {
     match asked {
-        Asked::Executors { cores, memory_mib } => {
+        RoomWanted::Executors { cores, memory_mib } => {
             let cores = match cores {
                 Some(cores) => counted((*cores).into(), "core"),
                 None => "all cores of an offer".to_owned(),
             };
             format!("{cores}, {memory_mib} MiB of memory")
         }
-        Asked::Tasks {
+        RoomWanted::Tasks {
             cores,
             executor_cores,
             memory_mib,

@@ -13,12 +13,12 @@ use crate::report::Mode;
 use crate::threads;
 use mesquite_core::backend;
 use mesquite_engine::executor::functions::Functions;
-use mesquite_engine::task::memory::size::Asked;
+use mesquite_engine::task::memory::size::ExecutorMemory;
 
 pub(super) fn way(
     count: Threads,
     work: (&Application, Arc<dyn Functions>),
-    memory: Asked,
+    memory: ExecutorMemory,
     given: Given<'_>,
 ) -> Result<Way, RunError> {
     let folder = work_folder(given.conf)?;

@@ -6,7 +6,6 @@
 //! the threads;
 //! under an agent [`mesos_tasks`] decides what Mesos is told. It knows neither the scheduler nor offers.
 
-mod answer;
 pub mod engine;
 mod event_loop;
 pub mod functions;
@@ -15,6 +14,7 @@ pub mod operators;
 pub mod pool;
 pub mod sampling;
 pub mod session;
+mod task_result;
 pub mod worker;
 
 pub use event_loop::{ExecutorError, run};

@@ -22,7 +22,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use config::{ALLOCATOR, PATIENCE, SECRETS, WorkerConfig, WorkerError, setting, variable};
 pub use works::threads;
 
-use self::asking::{Answer, FromTask};
+use self::asking::{FromTask, PieceSender};
 use self::connection::{Connection, FromConnection};
 use self::works::Works;
 use super::session::{Action, End, Input, Session};
@@ -159,7 +159,7 @@ struct Worker {
     commits: HashMap<u64, std::sync::mpsc::Sender<bool>>,
     searches: HashMap<String, Vec<oneshot::Sender<Option<String>>>>,
     /// Who waits for a piece of a file, by its digest and the place in it.
-    pieces: HashMap<(String, u64), Answer>,
+    pieces: HashMap<(String, u64), PieceSender>,
 }
 
 /// The next wish that comes by the door; never, without one.
@@ -385,7 +385,7 @@ impl Worker {
     }
 
     /// Asks the driver for a piece of a file, if it is there.
-    fn want(&mut self, want: Want, answer: Answer) {
+    fn want(&mut self, want: Want, answer: PieceSender) {
         if matches!(self.connection, Connection::Made(_)) {
             self.pieces.insert((want.digest.clone(), want.at), answer);
             self.tell(from_executor::Message::Want(want));

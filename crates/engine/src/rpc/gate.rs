@@ -49,7 +49,7 @@ struct Visitor<T> {
 
 /// What is to be done with somebody who comes.
 #[derive(Debug, PartialEq, Eq)]
-enum Answer<T> {
+enum Reception<T> {
     /// There is room.
     In(u64),
     /// There is room when this one is gone.
@@ -67,7 +67,7 @@ impl<T> Visitors<T> {
         }
     }
 
-    fn come(&mut self, now: Timestamp, from: IpAddr, door: &mut Option<T>) -> Answer<T> {
+    fn come(&mut self, now: Timestamp, from: IpAddr, door: &mut Option<T>) -> Reception<T> {
         let mut gone = None;
         if self.here.len() >= self.most {
             let mut of_each: BTreeMap<IpAddr, usize> = BTreeMap::new();
@@ -83,7 +83,7 @@ impl<T> Visitors<T> {
             if let Some((&id, visitor)) = first {
                 let until = visitor.since + UNDISTURBED;
                 if until > now {
-                    return Answer::Later(until);
+                    return Reception::Later(until);
                 }
                 gone = self.here.remove(&id);
             }
@@ -95,8 +95,8 @@ impl<T> Visitors<T> {
             self.here.insert(id, Visitor { from, since, door });
         }
         match gone {
-            Some(gone) => Answer::InsteadOf(id, gone.door),
-            None => Answer::In(id),
+            Some(gone) => Reception::InsteadOf(id, gone.door),
+            None => Reception::In(id),
         }
     }
 }
@@ -158,13 +158,13 @@ impl Gate {
             let now = Timestamp::ZERO + self.0.opened.elapsed();
             let answer = self.0.visitors().come(now, from, &mut door);
             let id = match answer {
-                Answer::In(id) => id,
-                Answer::InsteadOf(id, other) => {
+                Reception::In(id) => id,
+                Reception::InsteadOf(id, other) => {
                     // It may have left by itself.
                     let _ = other.send(());
                     id
                 }
-                Answer::Later(until) => {
+                Reception::Later(until) => {
                     tokio::time::sleep(until - now).await;
                     continue;
                 }
@@ -192,13 +192,13 @@ mod tests {
         let [greedy, other] = [[10, 0, 0, 1], [10, 0, 0, 2]].map(IpAddr::from);
         let mut visitors = Visitors::new(3);
         let mut come = |millis, from, door| visitors.come(at(millis), from, &mut Some(door));
-        assert_eq!(come(0, other, "a"), Answer::In(0));
-        assert_eq!(come(10, greedy, "b"), Answer::In(1));
-        assert_eq!(come(20, greedy, "c"), Answer::In(2));
-        assert_eq!(come(30, other, "d"), Answer::Later(at(260)));
-        assert_eq!(come(260, other, "d"), Answer::InsteadOf(3, "b"));
+        assert_eq!(come(0, other, "a"), Reception::In(0));
+        assert_eq!(come(10, greedy, "b"), Reception::In(1));
+        assert_eq!(come(20, greedy, "c"), Reception::In(2));
+        assert_eq!(come(30, other, "d"), Reception::Later(at(260)));
+        assert_eq!(come(260, other, "d"), Reception::InsteadOf(3, "b"));
         // Now the other one has the most.
-        assert_eq!(come(270, greedy, "e"), Answer::InsteadOf(4, "a"));
+        assert_eq!(come(270, greedy, "e"), Reception::InsteadOf(4, "a"));
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use super::{AttemptRef, TaskScheduler};
 use crate::action::Actions;
 use crate::clock::Timestamp;
-use crate::event::TaskStatus;
+use crate::event::AttemptStatus;
 use crate::ids::TaskId;
 use crate::task::TaskEndReason;
 
@@ -14,24 +14,24 @@ impl TaskScheduler {
         &mut self,
         now: Timestamp,
         task: TaskId,
-        status: TaskStatus,
+        status: AttemptStatus,
         actions: &mut Actions,
     ) {
         let Some(AttemptRef { set, attempt }) = self.attempts.get(&task).copied() else {
             return;
         };
         match status {
-            TaskStatus::Running => {
+            AttemptStatus::Running => {
                 self.with_set(now, set, actions, |manager, _| {
                     manager.attempt_runs(attempt);
                 });
             }
-            TaskStatus::Progress { records, ran } => {
+            AttemptStatus::Progress { records, ran } => {
                 self.with_set(now, set, actions, |manager, _| {
                     manager.attempt_progresses(attempt, records, ran);
                 });
             }
-            TaskStatus::ResultReady { bytes } => {
+            AttemptStatus::ResultReady { bytes } => {
                 if self.set(set).is_fetching(attempt) {
                     return;
                 }
@@ -43,7 +43,7 @@ impl TaskScheduler {
                     self.attempts.remove(&task);
                 }
             }
-            TaskStatus::Ended {
+            AttemptStatus::Ended {
                 reason: TaskEndReason::Success(output),
                 records,
             } => {
@@ -52,7 +52,7 @@ impl TaskScheduler {
                     manager.succeeded(attempt, output, records, context);
                 });
             }
-            TaskStatus::Ended { reason, .. } => self.failed(now, task, reason, actions),
+            AttemptStatus::Ended { reason, .. } => self.failed(now, task, reason, actions),
         }
     }
 

@@ -117,7 +117,7 @@ fn failures_of_a_set_count_for_the_application_only_if_it_succeeds() {
                     message: "for good".into(),
                     permanent: true,
                 };
-                fixture.status(task.task, TaskStatus::ended(reason));
+                fixture.status(task.task, AttemptStatus::ended(reason));
             }
         }
         assert_eq!(fixture.set(0, 0), None);
@@ -418,7 +418,7 @@ fn losses_that_are_not_the_tasks_fault_exclude_nothing() {
     fixture.submit(task_set(0, 0, 4));
     let tasks = fixture.offer(&[("e0", "h0", 4)]);
     for task in &tasks {
-        fixture.status(task.task, TaskStatus::Running);
+        fixture.status(task.task, AttemptStatus::Running);
     }
     fixture.lose("e0", process_lost(false));
     assert_eq!(fixture.offer(&[("e0", "h0", 4)]).len(), 4);

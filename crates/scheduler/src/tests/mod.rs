@@ -20,7 +20,7 @@ use self::snapshot::TaskSetView;
 use super::action::{Actions, BackendRequest, Notice};
 use super::cluster::{Cluster, Decommission, ExecutorIx};
 use super::config::{ExclusionConfig, SpeculationConfig, TaskSchedulerConfig};
-use super::event::{TaskSchedulerEvent, TaskStatus};
+use super::event::{AttemptStatus, TaskSchedulerEvent};
 use super::health::HealthTracker;
 use super::locality::LocalityLevel;
 use super::making::Making;
@@ -254,13 +254,16 @@ impl Fixture {
         self.tell(TaskSchedulerEvent::TimePassed);
     }
 
-    pub(super) fn status(&mut self, task: TaskId, status: TaskStatus) {
+    pub(super) fn status(&mut self, task: TaskId, status: AttemptStatus) {
         self.tell(TaskSchedulerEvent::Status { task, status });
     }
 
     pub(super) fn finish(&mut self, task: &TaskDescription) {
         let output = TaskOutput::Result { bytes: 10 };
-        self.status(task.task, TaskStatus::ended(TaskEndReason::Success(output)));
+        self.status(
+            task.task,
+            AttemptStatus::ended(TaskEndReason::Success(output)),
+        );
     }
 
     pub(super) fn finish_map(&mut self, task: &TaskDescription, host: &str) {
@@ -270,11 +273,14 @@ impl Fixture {
             task: task.task,
             sizes: Arc::from([1]),
         });
-        self.status(task.task, TaskStatus::ended(TaskEndReason::Success(output)));
+        self.status(
+            task.task,
+            AttemptStatus::ended(TaskEndReason::Success(output)),
+        );
     }
 
     pub(super) fn fail(&mut self, task: &TaskDescription) {
-        self.status(task.task, TaskStatus::ended(failure()));
+        self.status(task.task, AttemptStatus::ended(failure()));
     }
 
     pub(super) fn lose(&mut self, executor: &str, reason: ExecutorLossReason) {

@@ -67,7 +67,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 /// An attempt as the model knows it.
 #[derive(Clone)]
-struct Attempt {
+struct ModelAttempt {
     description: TaskDescription,
     map: bool,
     /// Its room was given back, though it is not over.
@@ -79,7 +79,7 @@ struct Model {
     fixture: Fixture,
     /// Free cores and gpu addresses by executor.
     free: BTreeMap<u8, (u32, Vec<Arc<str>>)>,
-    live: BTreeMap<TaskId, Attempt>,
+    live: BTreeMap<TaskId, ModelAttempt>,
     attempts: BTreeMap<u32, u32>,
     sizes: BTreeMap<(StageId, StageAttempt), (u32, bool)>,
     ended: BTreeSet<TaskId>,
@@ -155,7 +155,7 @@ impl Model {
             .or_insert_with(|| (3, vec!["g0".into(), "g1".into()]))
     }
 
-    fn pick(&self, number: u16) -> Option<Attempt> {
+    fn pick(&self, number: u16) -> Option<ModelAttempt> {
         let count = self.live.len();
         (count > 0).then(|| {
             self.live
@@ -166,7 +166,7 @@ impl Model {
         })
     }
 
-    fn give_back(&mut self, attempt: &Attempt) {
+    fn give_back(&mut self, attempt: &ModelAttempt) {
         let executor: u8 = attempt.description.executor.as_str()[1..]
             .parse()
             .expect("a number");
@@ -179,7 +179,7 @@ impl Model {
     }
 
     /// Picks an attempt whose end is told next.
-    fn take(&mut self, number: u16) -> Option<Attempt> {
+    fn take(&mut self, number: u16) -> Option<ModelAttempt> {
         let attempt = self.pick(number)?;
         self.live.remove(&attempt.description.task);
         if !attempt.fetching {
@@ -205,7 +205,7 @@ impl Model {
             Step::Run(number) => {
                 if let Some(attempt) = self.pick(*number) {
                     self.fixture
-                        .status(attempt.description.task, TaskStatus::Running);
+                        .status(attempt.description.task, AttemptStatus::Running);
                 }
             }
             Step::Finish(number) => {
@@ -221,7 +221,7 @@ impl Model {
             }
             Step::Fail(number, how) => {
                 if let Some(attempt) = self.take(*number) {
-                    let status = TaskStatus::ended(end_reason(*how));
+                    let status = AttemptStatus::ended(end_reason(*how));
                     self.fixture.status(attempt.description.task, status);
                 }
             }
@@ -233,7 +233,7 @@ impl Model {
                     self.give_back(&attempt);
                     self.live.get_mut(&task).expect("picked").fetching = true;
                     self.fixture
-                        .status(task, TaskStatus::ResultReady { bytes: 5 });
+                        .status(task, AttemptStatus::ResultReady { bytes: 5 });
                 }
             }
             Step::Kill(number) => {
@@ -241,7 +241,7 @@ impl Model {
                     let reason = "by hand".into();
                     self.fixture.status(
                         attempt.description.task,
-                        TaskStatus::ended(TaskEndReason::Killed { reason }),
+                        AttemptStatus::ended(TaskEndReason::Killed { reason }),
                     );
                 }
             }
@@ -345,7 +345,7 @@ impl Model {
                 let (_, map) = self.sizes[&key];
                 let known = self.live.insert(
                     description.task,
-                    Attempt {
+                    ModelAttempt {
                         description,
                         map,
                         fetching: false,

@@ -4,7 +4,7 @@ use mesquite_core::store::Store;
 use mesquite_core::store::jobs::Job;
 use serde_json::{Value, json};
 
-use super::{Answer, NotThere, put};
+use super::{NotThere, OrNotThere, put};
 use crate::time;
 
 /// The jobs in one of these states, or all; the last one first.
@@ -14,7 +14,7 @@ pub(super) fn all(store: &Store, states: &[String]) -> Value {
     store.jobs().rev().filter(is_wanted).map(data).collect()
 }
 
-pub(super) fn one(store: &Store, id: u32) -> Answer<Value> {
+pub(super) fn one(store: &Store, id: u32) -> OrNotThere<Value> {
     let job = store.job(id);
     let job = job.ok_or_else(|| NotThere(format!("unknown job: {id}")))?;
     Ok(data(job))

@@ -30,7 +30,7 @@ const SPARK: &str = "3.5";
 #[derive(Debug, PartialEq, Eq)]
 pub struct NotThere(pub String);
 
-type Answer<T> = Result<T, NotThere>;
+type OrNotThere<T> = Result<T, NotThere>;
 
 /// An answer that is ready to be written.
 pub type Writing<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
@@ -49,7 +49,7 @@ fn ready<'a>(value: impl Serialize + 'a) -> Writing<'a> {
 ///
 /// # Errors
 /// There is no such thing.
-pub fn of<'a>(shown: Shown<'a>, of: &'a Of) -> Answer<Writing<'a>> {
+pub fn of<'a>(shown: Shown<'a>, of: &'a Of) -> OrNotThere<Writing<'a>> {
     let Shown { store, listed, .. } = shown;
     Ok(match of {
         Of::Attempt => ready(application::attempt(listed)),

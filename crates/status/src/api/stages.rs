@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::tasks::TaskMap;
-use super::{Answer, NotThere, distributions, peaks, put};
+use super::{NotThere, OrNotThere, distributions, peaks, put};
 use crate::route::StageDetail;
 use crate::time;
 
@@ -30,7 +30,7 @@ pub(super) fn attempts<'a>(
     store: &'a Store,
     id: u32,
     detail: &StageDetail,
-) -> Answer<Vec<StageData<'a>>> {
+) -> OrNotThere<Vec<StageData<'a>>> {
     let all = store.stages().filter(|it| it.info.stage == id);
     let all: Vec<_> = all.map(|it| StageData::of(store, it, detail)).collect();
     if all.is_empty() {
@@ -40,7 +40,7 @@ pub(super) fn attempts<'a>(
 }
 
 /// An attempt at a stage.
-pub(super) fn find(store: &Store, id: u32, attempt: u32) -> Answer<&Stage> {
+pub(super) fn find(store: &Store, id: u32, attempt: u32) -> OrNotThere<&Stage> {
     if let Some(stage) = store.stage(id, attempt) {
         return Ok(stage);
     }

@@ -12,7 +12,7 @@ use hyper::StatusCode;
 use mesquite_core::facts::{Fact, Happened};
 use mesquite_core::store::Store;
 
-use crate::route::Attempt;
+use crate::route::NamedAttempt;
 use crate::server::Answer;
 
 /// The log of an attempt, and who has it.
@@ -84,7 +84,7 @@ impl Places {
     }
 
     /// The log of an attempt.
-    pub(super) fn log(&self, store: &Store, wanted: &Attempt) -> Result<AttemptLog, Answer> {
+    pub(super) fn log(&self, store: &Store, wanted: &NamedAttempt) -> Result<AttemptLog, Answer> {
         let none = || Answer::not_found(format!("there is no attempt {wanted} in this run"));
         let row = find(store, wanted).ok_or_else(none)?;
         let attempts = &store.attempts;
@@ -100,13 +100,13 @@ impl Places {
 }
 
 /// The row of an attempt: of several the last.
-fn find(store: &Store, wanted: &Attempt) -> Option<u32> {
+fn find(store: &Store, wanted: &NamedAttempt) -> Option<u32> {
     let attempts = &store.attempts;
     match *wanted {
-        Attempt::Task(task) => (0..attempts.len())
+        NamedAttempt::Task(task) => (0..attempts.len())
             .rev()
             .find(|row| attempts.task(*row) == task),
-        Attempt::At {
+        NamedAttempt::At {
             stage,
             partition,
             attempt,

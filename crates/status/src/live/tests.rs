@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 
 use mesquite_base::ids::{DatasetId, JobId, Partition, StageAttempt, StageId, TaskId, TaskIndex};
 use mesquite_core::event_log::AboutRun;
-use mesquite_core::facts::cluster::{Answer, ClusterFact, NothingRuns, OfferAnswer, OfferCycle};
+use mesquite_core::facts::cluster::{ClusterFact, NothingRuns, OfferAnswer, OfferCycle, Verdict};
 use mesquite_core::facts::{AttemptFacts, Fact, StageFacts};
 use mesquite_core::report::Status;
 use mesquite_mesos::offers::DeclineReason;
@@ -347,8 +347,8 @@ fn offers() -> ClusterFact {
     let cycle = OfferCycle {
         came: 2,
         answers: vec![
-            answer("h2", 4, Answer::Accepted { launched: 1 }),
-            answer("<h1>", 1, Answer::Declined(vec![shortage])),
+            answer("h2", 4, Verdict::Accepted { launched: 1 }),
+            answer("<h1>", 1, Verdict::Declined(vec![shortage])),
         ],
     };
     ClusterFact::Offers(Arc::new(cycle))

@@ -9,8 +9,8 @@ fn whose(app: &str, attempt: Option<&str>) -> Whose {
     }
 }
 
-fn at(attempt: Option<u32>) -> Attempt {
-    Attempt::At {
+fn at(attempt: Option<u32>) -> NamedAttempt {
+    NamedAttempt::At {
         stage: 2,
         partition: 7,
         attempt,
@@ -84,7 +84,7 @@ fn a_run_that_lasts_has_its_pages_at_the_root() {
     let events = of_run("/api/mesquite/v1/events", "from=7", "a");
     assert_eq!(events, Ok(Route::Own(Own::Events(7))));
     for (text, attempt) in [
-        ("7", Some(Attempt::Task(7))),
+        ("7", Some(NamedAttempt::Task(7))),
         ("2.7", Some(at(None))),
         ("2.7.1", Some(at(Some(1)))),
         ("2.7.1.0", None),

@@ -35,7 +35,7 @@ use super::operation::{Combine, SortOrder};
 use super::program::{Exchange, Skip};
 use super::rounds::Loop;
 use super::surroundings::Surroundings;
-use super::views::{Asked, Doing, Views};
+use super::views::{DatasetOptions, Doing, Views};
 use super::{Dataset, Partitioner, PlanError};
 use crate::ids::{DatasetId, ShuffleId};
 
@@ -56,7 +56,7 @@ pub struct ApplicationBuilder {
     shared: Option<Shared>,
     default_parallelism: Option<u32>,
     /// Of the dataset that is added next.
-    asked: Asked,
+    asked: DatasetOptions,
 }
 
 type Added = Result<DatasetId, PlanError>;

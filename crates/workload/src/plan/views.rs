@@ -17,7 +17,7 @@ use crate::ids::{DatasetId, Host, ShuffleId};
 
 /// What is asked of a dataset beside what it does.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct DatasetOptions {
     /// Its partitions are kept.
     pub(super) persisted: bool,
     /// How long a task may take that computes it.
@@ -58,7 +58,7 @@ impl Views {
         &mut self,
         name: &str,
         doing: Doing,
-        asked: Asked,
+        asked: DatasetOptions,
     ) -> Result<DatasetId, PlanError> {
         let mut new = told(name, &doing)?;
         if asked.skip.is_some() {

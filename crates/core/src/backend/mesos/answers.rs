@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::facts::cluster::{
-    AgentsDeclined, Answer, ClusterFact, OfferAnswer, OfferCycle, OffersSoFar,
+    AgentsDeclined, ClusterFact, OfferAnswer, OfferCycle, OffersSoFar, Verdict,
 };
 use crate::ids::{AgentId, Host};
 
@@ -46,7 +46,7 @@ impl Answers {
 
     /// Offers of an agent were answered.
     pub fn answered(&mut self, answer: OfferAnswer) {
-        if matches!(answer.answer, Answer::Accepted { .. }) {
+        if matches!(answer.answer, Verdict::Accepted { .. }) {
             self.forget();
         }
         self.cycle.answers.push(answer);
@@ -91,7 +91,7 @@ impl Answers {
         let mut declined: Vec<AgentsDeclined> = Vec::new();
         let mut more = 0;
         for ((host, _), answer) in self.last() {
-            let Answer::Declined(reasons) = &answer.answer else {
+            let Verdict::Declined(reasons) = &answer.answer else {
                 continue;
             };
             let known = declined.iter().position(|it| it.reasons == *reasons);
@@ -127,7 +127,7 @@ mod tests {
     use crate::offers::DeclineReason;
     use crate::resources::Scalar;
 
-    fn answer(agent: u32, answer: Answer) -> OfferAnswer {
+    fn answer(agent: u32, answer: Verdict) -> OfferAnswer {
         OfferAnswer {
             agent: format!("a{agent:05}").into(),
             host: format!("h{agent:05}").into(),
@@ -139,8 +139,8 @@ mod tests {
         }
     }
 
-    fn most(max_cores: u64) -> Answer {
-        Answer::Declined(vec![DeclineReason::ReachedMaxCores { max_cores }])
+    fn most(max_cores: u64) -> Verdict {
+        Verdict::Declined(vec![DeclineReason::ReachedMaxCores { max_cores }])
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
         let shown: Vec<_> = shown.map(|it| (it.agents, it.hosts.len())).collect();
         assert_eq!(shown, [(4, HOSTS), (1, 1)]);
         assert_eq!((so_far.came, so_far.more), (6, 0));
-        answers.answered(answer(1, Answer::Accepted { launched: 1 }));
+        answers.answered(answer(1, Verdict::Accepted { launched: 1 }));
         let so_far = answers.so_far();
         assert_eq!((so_far.came, so_far.declined), (6, vec![]));
     }

@@ -26,7 +26,7 @@ use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
 use crate::facts::AgentPlace;
-use crate::facts::cluster::{Asked, NothingRuns};
+use crate::facts::cluster::{NothingRuns, RoomWanted};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId};
 use crate::offers::{AgentAddress, OfferGroup};
 use crate::resources::Resources;
@@ -87,7 +87,7 @@ impl MesosCoarse {
     /// Has nothing yet, and wants nothing. With `pack` agents are filled one after the
     /// other, instead of evenly.
     pub fn new(config: MesosConfig, pack: bool) -> Self {
-        let asked = Asked::Executors {
+        let asked = RoomWanted::Executors {
             cores: config.size.cores,
             memory_mib: config.size.memory_mib,
         };

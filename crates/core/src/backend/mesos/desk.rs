@@ -19,7 +19,7 @@ use crate::backend::ending::{Cause, Endings};
 use crate::backend::executor_size::ExecutorSize;
 use crate::backend::manager::Action;
 use crate::clock::Timestamp;
-use crate::facts::cluster::{Answer, Asked, ClusterFact, Launches, NothingRuns, OfferAnswer};
+use crate::facts::cluster::{ClusterFact, Launches, NothingRuns, OfferAnswer, RoomWanted, Verdict};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, OfferId, Role};
 use crate::offers::{
     CannotAccept, DeclineReason, Offer, OfferGroup, OfferLedger, OutstandingOffer, RefusePolicy,
@@ -87,7 +87,7 @@ pub(super) struct Desk {
     pub subscribed: bool,
     /// Whether the master knows that nothing is wanted.
     pub suppressed: bool,
-    asked: Asked,
+    asked: RoomWanted,
     /// When it is, in the step that is taken.
     now: Timestamp,
     declines: Declines,
@@ -98,7 +98,7 @@ pub(super) struct Desk {
 impl Desk {
     /// Without a subscription. `asked` is what is asked for; `fewer` the setting that has
     /// fewer tasks share an executor.
-    pub fn new(config: MesosConfig, asked: Asked, fewer: &'static str) -> Self {
+    pub fn new(config: MesosConfig, asked: RoomWanted, fewer: &'static str) -> Self {
         Self {
             endings: Endings::new(config.size, fewer),
             config,
@@ -244,7 +244,7 @@ impl Desk {
     pub fn decline(&mut self, group: &OfferGroup, reasons: Vec<DeclineReason>) {
         let refuse = self.config.refuse.duration_for(&reasons);
         let left = self.ledger.decline(&group.ids).left;
-        self.answered(&group.combined, &left, Answer::Declined(reasons));
+        self.answered(&group.combined, &left, Verdict::Declined(reasons));
         self.declines.add(refuse, left.into_iter().map(|it| it.id));
     }
 
@@ -255,12 +255,12 @@ impl Desk {
     pub fn accept(&mut self, group: &OfferGroup, launched: usize) -> Result<(), CannotAccept> {
         let left = self.ledger.accept(&group.ids)?;
         let launched = launched as u64;
-        self.answered(&group.combined, &left, Answer::Accepted { launched });
+        self.answered(&group.combined, &left, Verdict::Accepted { launched });
         Ok(())
     }
 
     /// Remembers what was answered to offers that have left the ledger by it.
-    fn answered(&mut self, offer: &Offer, left: &[OutstandingOffer], answer: Answer) {
+    fn answered(&mut self, offer: &Offer, left: &[OutstandingOffer], answer: Verdict) {
         let Some(oldest) = left.iter().map(|it| it.received).min() else {
             return;
         };

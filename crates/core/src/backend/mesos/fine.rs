@@ -22,7 +22,7 @@ use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
 use crate::facts::AgentPlace;
-use crate::facts::cluster::{Asked, NothingRuns};
+use crate::facts::cluster::{NothingRuns, RoomWanted};
 use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, TaskId};
 use crate::offers::{AgentAddress, DeclineReason, OfferGroup};
 use crate::resources::{Resources, Scalar};
@@ -136,7 +136,7 @@ pub struct MesosFine {
 impl MesosFine {
     /// Has nothing yet, and wants nothing.
     pub fn new(config: MesosFineConfig) -> Self {
-        let asked = Asked::Tasks {
+        let asked = RoomWanted::Tasks {
             cores: config.shared.size.least_cores,
             executor_cores: config.executor_cores,
             memory_mib: config.shared.size.memory_mib,

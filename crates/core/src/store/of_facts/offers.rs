@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::facts::cluster::{Answer, ClusterFact, OfferAnswer, OfferCycle};
+use crate::facts::cluster::{ClusterFact, OfferAnswer, OfferCycle, Verdict};
 use crate::ids::AgentId;
 use crate::offers::DeclineReason;
 use crate::store::offers::{AgentOffers, Last, Offers, Why};
@@ -88,8 +88,8 @@ impl Offers {
         let mut before: (&[DeclineReason], Arc<[Why]>) = (&[], Arc::default());
         for answer in &cycle.answers {
             let (launched, reasons) = match &answer.answer {
-                Answer::Accepted { launched } => (Some(*launched), Arc::default()),
-                Answer::Declined(reasons) => {
+                Verdict::Accepted { launched } => (Some(*launched), Arc::default()),
+                Verdict::Declined(reasons) => {
                     if before.0 != reasons {
                         before = (reasons, reasons.iter().map(Why::of).collect());
                     }

@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use super::{AROUND, Running, nothing_to_do};
-use crate::executor::answer::Answer;
 use crate::executor::sampling::take_sample;
+use crate::executor::task_result::TaskResult;
 use crate::ids::ShuffleId;
 use crate::rpc::message::result_work::{Action, Save, TakeSample};
 use crate::rpc::message::success::{MapOutput, Output};
@@ -100,10 +100,10 @@ impl Running {
     }
 
     /// What goes to the driver with the task's end, if it is small.
-    fn answer(&self) -> Answer {
+    fn answer(&self) -> TaskResult {
         let longest = self.engine.longest_message.saturating_sub(AROUND);
         let most = self.engine.max_direct_result.min(longest);
-        Answer::new(most, &self.engine.folder, &self.context)
+        TaskResult::new(most, &self.engine.folder, &self.context)
     }
 
     fn save(&self, records: Box<dyn Records>, save: &Save) -> Result<Output, TaskError> {

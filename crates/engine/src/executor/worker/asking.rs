@@ -24,11 +24,11 @@ pub(super) enum FromTask {
     Commit(CommitRequest, std::sync::mpsc::Sender<bool>),
     Locate(String, oneshot::Sender<Option<String>>),
     /// A piece of a file: its digest, and from where on.
-    Piece(Want, Answer),
+    Piece(Want, PieceSender),
 }
 
 /// Hears a piece, or why there is none; nothing if the driver is gone.
-pub(super) type Answer = std::sync::mpsc::Sender<Option<Result<Bytes, String>>>;
+pub(super) type PieceSender = std::sync::mpsc::Sender<Option<Result<Bytes, String>>>;
 
 /// What was asked on a connection that broke is asked again after this time.
 const AGAIN: Duration = Duration::from_millis(200);

@@ -22,7 +22,7 @@ use crate::storage::logs::{LOGS, Limits, Logs};
 use crate::storage::persisted::Persisted;
 use crate::storage::shuffle::{Outputs, ShuffleReader};
 use crate::task::memory::Memory;
-use crate::task::memory::size::Asked;
+use crate::task::memory::size::ExecutorMemory;
 
 /// What there is once the driver has taken the executor in.
 pub(super) struct Works {
@@ -57,7 +57,7 @@ impl Worker {
     }
 
     /// How many tasks run at once. Who has more cores than memory for them lets tasks wait.
-    fn threads(&self, asked: &Asked, task_cpus: u32) -> u32 {
+    fn threads(&self, asked: &ExecutorMemory, task_cpus: u32) -> u32 {
         let (cores, fine) = (self.config.cores, self.config.fine);
         let wished = threads(cores, task_cpus);
         let threads = wished.min(asked.most_tasks());
@@ -78,7 +78,7 @@ impl Worker {
     ) -> Result<Works, WorkerError> {
         let config = &self.config;
         let settings = &registered.conf;
-        let asked = Asked {
+        let asked = ExecutorMemory {
             bytes: number(settings, setting::MEMORY)?,
             managed: number(settings, setting::MANAGED_MEMORY)?,
             kept: number(settings, setting::KEPT_SHARE)?,

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
 use super::download::{Block, Question};
-use super::http::{Answer, Http};
+use super::http::{Http, HttpReply};
 use super::locate::Locate;
 use super::spool::{Feed, Spool, spool};
 use super::wire;
@@ -160,7 +160,7 @@ impl BlockClient {
 }
 
 impl Inner {
-    async fn get(&self, address: &str, path: &str) -> Result<Answer, BlockError> {
+    async fn get(&self, address: &str, path: &str) -> Result<HttpReply, BlockError> {
         let peer = |message| BlockError::Peer(address.to_owned(), message);
         let answer = self.http.ask(Method::GET, address, path, Vec::new()).await;
         let answer = answer.map_err(peer)?;

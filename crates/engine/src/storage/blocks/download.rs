@@ -150,7 +150,7 @@ impl Question {
     async fn attempt(&self, http: &Http, received: &mut Received) -> Result<(), Broken> {
         let question = wire::question(&self.wanted[received.blocks.len()..]);
         let answered = http.ask(Method::POST, &self.address, "blocks", question);
-        let mut answer = Answer::of(answered.await.map_err(Broken::OnTheWay)?)?;
+        let mut answer = OnItsWay::of(answered.await.map_err(Broken::OnTheWay)?)?;
         while received.blocks.len() < self.wanted.len() {
             let mut head = [0; wire::HEAD];
             let mut filled = &mut head[..];
@@ -201,13 +201,13 @@ fn local(error: &dyn std::fmt::Display) -> Broken {
 }
 
 /// An answer on its way.
-struct Answer {
-    response: http::Answer,
+struct OnItsWay {
+    response: http::HttpReply,
     rest: Bytes,
 }
 
-impl Answer {
-    fn of(response: http::Answer) -> Result<Self, Broken> {
+impl OnItsWay {
+    fn of(response: http::HttpReply) -> Result<Self, Broken> {
         let status = response.status;
         if status == StatusCode::OK {
             let rest = Bytes::new();

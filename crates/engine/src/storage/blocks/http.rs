@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 pub(super) struct Http(Client<Connector, Full<Bytes>>);
 
 /// An answer: its status, and then its body piece by piece.
-pub(super) struct Answer {
+pub(super) struct HttpReply {
     pub(super) status: StatusCode,
     body: Incoming,
 }
@@ -54,7 +54,7 @@ impl Http {
         address: &str,
         path: &str,
         question: Vec<u8>,
-    ) -> Result<Answer, String> {
+    ) -> Result<HttpReply, String> {
         let request = Request::builder()
             .method(method)
             .uri(format!("http://{address}/{path}"))
@@ -63,14 +63,14 @@ impl Http {
         let response = timeout(SILENCE, self.0.request(request)).await;
         let response = response.map_err(|_| silent())?;
         let (head, body) = response.map_err(|error| cause(&error))?.into_parts();
-        Ok(Answer {
+        Ok(HttpReply {
             status: head.status,
             body,
         })
     }
 }
 
-impl Answer {
+impl HttpReply {
     /// The next piece; `None` at the end; why not, for people, if it broke off.
     pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, String> {
         loop {

@@ -22,7 +22,7 @@ mod state;
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
-use self::state::{Answer, State};
+use self::state::{Grant, State};
 use super::{Cancel, TaskError};
 
 /// Taken in pieces of so many bytes, so that asking costs nothing.
@@ -238,12 +238,12 @@ impl Held {
                 }
                 let best = best.min(most - self.bytes);
                 match state.take(self.share.task.id, best, least, may_evict) {
-                    Answer::Taken(taken) => {
+                    Grant::Taken(taken) => {
                         self.bytes += taken;
                         return true;
                     }
-                    Answer::Refused => return false,
-                    Answer::Evict(missing) => missing,
+                    Grant::Refused => return false,
+                    Grant::Evict(missing) => missing,
                 }
             };
             memory.evict(missing);
@@ -278,14 +278,14 @@ impl Held {
                 break Err(killed);
             }
             match state.take_alone(task.id, more, may_evict) {
-                Ok(Answer::Taken(taken)) => break Ok(taken),
-                Ok(Answer::Evict(missing)) => {
+                Ok(Grant::Taken(taken)) => break Ok(taken),
+                Ok(Grant::Evict(missing)) => {
                     drop(state);
                     memory.evict(missing);
                     state = memory.lock();
                     may_evict = false;
                 }
-                Ok(Answer::Refused) => {
+                Ok(Grant::Refused) => {
                     if !std::mem::replace(&mut waits, true) {
                         state.waits(task.id, true);
                         // One that waits for this one must not go on.

@@ -18,7 +18,7 @@ const LEAST: u64 = 1 << 20;
 
 /// What was asked for, for one executor.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Asked {
+pub struct ExecutorMemory {
     /// Bytes in all, with the overhead.
     pub bytes: u64,
     /// Bytes of them that tasks and kept partitions may have.
@@ -27,7 +27,7 @@ pub struct Asked {
     pub kept: f64,
 }
 
-impl Asked {
+impl ExecutorMemory {
     /// The budget of an executor that runs so many tasks at once.
     pub fn limits(&self, slots: u32) -> Limits {
         let tasks = u64::from(slots.max(1));
@@ -70,26 +70,26 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_holds_the_budget_and_what_stands_beside_it() {
-        let asked = |mib: u64, managed: u64| Asked {
+        let asked = |mib: u64, managed: u64| ExecutorMemory {
             bytes: mib << 20,
             managed: managed << 20,
             kept: 0.5,
         };
-        let all = |asked: Asked, slots| asked.limits(slots).all >> 20;
+        let all = |asked: ExecutorMemory, slots| asked.limits(slots).all >> 20;
         assert_eq!(all(asked(896, 307), 16), 307);
         assert_eq!(all(asked(128, 77), 2), 72);
         assert_eq!(all(asked(128, 77), 16), 16);
         assert_eq!(asked(896, 300).limits(2).kept >> 20, 150);
         for slots in [1, 2, 16] {
-            let least = Asked {
-                bytes: Asked::least(slots),
+            let least = ExecutorMemory {
+                bytes: ExecutorMemory::least(slots),
                 managed: u64::MAX,
                 kept: 0.0,
             };
             let taken = PROCESS + EACH_TASK * u64::from(slots) + least.limits(slots).all as u64;
             assert!(taken <= least.bytes, "{slots}");
             assert_eq!(least.most_tasks(), slots);
-            let less = Asked {
+            let less = ExecutorMemory {
                 bytes: least.bytes - 1,
                 ..least
             };

@@ -6,7 +6,7 @@ use super::{Limits, TaskError};
 
 /// What became of a wish.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Grant {
     /// So much was taken.
     Taken(usize),
     /// Not now.
@@ -131,7 +131,7 @@ impl State {
     }
 
     /// Takes `best` bytes for a task, or fewer, but not fewer than `least`.
-    pub(super) fn take(&mut self, task: u64, best: usize, least: usize, may_evict: bool) -> Answer {
+    pub(super) fn take(&mut self, task: u64, best: usize, least: usize, may_evict: bool) -> Grant {
         let held = self.tasks.get(&task).map_or(0, |it| it.held);
         let cap = self.cap();
         let promised = self.promise().saturating_sub(held);
@@ -141,7 +141,7 @@ impl State {
             .saturating_sub(self.unclaimed(Some(task)));
         let most = cap.saturating_sub(held).min(open.max(promised));
         if most < least {
-            return Answer::Refused;
+            return Grant::Refused;
         }
         let wanted = best.min(most);
         let free = self.free();
@@ -149,25 +149,25 @@ impl State {
             return self.give(task, wanted);
         }
         if may_evict && self.kept > self.limits.kept {
-            return Answer::Evict(wanted - free);
+            return Grant::Evict(wanted - free);
         }
         if free >= least {
             return self.give(task, free.min(wanted));
         }
-        Answer::Refused
+        Grant::Refused
     }
 
     fn free(&self) -> usize {
         self.limits.all.saturating_sub(self.taken + self.kept)
     }
 
-    fn give(&mut self, task: u64, bytes: usize) -> Answer {
+    fn give(&mut self, task: u64, bytes: usize) -> Grant {
         if let Some(task) = self.tasks.get_mut(&task) {
             task.held += bytes;
             task.peak = task.peak.max(task.held);
         }
         self.taken += bytes;
-        Answer::Taken(bytes)
+        Grant::Taken(bytes)
     }
 
     /// Takes so much for a task that cannot do with less. Refused is that it
@@ -177,7 +177,7 @@ impl State {
         task: u64,
         bytes: usize,
         may_evict: bool,
-    ) -> Result<Answer, Short> {
+    ) -> Result<Grant, Short> {
         let held = self.tasks.get(&task).map_or(0, |it| it.held);
         let short = Short {
             all: self.of_tasks(),
@@ -193,7 +193,7 @@ impl State {
                 return Ok(self.give(task, bytes));
             }
             if may_evict && self.kept > self.limits.kept {
-                return Ok(Answer::Evict(bytes - free));
+                return Ok(Grant::Evict(bytes - free));
             }
         }
         // Somebody must be left who can give back.
@@ -202,7 +202,7 @@ impl State {
             .iter()
             .any(|(id, it)| *id != task && !it.waits && it.held > 0);
         if someone || self.alone.is_some_and(|it| it != task) {
-            Ok(Answer::Refused)
+            Ok(Grant::Refused)
         } else {
             Err(short)
         }

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 
 use proptest::prelude::*;
 
-use super::state::{Answer, State};
+use super::state::{Grant, State};
 use super::*;
 
 const MIB: usize = 1 << 20;
@@ -153,7 +153,7 @@ proptest! {
                 Step::End(at) if at < tasks.len() => state.end(tasks.remove(at).0),
                 Step::Take(at, bytes) if at < tasks.len() => {
                     let (id, held) = &mut tasks[at];
-                    if let Answer::Taken(taken) = state.take(*id, 2 * bytes, bytes, false) {
+                    if let Grant::Taken(taken) = state.take(*id, 2 * bytes, bytes, false) {
                         prop_assert!((bytes..=2 * bytes).contains(&taken));
                         *held += taken;
                     } else if !was_alone && kept <= kept_part {
@@ -165,7 +165,7 @@ proptest! {
                 Step::Alone(at, bytes) if at < tasks.len() => {
                     was_alone = true;
                     let (id, held) = &mut tasks[at];
-                    if let Ok(Answer::Taken(taken)) = state.take_alone(*id, bytes, false) {
+                    if let Ok(Grant::Taken(taken)) = state.take_alone(*id, bytes, false) {
                         *held += taken;
                     }
                 }

@@ -13,7 +13,7 @@ use crate::plan::{Determinism, NewDataset, Partitioner, Plan, PlanBuilder};
 use crate::task::{
     ExecutorLossReason, MapStatus, StageKind, TaskDescription, TaskEndReason, TaskOutput,
 };
-use crate::{BackendRequest, TaskSchedulerConfig, TaskSchedulerEvent, TaskStatus, WorkerOffer};
+use crate::{AttemptStatus, BackendRequest, TaskSchedulerConfig, TaskSchedulerEvent, WorkerOffer};
 
 mod attempts;
 mod plan;
@@ -203,7 +203,7 @@ impl World {
                     let task = self.over[pick as usize % self.over.len()];
                     self.send(TaskSchedulerEvent::Status {
                         task,
-                        status: TaskStatus::ended(TaskEndReason::Killed {
+                        status: AttemptStatus::ended(TaskEndReason::Killed {
                             reason: "late".into(),
                         }),
                     });
@@ -304,7 +304,7 @@ impl World {
         self.on_task(pick, |world, task| {
             let message = "bad luck".into();
             let reason = TaskEndReason::Failed { message, permanent };
-            world.end(task, TaskStatus::ended(reason));
+            world.end(task, AttemptStatus::ended(reason));
         });
     }
 

@@ -32,7 +32,10 @@ fn a_zombie_starts_no_tasks_and_a_new_attempt_does() {
     fixture.submit(task_set(0, 0, 10));
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
     assert_eq!(tasks.len(), 1);
-    fixture.status(tasks[0].task, TaskStatus::ended(fetch_failed("e9", "h9")));
+    fixture.status(
+        tasks[0].task,
+        AttemptStatus::ended(fetch_failed("e9", "h9")),
+    );
     assert_eq!(fixture.offer(&[("e0", "h0", 1)]).len(), 0);
     fixture.submit(task_set(0, 1, 10));
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
@@ -45,7 +48,10 @@ fn a_zombie_with_room_offered_leaves_it_to_the_newer_attempt() {
     let mut fixture = Fixture::new();
     fixture.submit(task_set(0, 0, 10));
     let first = fixture.offer(&[("e0", "h0", 1)]);
-    fixture.status(first[0].task, TaskStatus::ended(fetch_failed("e9", "h9")));
+    fixture.status(
+        first[0].task,
+        AttemptStatus::ended(fetch_failed("e9", "h9")),
+    );
     fixture.submit(task_set(0, 1, 10));
     let tasks = fixture.offer(&[("e0", "h0", 10)]);
     assert_eq!(tasks.len(), 10);

@@ -192,7 +192,7 @@ fn one_failed_task_makes_a_barrier_set_a_zombie() {
     assert_eq!(tasks.len(), 3);
     fixture.status(
         tasks[0].task,
-        TaskStatus::ended(TaskEndReason::Killed {
+        AttemptStatus::ended(TaskEndReason::Killed {
             reason: "by hand".into(),
         }),
     );

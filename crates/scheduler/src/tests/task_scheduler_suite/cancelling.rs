@@ -24,7 +24,7 @@ fn cancelling_a_stage_kills_its_tasks_and_gives_its_sets_up() {
     for task in &tasks {
         fixture.status(
             task.task,
-            TaskStatus::ended(TaskEndReason::Killed {
+            AttemptStatus::ended(TaskEndReason::Killed {
                 reason: "no longer wanted".into(),
             }),
         );
@@ -47,7 +47,7 @@ fn killing_all_attempts_leaves_the_set_alive() {
     for task in &tasks {
         fixture.status(
             task.task,
-            TaskStatus::ended(TaskEndReason::Killed {
+            AttemptStatus::ended(TaskEndReason::Killed {
                 reason: "try again".into(),
             }),
         );

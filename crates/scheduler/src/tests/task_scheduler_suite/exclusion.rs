@@ -219,7 +219,7 @@ fn a_stuck_set_that_became_a_zombie_is_not_given_up() {
     // The stage is tried again; of this attempt one task still runs.
     fixture.status(
         tasks[1].task,
-        TaskStatus::ended(TaskEndReason::FetchFailed {
+        AttemptStatus::ended(TaskEndReason::FetchFailed {
             source: None,
             shuffle: ShuffleId(0),
             map: None,

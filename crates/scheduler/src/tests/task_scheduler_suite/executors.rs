@@ -55,7 +55,7 @@ fn a_decommissioned_executor_is_not_alive_and_its_loss_is_not_the_applications()
     let mut fixture = Fixture::with(|config| config.max_task_failures = 1);
     fixture.submit(task_set(0, 0, 1));
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
-    fixture.status(tasks[0].task, TaskStatus::Running);
+    fixture.status(tasks[0].task, AttemptStatus::Running);
     fixture.decommission("e0", Some("h0"));
     assert!(fixture.revived);
     assert!(!fixture.scheduler.snapshot().executors[0].alive);
@@ -135,7 +135,7 @@ fn an_attempt_that_is_done_is_not_to_blame_for_the_end_of_its_executor() {
     let mut fixture = Fixture::with(|config| config.max_task_failures = 1);
     fixture.submit(task_set(0, 0, 1));
     let tasks = fixture.offer(&[("e0", "h", 1)]);
-    fixture.status(tasks[0].task, TaskStatus::ResultReady { bytes: 5 });
+    fixture.status(tasks[0].task, AttemptStatus::ResultReady { bytes: 5 });
     fixture.lose("e0", process_lost(true));
     assert_eq!(fixture.failed(0), None);
     assert_eq!(fixture.offer(&[("e1", "h", 1)]).len(), 1, "made again");

@@ -36,14 +36,14 @@ fn all_preferring(tasks: usize, location: &'static str) -> TaskSet {
 const EXEC1: &str = "executor_host1_exec1";
 
 fn finish_running(fixture: &mut Fixture, task: &TaskDescription) {
-    fixture.status(task.task, TaskStatus::Running);
+    fixture.status(task.task, AttemptStatus::Running);
     fixture.finish(task);
 }
 
 /// Loses an executor on which all these attempts have begun.
 fn lose_with(fixture: &mut Fixture, executor: &str, running: &[TaskDescription]) {
     for task in running {
-        fixture.status(task.task, TaskStatus::Running);
+        fixture.status(task.task, AttemptStatus::Running);
     }
     fixture.lose(executor, process_lost(true));
 }

@@ -113,7 +113,7 @@ fn a_set_that_is_given_up_holds_nobody_back_once_its_attempts_have_ended() {
     let reason = "cancelled".into();
     fixture.status(
         first[0].task,
-        TaskStatus::ended(TaskEndReason::Killed { reason }),
+        AttemptStatus::ended(TaskEndReason::Killed { reason }),
     );
     assert!(fixture.revived);
     assert_eq!(places(&fixture.offer(&[("e0", "h0", 1)])), [(1, 0)]);

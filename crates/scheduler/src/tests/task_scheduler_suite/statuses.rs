@@ -30,7 +30,7 @@ fn a_result_to_fetch_frees_its_executor_before_the_task_is_over() {
     let mut fixture = Fixture::new();
     fixture.submit(task_set(0, 0, 1));
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
-    let ready = TaskStatus::ResultReady { bytes: 5 << 20 };
+    let ready = AttemptStatus::ResultReady { bytes: 5 << 20 };
     fixture.status(tasks[0].task, ready.clone());
     fixture.status(tasks[0].task, ready);
     assert_eq!(
@@ -54,8 +54,11 @@ fn a_result_that_cannot_be_fetched_is_made_again() {
     let mut fixture = Fixture::new();
     fixture.submit(task_set(0, 0, 1));
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
-    fixture.status(tasks[0].task, TaskStatus::ResultReady { bytes: 5 << 20 });
-    fixture.status(tasks[0].task, TaskStatus::ended(TaskEndReason::ResultLost));
+    fixture.status(tasks[0].task, AttemptStatus::ResultReady { bytes: 5 << 20 });
+    fixture.status(
+        tasks[0].task,
+        AttemptStatus::ended(TaskEndReason::ResultLost),
+    );
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
     assert_eq!((tasks.len(), tasks[0].attempt), (1, 1));
 }

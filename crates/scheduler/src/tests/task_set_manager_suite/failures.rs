@@ -181,7 +181,7 @@ fn a_failed_fetch_excludes_the_host_where_hosts_serve_outputs() {
     let tasks = fixture.offer(&[("exec1", "host1", 1)]);
     fixture.status(
         tasks[0].task,
-        TaskStatus::ended(fetch_failed("exec9", "host9")),
+        AttemptStatus::ended(fetch_failed("exec9", "host9")),
     );
     let hosts = fixture.scheduler.snapshot().excluded_hosts;
     assert_eq!(hosts.len(), 1);
@@ -204,7 +204,7 @@ fn a_failed_fetch_excludes_the_executor_where_executors_serve_outputs() {
     let tasks = fixture.offer(&[("exec1", "host1", 1)]);
     fixture.status(
         tasks[0].task,
-        TaskStatus::ended(fetch_failed("exec1", "host1")),
+        AttemptStatus::ended(fetch_failed("exec1", "host1")),
     );
     let snapshot = fixture.scheduler.snapshot();
     assert_eq!(snapshot.excluded_hosts, []);

@@ -48,7 +48,7 @@ fn a_result_too_large_to_fetch_is_not_fetched_and_its_task_over() {
     let mut fixture = Fixture::with(|config| config.max_result_bytes = 1 << 20);
     fixture.submit(task_set(0, 0, 2));
     let tasks = fixture.offer(&[("e0", "h0", 2)]);
-    fixture.status(tasks[0].task, TaskStatus::ResultReady { bytes: 2 << 20 });
+    fixture.status(tasks[0].task, AttemptStatus::ResultReady { bytes: 2 << 20 });
     assert_eq!(fixture.requests, []);
     assert!(fixture.failed(0).is_some());
     assert!(matches!(
@@ -63,11 +63,11 @@ fn a_result_fetched_later_is_counted_once() {
     let mut fixture = Fixture::with(|config| config.max_result_bytes = 3 << 20);
     fixture.submit(task_set(0, 0, 1));
     let tasks = fixture.offer(&[("e0", "h0", 1)]);
-    fixture.status(tasks[0].task, TaskStatus::ResultReady { bytes: 2 << 20 });
+    fixture.status(tasks[0].task, AttemptStatus::ResultReady { bytes: 2 << 20 });
     let output = result(2 << 20);
     fixture.status(
         tasks[0].task,
-        TaskStatus::ended(TaskEndReason::Success(output)),
+        AttemptStatus::ended(TaskEndReason::Success(output)),
     );
     assert!(fixture.failed(0).is_none());
 }

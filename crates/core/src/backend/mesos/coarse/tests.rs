@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::backend::executor_size::ExecutorSize;
-use crate::facts::cluster::{Answer, ClusterFact};
+use crate::facts::cluster::{ClusterFact, Verdict};
 use crate::offers::{Offer, RefusePolicy, Requirement};
 use crate::telling::cluster::{line, no_hope, nothing_runs};
 use mesquite_mesos::call::Call;
@@ -182,8 +182,8 @@ fn each_offer_is_told_with_its_answer_and_why_it_is_of_no_use() {
     assert_eq!((cycle.came, cycles.next()), (4, None));
     let shown = cycle.answers.iter().map(|it| {
         let answer = match &it.answer {
-            Answer::Accepted { launched } => format!("{launched} launched"),
-            Answer::Declined(reasons) => crate::telling::cluster::reasons(reasons),
+            Verdict::Accepted { launched } => format!("{launched} launched"),
+            Verdict::Declined(reasons) => crate::telling::cluster::reasons(reasons),
         };
         format!(
             "{} {} {} {}: {answer}",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::event_log::{AboutRun, EventLog};
-use crate::facts::cluster::Asked;
+use crate::facts::cluster::RoomWanted;
 use crate::facts::{Fact, Happened};
 use crate::plan::ApplicationBuilder;
 use crate::resources::Scalar;
@@ -13,7 +13,7 @@ use crate::store::lines::Parser;
 use crate::store::of_facts::OfFacts;
 use mesquite_base::conf::Conf;
 
-fn answer(agent: u32, answer: Answer) -> OfferAnswer {
+fn answer(agent: u32, answer: Verdict) -> OfferAnswer {
     OfferAnswer {
         agent: format!("a{agent:05}").into(),
         host: format!("h{agent:05}").into(),
@@ -30,11 +30,11 @@ fn declined(agent: u32, max_cores: u64) -> OfferAnswer {
         DeclineReason::ReachedMaxCores { max_cores },
         DeclineReason::NothingWanted,
     ];
-    answer(agent, Answer::Declined(reasons))
+    answer(agent, Verdict::Declined(reasons))
 }
 
 fn accepted(agent: u32) -> OfferAnswer {
-    answer(agent, Answer::Accepted { launched: 3 })
+    answer(agent, Verdict::Accepted { launched: 3 })
 }
 
 fn cycle(answers: Vec<OfferAnswer>) -> ClusterFact {
@@ -92,7 +92,7 @@ fn offers_are_counted_in_all_by_reason_and_by_agent_and_a_log_says_the_same() {
         at(
             2,
             vec![
-                ClusterFact::Asks(Asked::Executors {
+                ClusterFact::Asks(RoomWanted::Executors {
                     cores: Some(2),
                     memory_mib: 1408,
                 }),

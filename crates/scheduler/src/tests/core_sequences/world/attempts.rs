@@ -62,7 +62,7 @@ impl World {
             Ok(read) => read.sources.clone(),
             Err(reason) => {
                 let reason = reason.clone();
-                self.end(task, TaskStatus::ended(reason));
+                self.end(task, AttemptStatus::ended(reason));
                 return;
             }
         };
@@ -80,7 +80,7 @@ impl World {
             }
             Makes::Results(_) => {
                 if !self.ask_to_commit(task) {
-                    self.end(task, TaskStatus::ended(TaskEndReason::CommitDenied));
+                    self.end(task, AttemptStatus::ended(TaskEndReason::CommitDenied));
                     return;
                 }
                 TaskOutput::Result { bytes: 7 }
@@ -89,7 +89,7 @@ impl World {
         self.sources.insert(task, read);
         self.end(
             task,
-            TaskStatus::Ended {
+            AttemptStatus::Ended {
                 reason: TaskEndReason::Success(output),
                 records: 1,
             },
@@ -113,16 +113,16 @@ impl World {
             reduce: running.description.partition,
             message: "connection reset".into(),
         };
-        self.end(task, TaskStatus::ended(reason));
+        self.end(task, AttemptStatus::ended(reason));
     }
 
     pub(super) fn report_killed(&mut self, task: TaskId) {
         let reason = "asked to".into();
-        self.end(task, TaskStatus::ended(TaskEndReason::Killed { reason }));
+        self.end(task, AttemptStatus::ended(TaskEndReason::Killed { reason }));
     }
 
     /// An attempt is over: its room is free, and its status is reported.
-    pub(super) fn end(&mut self, task: TaskId, status: TaskStatus) {
+    pub(super) fn end(&mut self, task: TaskId, status: AttemptStatus) {
         self.killed.remove(&task);
         let Some(running) = self.running.remove(&task) else {
             return;

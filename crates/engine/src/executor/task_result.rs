@@ -18,7 +18,7 @@ use crate::task::memory::Held;
 use crate::task::{Seal, TaskContext, TaskError};
 
 /// See the module. Dropped before [`finish`](Self::finish), it leaves nothing.
-pub(super) struct Answer {
+pub(super) struct TaskResult {
     bytes: Vec<u8>,
     held: Held,
     /// More is not sent along.
@@ -32,7 +32,7 @@ pub(super) struct Answer {
     done: bool,
 }
 
-impl Answer {
+impl TaskResult {
     /// Nothing yet. More than `most` bytes go to a file in `folder`.
     pub(super) fn new(most: usize, folder: &Path, context: &TaskContext) -> Self {
         Self {
@@ -100,7 +100,7 @@ impl Answer {
     }
 }
 
-impl Drop for Answer {
+impl Drop for TaskResult {
     fn drop(&mut self) {
         if self.file.is_some() && !self.done {
             let _ = std::fs::remove_file(&self.path);
@@ -129,7 +129,7 @@ mod tests {
                 memory: Share::for_tests(memory),
                 ..test_context(folder.path())
             };
-            let mut answer = Answer::new(most, folder.path(), &context);
+            let mut answer = TaskResult::new(most, folder.path(), &context);
             answer.push(b"ab\n").expect("taken");
             answer.push(b"cd\n").expect("taken");
             let output = answer.finish().expect("whole");
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_not_finished_leaves_nothing() {
         let folder = tempfile::tempdir().expect("a folder");
-        let mut answer = Answer::new(1, folder.path(), &test_context(folder.path()));
+        let mut answer = TaskResult::new(1, folder.path(), &test_context(folder.path()));
         answer.push(b"ab\n").expect("taken");
         drop(answer);
         let left = std::fs::read_dir(folder.path()).expect("a folder").count();
