@@ -7,11 +7,13 @@
 //! words of its own: [`cluster`].
 
 pub mod cluster;
+pub mod misfit;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::cluster::{ClusterFact, NothingRuns};
+use self::misfit::Misfit;
 use crate::ids::{
     AgentId, DatasetId, ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId,
     TaskIndex,
@@ -22,8 +24,9 @@ use mesquite_mesos::endpoint::{Endpoint, Scheme};
 use mesquite_scheduler::action::Notice;
 use mesquite_scheduler::job::JobError;
 use mesquite_scheduler::locality::LocalityLevel;
+use mesquite_scheduler::loss::{ExecutorLossReason, WhyEnd};
 use mesquite_scheduler::running::RunningAttempt;
-use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription, TaskEndReason};
+use mesquite_scheduler::task::{TaskDescription, TaskEndReason};
 
 /// A fact, and when it came to be, as the time since the Unix epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -196,8 +199,8 @@ pub enum Fact {
     ExecutorRefused {
         /// Who it has proved to be.
         executor: ExecutorId,
-        /// What cannot be, for people.
-        why: String,
+        /// What cannot be.
+        why: Misfit,
     },
     /// An executor came to a host that is excluded, and was sent away.
     ExecutorSentAway {
@@ -212,8 +215,8 @@ pub enum Fact {
         executor: ExecutorId,
         /// Its host.
         host: Host,
-        /// Why, for people.
-        why: Arc<str>,
+        /// Why.
+        why: WhyEnd,
     },
     /// An executor has had nothing to do for long, and nobody needs what it holds: it goes.
     ExecutorLetGo {

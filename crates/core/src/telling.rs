@@ -6,6 +6,7 @@
 
 pub mod cluster;
 mod slow;
+pub mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::ids::StageId;
 use crate::report::Progress;
 use mesquite_base::plain::short_span;
 use mesquite_scheduler::action::{Notice, have};
-use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason};
+use mesquite_scheduler::loss::ExecutorLossReason;
+use mesquite_scheduler::task::TaskEndReason;
 
 /// Of the causes for which attempts of a stage fail so many are told.
 const FAILURES_TOLD: usize = 5;
@@ -162,6 +164,7 @@ fn line(fact: &Fact) -> Option<Progress> {
             note(format!("executor {executor} on {host} registered{with}"))
         }
         Fact::ExecutorRefused { executor, why } => {
+            let why = stopping::misfits(why);
             warning(format!("refused executor {executor}: {why}"))
         }
         Fact::ExecutorSentAway { executor, host } => note(format!(
@@ -288,9 +291,9 @@ pub(crate) const fn has_failed(reason: &TaskEndReason) -> bool {
 fn loss_text(reason: &ExecutorLossReason) -> Option<String> {
     match reason {
         ExecutorLossReason::Killed => None,
-        ExecutorLossReason::Exited { message, .. }
-        | ExecutorLossReason::ProcessLost { message, .. }
-        | ExecutorLossReason::Decommissioned { message, .. } => Some(message.to_string()),
+        ExecutorLossReason::Exited { cause, .. }
+        | ExecutorLossReason::ProcessLost { cause, .. } => Some(cause.to_string()),
+        ExecutorLossReason::Decommissioned { why, .. } => Some(why.to_string()),
     }
 }
 

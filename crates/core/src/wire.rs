@@ -20,6 +20,7 @@ use crate::event_log::nanos;
 use crate::facts::Metrics;
 use crate::ids::{DatasetId, Partition, ShuffleId, StageId, TaskId};
 use crate::report::Said;
+use crate::telling::stopping::stops;
 
 /// What an executor says; `None` if that is nothing known.
 pub fn heard(message: FromExecutor) -> Option<Heard> {
@@ -91,7 +92,9 @@ pub fn message(order: Instruction) -> FromDriver {
             let task = task.0;
             Message::Commit(from_driver::CommitDecision { task, granted })
         }
-        Instruction::Stop { reason } => Message::Stop(from_driver::Stop { reason }),
+        Instruction::Stop(why) => Message::Stop(from_driver::Stop {
+            reason: stops(&why),
+        }),
         Instruction::Released(it) => Message::Released(released(&it)),
         Instruction::Acknowledge { number } => {
             Message::Acknowledge(from_driver::Acknowledge { number })

@@ -21,10 +21,9 @@ use super::office::Badges;
 use super::report::Progress;
 use crate::descriptors;
 use crate::ids::ExecutorId;
-use mesquite_core::backend::ending::Ending;
 use mesquite_engine::executor::worker::{ALLOCATOR, variable};
 use mesquite_engine::rpc::credential::CredentialError;
-use mesquite_mesos_client::event::ExitStatus;
+use mesquite_workload::ending::Exit;
 
 /// An executor that was told to stop is given so long.
 const GRACE: Duration = Duration::from_secs(3);
@@ -216,8 +215,8 @@ async fn wait(mut child: Child, killed: oneshot::Receiver<()>) -> String {
     };
     match status {
         Ok(status) => match (status.code(), status.signal()) {
-            (Some(code), _) => Ending(ExitStatus::Code(code)).to_string(),
-            (None, Some(signal)) => Ending(ExitStatus::Signal(signal)).to_string(),
+            (Some(code), _) => Exit::Code(code).to_string(),
+            (None, Some(signal)) => Exit::Signal(signal).to_string(),
             (None, None) => format!("its process ended: {status}"),
         },
         Err(error) => format!("its process is lost: {error}"),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ids::{ExecutorId, Host, Partition, StageAttempt, StageId, TaskId};
+use crate::loss::WhyEnd;
 use crate::plain::counted;
 use crate::starvation::Unused;
 use crate::task::{TaskDescription, TaskReport};
@@ -76,8 +77,8 @@ pub enum BackendRequest {
         executor: ExecutorId,
         /// How.
         end: ExecutorEnd,
-        /// Why, for people.
-        reason: Arc<str>,
+        /// Why.
+        why: WhyEnd,
     },
     /// End all executors on a host; otherwise as `EndExecutor`.
     EndExecutorsOnHost {
@@ -85,8 +86,8 @@ pub enum BackendRequest {
         host: Host,
         /// How.
         end: ExecutorEnd,
-        /// Why, for people.
-        reason: Arc<str>,
+        /// Why.
+        why: WhyEnd,
     },
     /// So many task sets can run on no executor there is: with dynamic
     /// allocation, more are wanted. Replaces the number given before.

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ids::{ExecutorId, Host, TaskId};
-use crate::task::{ExecutorLossReason, PersistedPartition, TaskCommand, TaskEndReason};
+use crate::loss::ExecutorLossReason;
+use crate::task::{PersistedPartition, TaskCommand, TaskEndReason};
 use crate::worker_offer::WorkerOffer;
 
 /// An input of the task scheduler.

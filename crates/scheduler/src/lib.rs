@@ -43,6 +43,7 @@ pub mod event;
 mod health;
 pub mod job;
 pub mod locality;
+pub mod loss;
 mod making;
 pub mod map_outputs;
 pub mod ordering;

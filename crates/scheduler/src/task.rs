@@ -13,6 +13,7 @@ use crate::ids::{
     TaskIndex,
 };
 use crate::locality::LocalityLevel;
+use crate::loss::ExecutorLossReason;
 use crate::plan::TaskNeeds;
 
 /// Where a task would like to run.
@@ -267,41 +268,11 @@ pub enum TaskEndReason {
     ExecutorLost {
         /// Whether the loss is the task's fault and counts as a failure of it.
         caused_by_app: bool,
-        /// What happened to the executor, for people.
-        message: Arc<str>,
+        /// Why it did.
+        reason: Arc<ExecutorLossReason>,
     },
     /// Nothing is known.
     Unknown,
-}
-
-/// Why an executor is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ExecutorLossReason {
-    /// Its process ended, by itself or by a signal, as is known for sure.
-    Exited {
-        /// Whether the application is to blame.
-        caused_by_app: bool,
-        /// How it ended, for people.
-        message: Arc<str>,
-    },
-    /// The driver asked for it.
-    Killed,
-    /// Its connection broke, its Mesos task ended, or it fell silent.
-    ProcessLost {
-        /// For people.
-        message: Arc<str>,
-        /// The host, if the whole host went.
-        host: Option<Host>,
-        /// Whether the application is to blame.
-        caused_by_app: bool,
-    },
-    /// It was being decommissioned.
-    Decommissioned {
-        /// The host, if the whole host is being decommissioned.
-        host: Option<Host>,
-        /// For people.
-        message: Arc<str>,
-    },
 }
 
 /// What the task scheduler tells the DAG scheduler.
@@ -401,28 +372,16 @@ impl fmt::Display for TaskEndReason {
             Self::ResultLost => f.write_str("result lost before the driver had it"),
             Self::ExecutorLost {
                 caused_by_app,
-                message,
+                reason,
             } => {
                 let blame = if *caused_by_app {
                     "through one of its tasks"
                 } else {
                     "for a reason unrelated to its tasks"
                 };
-                write!(f, "executor lost {blame}: {message}")
+                write!(f, "executor lost {blame}: {reason}")
             }
             Self::Unknown => f.write_str("unknown reason"),
-        }
-    }
-}
-
-impl fmt::Display for ExecutorLossReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Killed => f.write_str("executor killed by driver"),
-            Self::Exited { message, .. } | Self::ProcessLost { message, .. } => {
-                f.write_str(message)
-            }
-            Self::Decommissioned { message, .. } => write!(f, "decommissioned: {message}"),
         }
     }
 }

@@ -10,6 +10,34 @@ pub const TOLD_TO_END: &str = "its executor was told to end by signal 15 (SIGTER
 /// What an executor says of a task that it is given while it ends.
 pub const SHUTTING_DOWN: &str = "its executor was shutting down";
 
+/// The exit code of an executor of no agent that was told to end.
+pub const TERMINATED: u8 = 143;
+
+/// The exit code of an executor that cannot speak with its agent as it was told to, so
+/// that it can tell nobody why.
+pub const NO_AGENT: u8 = 76;
+
+/// How a process ended. Shown, it is a sentence without an end: `it was killed ...`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) if *code == i32::from(TERMINATED) => {
+                f.write_str("it was told to end by signal 15 (SIGTERM)")
+            }
+            Self::Code(code) => write!(f, "it ended by itself with exit code {code}"),
+            Self::Signal(signal) => write!(f, "it {}", BySignal(*signal)),
+        }
+    }
+}
+
 /// Signals that a process gets for what it did itself.
 const CRASHES: [(i32, &str, &str); 5] = [
     (
@@ -58,6 +86,26 @@ impl fmt::Display for BySignal {
         match KILLS.iter().find(|it| it.0 == signal) {
             Some((_, name)) => write!(f, "was killed by signal {signal} ({name})"),
             None => write!(f, "was killed by signal {signal}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exits_kills_and_crashes_are_told_apart() {
+        for (exit, words) in [
+            (Exit::Code(3), "ended by itself with exit code 3"),
+            (Exit::Code(143), "told to end by signal 15 (SIGTERM)"),
+            (Exit::Signal(9), "killed by signal 9 (SIGKILL"),
+            (Exit::Signal(11), "crashed with signal 11 (SIGSEGV"),
+            (Exit::Signal(15), "killed by signal 15 (SIGTERM)"),
+            (Exit::Signal(40), "killed by signal 40"),
+        ] {
+            let text = exit.to_string();
+            assert!(text.contains(words), "{text}");
         }
     }
 }

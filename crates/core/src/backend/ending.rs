@@ -4,11 +4,11 @@
 //! a signal from outside, a crash, a lack of memory, what the cluster did - and for
 //! putting together what Mesos says of one end: FAILURE has the exit status, and the
 //! last statuses of what ran there have the reason; they come one shortly after the
-//! other. Used by whatever hears of ends: processes of this machine, both modes of
-//! Mesos, and pipes of the ends of commands.
+//! other. What is known is carried as a [cause](LossCause), which has the words. Used by both
+//! modes of Mesos, and by the fleet for executors of which only their connection is known.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::executor_size::ExecutorSize;
@@ -17,9 +17,9 @@ use crate::facts::cluster::ClusterFact;
 use crate::ids::ExecutorId;
 use mesquite_mesos::event::ExitStatus;
 use mesquite_mesos::task::TaskStatus;
-use mesquite_scheduler::task::ExecutorLossReason;
-use mesquite_workload::ending::BySignal;
-pub use mesquite_workload::ending::{SHUTTING_DOWN, TOLD_TO_END};
+use mesquite_scheduler::loss::{ExecutorLossReason, FewerTasks, LossCause, MemoryAsked};
+use mesquite_workload::ending::Exit;
+pub use mesquite_workload::ending::{NO_AGENT, SHUTTING_DOWN, TERMINATED, TOLD_TO_END};
 
 /// The other half of what Mesos says of an end comes within this, or not at all.
 const OTHER_HALF: Duration = Duration::from_millis(100);
@@ -33,42 +33,15 @@ const BY_ITSELF: [&str; 2] = [
     "REASON_EXECUTOR_TERMINATED",
     "REASON_COMMAND_EXECUTOR_FAILED",
 ];
-/// The exit code of an executor of no agent that was told to end.
-pub const TERMINATED: u8 = 143;
-
-/// The exit code of an executor that cannot speak with its agent as it was told to, so
-/// that it can tell nobody why.
-pub const NO_AGENT: u8 = 76;
-
-const WHY_NO_AGENT: &str = "it could not speak with its agent by TLS, and its stderr in the \
-                            sandbox says why: agents that speak none want \
-                            mesquite.mesos.ssl.agents=false, and files of \
-                            mesquite.mesos.ssl.executor.* have to be on the agents";
 
 const OUT_OF_MEMORY: &str = "REASON_CONTAINER_LIMITATION_MEMORY";
 const LIMITATION: &str = "REASON_CONTAINER_LIMITATION";
 
-/// How a process ended. Shown, it is a sentence without an end: `it was killed ...`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending(pub ExitStatus);
-
-impl fmt::Display for Ending {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            ExitStatus::Code(code) if code == i32::from(TERMINATED) => {
-                f.write_str("it was told to end by signal 15 (SIGTERM)")
-            }
-            ExitStatus::Code(code) => write!(f, "it ended by itself with exit code {code}"),
-            ExitStatus::Signal(signal) => write!(f, "it {}", BySignal(signal)),
-        }
-    }
-}
-
 /// Why an executor ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// For people.
-    pub text: String,
+    /// What ended it.
+    pub what: LossCause,
     /// Whether what it ran may have done it.
     pub by_tasks: bool,
     /// Whether it is known how its process ended, and not only that it is gone.
@@ -78,15 +51,15 @@ pub struct Cause {
 impl Cause {
     /// What the scheduler hears of it. Its files are there.
     pub fn loss(self) -> ExecutorLossReason {
-        let (message, caused_by_app) = (self.text.into(), self.by_tasks);
+        let (cause, caused_by_app) = (self.what, self.by_tasks);
         if self.exited {
             return ExecutorLossReason::Exited {
                 caused_by_app,
-                message,
+                cause,
             };
         }
         ExecutorLossReason::ProcessLost {
-            message,
+            cause,
             host: None,
             caused_by_app,
         }
@@ -119,41 +92,39 @@ impl Open {
         decided || (self.exit.is_some() && self.status.is_some())
     }
 
-    fn cause(&self, asked: &AskedMemory) -> Cause {
+    fn cause(&self, asked: MemoryAsked) -> Cause {
         let status = self.status.as_ref();
         let reason = status.and_then(|it| it.reason.as_deref());
-        let said = status.map(|it| said(&it.message)).unwrap_or_default();
-        let exited = self.exit.flatten().is_some();
-        match reason {
-            Some(OUT_OF_MEMORY) => Cause {
-                text: format!("it was out of memory and was ended by its agent ({said}): {asked}"),
-                by_tasks: true,
-                exited,
-            },
-            Some(reason) if reason.starts_with(LIMITATION) => Cause {
-                text: format!(
-                    "it took more than it may and was ended by its agent ({said}, {reason})"
-                ),
-                by_tasks: true,
-                exited,
-            },
-            Some(reason) if !BY_ITSELF.contains(&reason) => Cause {
-                text: format!("the cluster ended it ({said}, {reason})"),
-                by_tasks: false,
-                exited,
-            },
-            _ => Cause {
-                text: match (self.exit.flatten(), status) {
-                    (Some(ExitStatus::Code(code)), _) if code == i32::from(NO_AGENT) => {
-                        WHY_NO_AGENT.to_owned()
+        let said: Arc<str> = status
+            .map(|it| said(&it.message))
+            .unwrap_or_default()
+            .into();
+        let (what, by_tasks) = match reason {
+            Some(OUT_OF_MEMORY) => (LossCause::OutOfMemory { said, asked }, true),
+            Some(reason) if reason.starts_with(LIMITATION) => {
+                let reason = reason.into();
+                (LossCause::OverLimit { said, reason }, true)
+            }
+            Some(reason) if !BY_ITSELF.contains(&reason) => {
+                let reason = reason.into();
+                (LossCause::ByCluster { said, reason }, false)
+            }
+            Some(_) | None => {
+                let what = match self.exit.flatten() {
+                    Some(ExitStatus::Code(code)) if code == i32::from(NO_AGENT) => {
+                        LossCause::NoAgent
                     }
-                    (Some(exit), _) => Ending(exit).to_string(),
-                    (None, Some(_)) if !said.is_empty() => format!("it ended ({said})"),
-                    (None, _) => "it ended".to_owned(),
-                },
-                by_tasks: true,
-                exited,
-            },
+                    Some(ExitStatus::Code(code)) => LossCause::Exit(Exit::Code(code)),
+                    Some(ExitStatus::Signal(signal)) => LossCause::Exit(Exit::Signal(signal)),
+                    None => LossCause::Ended(said),
+                };
+                (what, true)
+            }
+        };
+        Cause {
+            what,
+            by_tasks,
+            exited: self.exit.flatten().is_some(),
         }
     }
 }
@@ -165,46 +136,23 @@ fn said(message: &str) -> String {
     line.chars().take(MOST_TEXT).collect()
 }
 
-/// The memory that was asked for, for each executor. Shown, it is how much that
-/// was and what helps.
-#[derive(Debug)]
-struct AskedMemory {
-    size: ExecutorSize,
-    /// What has fewer tasks run at once.
-    fewer: &'static str,
-}
-
-impl fmt::Display for AskedMemory {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ExecutorSize {
-            memory_mib,
-            overhead_mib,
-            ..
-        } = self.size;
-        let own = memory_mib.saturating_sub(overhead_mib);
-        write!(
-            f,
-            "{memory_mib} MiB were asked for it, with all that its commands take: {own} MiB by \
-             spark.executor.memory and {overhead_mib} MiB by spark.mesos.executor.memoryOverhead; \
-             set one of these higher, or {} so that fewer tasks share it",
-            self.fewer
-        )
-    }
-}
-
 /// Ends of executors of which only a half may be known.
 #[derive(Debug)]
 pub struct Endings {
-    asked: AskedMemory,
+    asked: MemoryAsked,
     open: BTreeMap<ExecutorId, Open>,
 }
 
 impl Endings {
-    /// For executors of that size; `fewer` is the setting that has fewer tasks
-    /// run at once.
-    pub const fn new(size: ExecutorSize, fewer: &'static str) -> Self {
+    /// For executors of that size; `fewer` is what has fewer tasks run at once.
+    pub const fn new(size: ExecutorSize, fewer: FewerTasks) -> Self {
+        let asked = MemoryAsked {
+            memory_mib: size.memory_mib,
+            overhead_mib: size.overhead_mib,
+            fewer,
+        };
         Self {
-            asked: AskedMemory { size, fewer },
+            asked,
             open: BTreeMap::new(),
         }
     }
@@ -241,7 +189,7 @@ impl Endings {
     /// What is known of the end of an executor, if it has ended.
     pub fn so_far(&self, executor: &ExecutorId) -> Option<Cause> {
         let open = self.open.get(executor)?;
-        Some(open.cause(&self.asked))
+        Some(open.cause(self.asked))
     }
 
     /// What an agent says late of an executor that was given up already, if that is
@@ -258,7 +206,7 @@ impl Endings {
         };
         Some(ClusterFact::EndedAfterAll {
             executor: executor.clone(),
-            how: open.cause(&self.asked).text,
+            how: open.cause(self.asked).what,
         })
     }
 
@@ -271,7 +219,7 @@ impl Endings {
     pub fn next(&mut self, now: Timestamp) -> Option<(ExecutorId, Cause)> {
         let mut all = self.open.iter();
         let (executor, open) = all.find(|(_, it)| it.is_whole() || it.until <= now)?;
-        let (executor, cause) = (executor.clone(), open.cause(&self.asked));
+        let (executor, cause) = (executor.clone(), open.cause(self.asked));
         self.open.remove(&executor);
         Some((executor, cause))
     }
@@ -286,22 +234,6 @@ impl Endings {
 mod tests {
     use super::*;
     use mesquite_mesos::task::TaskState;
-
-    #[test]
-    fn exits_kills_and_crashes_are_told_apart() {
-        let text = |status| Ending(status).to_string();
-        for (status, words) in [
-            (ExitStatus::Code(3), "ended by itself with exit code 3"),
-            (ExitStatus::Code(143), "told to end by signal 15 (SIGTERM)"),
-            (ExitStatus::Signal(9), "killed by signal 9 (SIGKILL"),
-            (ExitStatus::Signal(11), "crashed with signal 11 (SIGSEGV"),
-            (ExitStatus::Signal(15), "killed by signal 15 (SIGTERM)"),
-            (ExitStatus::Signal(40), "killed by signal 40"),
-        ] {
-            let text = text(status);
-            assert!(text.contains(words), "{text}");
-        }
-    }
 
     fn status(reason: &str, message: &str) -> TaskStatus {
         TaskStatus {
@@ -318,7 +250,7 @@ mod tests {
             memory_mib: 64,
             overhead_mib: 24,
         };
-        Endings::new(size, "spark.executor.cores lower")
+        Endings::new(size, FewerTasks::ExecutorCores)
     }
 
     #[test]
@@ -365,8 +297,9 @@ mod tests {
             assert!(tells_of_executor(&status));
             endings.told(Timestamp::ZERO, &executor, &status);
             let (_, cause) = endings.next(Timestamp::ZERO).expect("all is known");
-            assert!(cause.text.contains(words), "{cause:?}");
-            assert!(!cause.text.contains("STATISTICS"), "{cause:?}");
+            let text = cause.what.to_string();
+            assert!(text.contains(words), "{text}");
+            assert!(!text.contains("STATISTICS"), "{text}");
             assert_eq!(cause.by_tasks, by_tasks, "{cause:?}");
         }
     }
@@ -378,10 +311,7 @@ mod tests {
         let exit = ExitStatus::Code(NO_AGENT.into());
         endings.exited(now, &executor, Some(exit), false);
         let (_, cause) = endings.next(now).expect("all is known");
-        assert!(
-            cause.text.contains("mesquite.mesos.ssl.agents=false"),
-            "{cause:?}"
-        );
+        assert_eq!(cause.what, LossCause::NoAgent);
     }
 
     #[test]
@@ -393,7 +323,7 @@ mod tests {
         assert_eq!(endings.next(now), None);
         endings.exited(now, &executor, Some(ExitStatus::Signal(11)), true);
         let (_, cause) = endings.next(now).expect("all is known");
-        assert!(cause.text.contains("SIGSEGV"), "{cause:?}");
+        assert_eq!(cause.what, LossCause::Exit(Exit::Signal(11)));
         assert!(matches!(
             cause.loss(),
             ExecutorLossReason::Exited {
@@ -404,7 +334,7 @@ mod tests {
         endings.told(now, &executor, &terminated);
         let due = endings.next_deadline().expect("it is waited for");
         let (_, cause) = endings.next(due).expect("no longer");
-        assert_eq!(cause.text, "it ended (Executor terminated)");
+        assert_eq!(cause.what, LossCause::Ended("Executor terminated".into()));
         assert!(matches!(
             cause.loss(),
             ExecutorLossReason::ProcessLost { .. }

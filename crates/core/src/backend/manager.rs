@@ -24,7 +24,7 @@ use crate::ids::{ExecutorId, Host, TaskId};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::Event;
 use mesquite_mesos::refused::{CallRefusal, Refused};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::ExecutorLossReason;
 use mesquite_scheduler::worker_offer::WorkerOffer;
 
 /// What can happen. What a manager has no use for it lets pass.

@@ -17,6 +17,7 @@ use rustc_hash::FxHashMap;
 
 use crate::ids::{ExecutorId, Host, TaskId};
 use mesquite_scheduler::action::{BackendRequest, ExecutorEnd};
+use mesquite_scheduler::loss::WhyEnd;
 use mesquite_scheduler::task::TaskDescription;
 use mesquite_scheduler::worker_offer::WorkerOffer;
 
@@ -67,8 +68,8 @@ pub enum Action {
         executor: ExecutorId,
         /// How.
         end: ExecutorEnd,
-        /// Why, for people.
-        reason: Arc<str>,
+        /// Why.
+        why: WhyEnd,
     },
     /// Start no executor on these hosts.
     ExcludeHosts(Vec<Host>),
@@ -269,7 +270,7 @@ impl Roster {
         self.executors.len() as u64
     }
 
-    fn end(&mut self, executor: &ExecutorId, end: ExecutorEnd, reason: &Arc<str>) -> Vec<Action> {
+    fn end(&mut self, executor: &ExecutorId, end: ExecutorEnd, why: WhyEnd) -> Vec<Action> {
         let Some(found) = self.executors.get_mut(executor) else {
             return Vec::new();
         };
@@ -277,7 +278,7 @@ impl Roster {
         vec![Action::End {
             executor: executor.clone(),
             end,
-            reason: Arc::clone(reason),
+            why,
         }]
     }
 
@@ -331,12 +332,8 @@ impl Roster {
                 reason,
             }],
             BackendRequest::ExcludeHosts(hosts) => vec![Action::ExcludeHosts(hosts)],
-            BackendRequest::EndExecutor {
-                executor,
-                end,
-                reason,
-            } => self.end(&executor, end, &reason),
-            BackendRequest::EndExecutorsOnHost { host, end, reason } => {
+            BackendRequest::EndExecutor { executor, end, why } => self.end(&executor, end, why),
+            BackendRequest::EndExecutorsOnHost { host, end, why } => {
                 let there: Vec<_> = self
                     .executors
                     .values()
@@ -345,7 +342,7 @@ impl Roster {
                     .collect();
                 there
                     .iter()
-                    .flat_map(|executor| self.end(executor, end, &reason))
+                    .flat_map(|executor| self.end(executor, end, why))
                     .collect()
             }
             // Results are fetched by whoever knows where attempts ran; how many
@@ -437,7 +434,7 @@ mod tests {
         let request = BackendRequest::EndExecutor {
             executor: "e".into(),
             end: ExecutorEnd::Decommission,
-            reason: "test".into(),
+            why: WhyEnd::Excluded,
         };
         assert_eq!(executors.request(request).len(), 1);
         assert_eq!(room(&executors), 0);

@@ -14,7 +14,6 @@ mod idle;
 mod links;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use self::coming::send_away;
@@ -23,7 +22,7 @@ use self::links::Links;
 use super::allocation::There;
 use super::effect::Effect;
 use super::input::ConnectionId;
-use super::instruction::{Instruction, Released, Welcome};
+use super::instruction::{Instruction, Released, Welcome, WhyStop};
 use super::queue::{Next, Queue};
 use crate::backend::ending::Cause;
 use crate::backend::manager::{ClusterManager, Input, Launched};
@@ -33,7 +32,8 @@ use crate::facts::Fact;
 use crate::ids::{ExecutorId, Host, TaskId};
 use crate::wire::message;
 use mesquite_scheduler::action::{BackendRequest, ExecutorEnd};
-use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription};
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause, WhyEnd};
+use mesquite_scheduler::task::TaskDescription;
 use mesquite_scheduler::worker_offer::WorkerOffer;
 
 /// An executor that lives comes back at once when its connection breaks: this
@@ -175,7 +175,7 @@ impl Fleet {
     /// Closes the connection of an executor that is to end.
     pub(super) fn hang_up(&self, executor: &ExecutorId, queue: &mut Queue) {
         if let Some(connection) = self.links.connection(executor) {
-            send_away(connection, "it has nothing to do", queue);
+            send_away(connection, WhyStop::Idle, queue);
         }
     }
 
@@ -263,11 +263,7 @@ impl Fleet {
                     task,
                     reason,
                 } => self.kill(&executor, task, &reason, queue),
-                Action::End {
-                    executor,
-                    end,
-                    reason,
-                } => self.end(executor, end, reason, queue),
+                Action::End { executor, end, why } => self.end(executor, end, why, queue),
                 Action::ExcludeHosts(hosts) => self.exclude(hosts, queue),
                 Action::Launch { .. } => {}
             }
@@ -278,17 +274,15 @@ impl Fleet {
         match request {
             BackendRequest::KillTask { task, .. } => queue.manage(Input::Kill(task)),
             BackendRequest::ExcludeHosts(hosts) => self.exclude(hosts, queue),
-            BackendRequest::EndExecutor {
-                executor,
-                end,
-                reason,
-            } => self.end(executor, end, reason, queue),
-            BackendRequest::EndExecutorsOnHost { host, end, reason } => {
+            BackendRequest::EndExecutor { executor, end, why } => {
+                self.end(executor, end, why, queue);
+            }
+            BackendRequest::EndExecutorsOnHost { host, end, why } => {
                 let all = self.links.executors();
                 let there = all.filter(|(_, its)| **its == host);
                 let there: Vec<_> = there.map(|(executor, _)| executor.clone()).collect();
                 for executor in there {
-                    self.end(executor, end, Arc::clone(&reason), queue);
+                    self.end(executor, end, why, queue);
                 }
             }
             BackendRequest::FetchResult { .. } | BackendRequest::UnschedulableTaskSets(_) => {}
@@ -302,19 +296,17 @@ impl Fleet {
     }
 
     /// The core wants an executor ended.
-    fn end(&mut self, executor: ExecutorId, end: ExecutorEnd, reason: Arc<str>, queue: &mut Queue) {
+    fn end(&mut self, executor: ExecutorId, end: ExecutorEnd, why: WhyEnd, queue: &mut Queue) {
         match end {
             ExecutorEnd::Kill => {
                 if !self.is_fine {
-                    let reason = "the driver wants it ended".into();
                     // Its loss is told when its connection ends.
-                    self.say(&executor, Instruction::Stop { reason }, queue);
+                    self.say(&executor, Instruction::Stop(WhyStop::Unwanted), queue);
                 }
                 queue.manage(Input::End(executor));
             }
             ExecutorEnd::Decommission => {
-                let (why, host) = (reason, None);
-                self.let_finish(executor, Drain { why, host }, queue);
+                self.let_finish(executor, Drain { why, host: None }, queue);
             }
         }
     }
@@ -358,7 +350,7 @@ impl Fleet {
         why: &str,
     ) {
         if self.is_current(executor, connection) {
-            self.links.away(executor, now + COME_BACK, why);
+            self.links.away(executor, now + COME_BACK, why.into());
             self.executors.set_away(executor, true);
         }
     }
@@ -367,7 +359,7 @@ impl Fleet {
     pub(super) fn recovered(&mut self, now: Timestamp, queue: &mut Queue) {
         let all: Vec<_> = self.links.executors().map(|it| it.0.clone()).collect();
         for executor in all {
-            let why = "it did not find the new driver";
+            let why = LossCause::NewDriver;
             self.links.away(&executor, now + FIND_AGAIN, why);
             self.executors.set_away(&executor, true);
         }
@@ -386,7 +378,7 @@ impl Fleet {
     pub(super) fn absent(
         &mut self,
         now: Timestamp,
-        (executor, why): (&ExecutorId, &str),
+        (executor, why): (&ExecutorId, LossCause),
         ends_job: impl FnOnce() -> bool,
         manager: &dyn ClusterManager,
         queue: &mut Queue,
@@ -406,7 +398,7 @@ impl Fleet {
         queue: &mut Queue,
     ) {
         if let Some(connection) = self.links.remove(executor) {
-            send_away(connection, "the driver has given it up", queue);
+            send_away(connection, WhyStop::GivenUp, queue);
         }
         self.executors.remove(executor);
         self.draining.remove(executor);
@@ -423,7 +415,7 @@ impl Fleet {
 /// how its process ended.
 pub(super) fn give_up(
     executor: &ExecutorId,
-    why: &str,
+    what: LossCause,
     exited: bool,
     manager: &dyn ClusterManager,
     queue: &mut Queue,
@@ -433,7 +425,7 @@ pub(super) fn give_up(
     } else {
         // Without a word of whoever knows it may be what it ran.
         let cause = manager.last_words(executor).unwrap_or(Cause {
-            text: why.to_owned(),
+            what,
             by_tasks: true,
             exited,
         });

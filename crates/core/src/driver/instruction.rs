@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::facts::misfit::Misfit;
 use crate::ids::{DatasetId, ExecutorId, ShuffleId, TaskId};
 use mesquite_workload::message::Task;
 
@@ -34,10 +35,7 @@ pub enum Instruction {
         granted: bool,
     },
     /// It is to end.
-    Stop {
-        /// Why, for people.
-        reason: String,
-    },
+    Stop(WhyStop),
     /// This is not needed any more.
     Released(Released),
     /// Batches of statuses up to this number took effect.
@@ -59,6 +57,25 @@ pub enum Instruction {
         /// The address; none if they are lost.
         address: Option<String>,
     },
+}
+
+/// Why an executor is to end at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyStop {
+    /// The scheduler wants it ended.
+    Unwanted,
+    /// It has nothing to do.
+    Idle,
+    /// It was away for too long, or whoever started it says that it is gone.
+    GivenUp,
+    /// Nobody of this name is waited for, or not any more.
+    NotExpected,
+    /// Another one has registered under this name.
+    NameTaken,
+    /// Nothing is to run on its host.
+    HostExcluded,
+    /// It is not what it was launched as.
+    Misfit(Misfit),
 }
 
 /// What an executor has to know before its first task.

@@ -33,7 +33,7 @@ use crate::report::Sums;
 use crate::tally::Tally;
 use mesquite_scheduler::Event;
 use mesquite_scheduler::event::{AttemptStatus, TaskSchedulerEvent};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
 
 /// One thing to do.
 pub(super) enum Next {
@@ -62,8 +62,8 @@ pub(super) enum Next {
     Absent {
         /// The executor.
         executor: ExecutorId,
-        /// Why it was away, for people.
-        why: String,
+        /// Why it was away.
+        why: LossCause,
     },
     /// An executor is gone for good.
     Lost {

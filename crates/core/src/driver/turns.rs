@@ -21,7 +21,8 @@ use crate::telling::has_failed;
 use mesquite_scheduler::action::{BackendRequest, Notice};
 use mesquite_scheduler::dag_scheduler::{DagEvent, DagNotice};
 use mesquite_scheduler::event::{AttemptStatus, TaskSchedulerEvent};
-use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription, TaskEndReason, TaskReport};
+use mesquite_scheduler::loss::ExecutorLossReason;
+use mesquite_scheduler::task::{TaskDescription, TaskEndReason, TaskReport};
 use mesquite_scheduler::{CoreActions, Event};
 
 impl Driver {
@@ -86,7 +87,7 @@ impl Driver {
             }
             Next::Absent { executor, why } => {
                 let ends_job = || self.core.tasks().would_give_up_for(&executor);
-                let (whose, manager) = ((&executor, why.as_str()), &*self.manager);
+                let (whose, manager) = ((&executor, why), &*self.manager);
                 self.fleet.absent(now, whose, ends_job, manager, queue);
             }
             Next::Lost { executor, reason } => self.lost(executor, reason),
@@ -460,7 +461,7 @@ impl Driver {
 
     /// A process of this machine that was an executor has ended.
     pub(super) fn process_ended(&mut self, executor: &ExecutorId, how: &str) {
-        fleet::give_up(executor, how, true, &*self.manager, &mut self.queue);
+        fleet::give_up(executor, how.into(), true, &*self.manager, &mut self.queue);
     }
 
     /// Offers the room of executors whose tasks have ended. Attempts that cannot be sent

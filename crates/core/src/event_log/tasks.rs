@@ -258,12 +258,12 @@ impl Reason<'_> {
             }),
             TaskEndReason::ExecutorLost {
                 caused_by_app,
-                message,
+                reason,
             } => json!({
                 "Reason": "ExecutorLostFailure",
                 "Executor ID": facts.executor.as_str(),
                 "Exit Caused By App": caused_by_app,
-                "Loss Reason": message,
+                "Loss Reason": reason.to_string(),
             }),
         }
     }

@@ -10,7 +10,8 @@ use crate::ids::{DatasetId, JobId, Partition, StageAttempt, TaskIndex};
 use crate::plan::ApplicationBuilder;
 use crate::plan::application::ActionKind;
 use mesquite_scheduler::locality::LocalityLevel;
-use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason, TaskOutput};
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
+use mesquite_scheduler::task::{TaskEndReason, TaskOutput};
 
 fn plan() -> Arc<Plan> {
     let mut builder = ApplicationBuilder::new();
@@ -188,7 +189,10 @@ fn each_end_of_a_task_has_the_name_that_spark_knows() {
         (
             TaskEndReason::ExecutorLost {
                 caused_by_app: true,
-                message,
+                reason: Arc::new(ExecutorLossReason::Exited {
+                    caused_by_app: true,
+                    cause: LossCause::Said(message),
+                }),
             },
             "ExecutorLostFailure",
             true,

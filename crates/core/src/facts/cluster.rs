@@ -12,6 +12,7 @@ use crate::ids::{AgentId, ExecutorId, Host};
 use crate::offers::{CannotAccept, DeclineReason};
 use crate::resources::Scalar;
 use mesquite_mesos::refused::CallRefusal;
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
 
 /// What a manager tells.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,8 +78,8 @@ pub enum ClusterFact {
         executor: ExecutorId,
         /// Its agent.
         agent: AgentId,
-        /// Why it is gone, for people.
-        why: String,
+        /// Why it is gone.
+        why: ExecutorLossReason,
     },
     /// An executor was launched and has not registered for so long, and is given up.
     TooLate {
@@ -91,8 +92,8 @@ pub enum ClusterFact {
     EndedAfterAll {
         /// The executor.
         executor: ExecutorId,
-        /// How, for people.
-        how: String,
+        /// How.
+        how: LossCause,
     },
     /// Executors die, and no more are started.
     NoMoreExecutors(NoHope),

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use super::DagScheduler;
 use crate::dag_scheduler::DagNotice;
 use crate::ids::{ExecutorId, Host};
-use crate::task::ExecutorLossReason;
+use crate::loss::ExecutorLossReason;
 
 /// Under which epoch each executor failed last.
 #[derive(Debug, Default)]

@@ -14,6 +14,7 @@ use crate::clock::Timestamp;
 use crate::cluster::{Cluster, ExecutorIx, HostIx};
 use crate::config::{ExclusionConfig, KillExcluded};
 use crate::ids::Host;
+use crate::loss::WhyEnd;
 
 /// Exclusions last to the end of this time after the moment they end at, as
 /// Spark's do, whose clock counts milliseconds.
@@ -196,7 +197,7 @@ impl HealthTracker {
                 KillExcluded::Decommission => ExecutorEnd::Decommission,
                 KillExcluded::No | KillExcluded::Kill => ExecutorEnd::Kill,
             },
-            reason: "idle and excluded, while a task can run nowhere".into(),
+            why: WhyEnd::InTheWay,
         });
     }
 
@@ -223,7 +224,7 @@ impl HealthTracker {
             actions.requests.push(BackendRequest::EndExecutor {
                 executor: id.clone(),
                 end,
-                reason: "excluded for the application".into(),
+                why: WhyEnd::Excluded,
             });
         }
     }
@@ -249,7 +250,7 @@ impl HealthTracker {
             actions.requests.push(BackendRequest::EndExecutorsOnHost {
                 host: name.clone(),
                 end,
-                reason: "host excluded for the application".into(),
+                why: WhyEnd::HostExcluded,
             });
         }
     }

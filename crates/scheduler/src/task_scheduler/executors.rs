@@ -7,7 +7,8 @@ use crate::action::Actions;
 use crate::clock::Timestamp;
 use crate::cluster::{Decommission, ExecutorIx};
 use crate::ids::{ExecutorId, Host};
-use crate::task::{ExecutorLossReason, PersistedPartition, TaskReport};
+use crate::loss::ExecutorLossReason;
+use crate::task::{PersistedPartition, TaskReport};
 
 impl TaskScheduler {
     /// An executor went away. Of one that is not known, or is gone already,
@@ -67,14 +68,14 @@ impl TaskScheduler {
     ) -> ExecutorLossReason {
         let known = self.cluster.decommission_of(executor);
         match (reason, known) {
-            (ExecutorLossReason::ProcessLost { message, host, .. }, Some(known)) => {
+            (ExecutorLossReason::ProcessLost { cause, host, .. }, Some(known)) => {
                 let whole_host = known.whole_host.then(|| {
                     self.cluster
                         .host_name(self.cluster.host_of(executor))
                         .clone()
                 });
                 ExecutorLossReason::ProcessLost {
-                    message,
+                    cause,
                     host: host.or(whole_host),
                     caused_by_app: false,
                 }

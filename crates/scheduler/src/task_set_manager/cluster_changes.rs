@@ -1,12 +1,15 @@
 //! What it means for the set that executors and hosts come and go.
 
+use std::sync::Arc;
+
 use super::kept::AttemptState;
 use super::{Context, TaskSetManager};
 use crate::cluster::{Cluster, ExecutorIx, HostIx, RackIx};
 use crate::ids::TaskId;
 use crate::locality::LocalityLevel;
+use crate::loss::ExecutorLossReason;
 use crate::pending::ListKey;
-use crate::task::{ExecutorLossReason, PersistedPartition, StageKind, TaskEndReason};
+use crate::task::{PersistedPartition, StageKind, TaskEndReason};
 
 impl ExecutorLossReason {
     /// Whether the loss counts as a failure of the attempts that ran there.
@@ -80,6 +83,7 @@ impl TaskSetManager {
         context: &mut Context<'_>,
     ) {
         let attempts = self.attempts_on(executor);
+        let told = Arc::new(reason.clone());
         let outputs_lost = matches!(self.kind, StageKind::ShuffleMap(_))
             && (!context.config.outputs_outlive_executors
                 || matches!(reason, ExecutorLossReason::Decommissioned { .. }));
@@ -104,7 +108,7 @@ impl TaskSetManager {
             let caused_by_app = reason.is_caused_by_app() && may_be_to_blame;
             let lost = TaskEndReason::ExecutorLost {
                 caused_by_app,
-                message: reason.to_string().into(),
+                reason: Arc::clone(&told),
             };
             self.ran_beside(attempt, suspects);
             self.failed(attempt, lost, context);

@@ -5,6 +5,7 @@ use crate::action::ExecutorEnd;
 use crate::cluster::HostIx;
 use crate::config::KillExcluded;
 use crate::health::TaskSetExclusions;
+use crate::loss::WhyEnd;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const TICK: Duration = Duration::from_millis(1);
@@ -270,7 +271,7 @@ fn excluded_executors_stay_unless_they_are_to_be_killed() {
         let end_of = |executor: &str| BackendRequest::EndExecutor {
             executor: executor.into(),
             end,
-            reason: "excluded for the application".into(),
+            why: WhyEnd::Excluded,
         };
         assert_eq!(
             health.actions.requests,
@@ -281,7 +282,7 @@ fn excluded_executors_stay_unless_they_are_to_be_killed() {
                 BackendRequest::EndExecutorsOnHost {
                     host: "hostA".into(),
                     end,
-                    reason: "host excluded for the application".into(),
+                    why: WhyEnd::HostExcluded,
                 },
             ],
             "the host is published before its executors are killed"

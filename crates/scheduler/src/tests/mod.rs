@@ -23,11 +23,12 @@ use super::config::{ExclusionConfig, SpeculationConfig, TaskSchedulerConfig};
 use super::event::{AttemptStatus, TaskSchedulerEvent};
 use super::health::HealthTracker;
 use super::locality::LocalityLevel;
+use super::loss::ExecutorLossReason;
 use super::making::Making;
 use super::pool::PoolDefinition;
 use super::task::{
-    ExecutorLossReason, MapStatus, StageKind, TaskCommand, TaskDescription, TaskEndReason,
-    TaskOutput, TaskReport, TaskSet, TaskSpec,
+    MapStatus, StageKind, TaskCommand, TaskDescription, TaskEndReason, TaskOutput, TaskReport,
+    TaskSet, TaskSpec,
 };
 use super::task_scheduler::TaskScheduler;
 use super::task_set_manager::{Choice, Context, Spot, TaskSetManager};
@@ -128,7 +129,7 @@ pub(super) fn fetch_failed(executor: &str, host: &str) -> TaskEndReason {
 
 pub(super) fn process_lost(caused_by_app: bool) -> ExecutorLossReason {
     ExecutorLossReason::ProcessLost {
-        message: "connection broke".into(),
+        cause: "connection broke".into(),
         host: None,
         caused_by_app,
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::*;
+use crate::loss::WhyEnd;
 use crate::ordering::SchedulingMode;
 use crate::tests::snapshot::TaskSchedulerSnapshot;
 
@@ -112,7 +113,7 @@ fn loss_reason(why: u8) -> ExecutorLossReason {
         1 => process_lost(false),
         2 => ExecutorLossReason::Decommissioned {
             host: None,
-            message: "maintenance".into(),
+            why: WhyEnd::AgentWanted,
         },
         _ => process_lost(true),
     }

@@ -11,7 +11,8 @@ use mesquite_core::report::Status;
 use mesquite_mesos::offers::DeclineReason;
 use mesquite_mesos::resources::{ResourceName, Scalar, Shortage};
 use mesquite_scheduler::locality::LocalityLevel;
-use mesquite_scheduler::task::{ExecutorLossReason, TaskEndReason, TaskOutput};
+use mesquite_scheduler::loss::ExecutorLossReason;
+use mesquite_scheduler::task::{TaskEndReason, TaskOutput};
 use mesquite_workload::plan::ApplicationBuilder;
 use mesquite_workload::plan::application::ActionKind;
 

@@ -18,7 +18,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
@@ -32,6 +31,7 @@ use crate::offers::{AgentAddress, OfferGroup};
 use crate::resources::Resources;
 use mesquite_mesos::event::Event;
 use mesquite_mesos::task::TaskInfo;
+use mesquite_scheduler::loss::{FewerTasks, LossCause};
 
 /// An executor that has not registered for so long is given up.
 const REGISTRATION: Duration = Duration::from_secs(120);
@@ -92,7 +92,7 @@ impl MesosCoarse {
             memory_mib: config.size.memory_mib,
         };
         Self {
-            desk: Desk::new(config, asked, "spark.executor.cores lower"),
+            desk: Desk::new(config, asked, FewerTasks::ExecutorCores),
             pack,
             executors: BTreeMap::new(),
             remnants: BTreeMap::new(),
@@ -144,9 +144,9 @@ impl MesosCoarse {
                 actions.extend(self.desk.acknowledged(status));
             }
             Some(News::AgentLost(agent)) => {
-                let message: Arc<str> = "its agent was lost".into();
                 for executor in self.on_agent(&agent) {
-                    self.lost_with_agent(&executor, message.clone(), Holds::IfItComesBack, actions);
+                    let cause = LossCause::AgentLost;
+                    self.lost_with_agent(&executor, cause, Holds::IfItComesBack, actions);
                 }
             }
             Some(News::ExecutorEnded(executor, exit)) => {

@@ -31,6 +31,7 @@ use mesquite_mesos::event::{Event, ExitStatus};
 use mesquite_mesos::reconcile::Reconciliation;
 use mesquite_mesos::refused::{CallRefusal, Refused};
 use mesquite_mesos::task::{Command, ExecutorInfo, TaskStatus, Variable};
+use mesquite_scheduler::loss::FewerTasks;
 
 /// A KILL without a terminal status is repeated after so long.
 pub(super) const KILL_AGAIN: Duration = Duration::from_secs(10);
@@ -98,7 +99,7 @@ pub(super) struct Desk {
 impl Desk {
     /// Without a subscription. `asked` is what is asked for; `fewer` the setting that has
     /// fewer tasks share an executor.
-    pub fn new(config: MesosConfig, asked: RoomWanted, fewer: &'static str) -> Self {
+    pub fn new(config: MesosConfig, asked: RoomWanted, fewer: FewerTasks) -> Self {
         Self {
             endings: Endings::new(config.size, fewer),
             config,

@@ -27,7 +27,7 @@ use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId, TaskId};
 use crate::offers::{AgentAddress, DeclineReason, OfferGroup};
 use crate::resources::{Resources, Scalar};
 use mesquite_mesos::event::Event;
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::{ExecutorLossReason, FewerTasks, LossCause};
 use statuses::Loss;
 
 /// If no offer follows a REVIVE within this, another one is sent.
@@ -142,7 +142,7 @@ impl MesosFine {
             memory_mib: config.shared.size.memory_mib,
         };
         Self {
-            desk: Desk::new(config.shared, asked, "spark.task.cpus higher"),
+            desk: Desk::new(config.shared, asked, FewerTasks::TaskCpus),
             executor_cores: config.executor_cores,
             idle_timeout: config.idle_timeout,
             executors: BTreeMap::new(),
@@ -195,8 +195,8 @@ impl MesosFine {
     fn given_up(&mut self, now: Timestamp, executor: &ExecutorId, actions: &mut Vec<Action>) {
         // Without a driver it ends by itself; Mesos is told in case that it does not.
         self.shut_down(executor, actions);
-        let message = "its connection to the driver is gone".to_owned();
-        self.executor_lost(now, executor, message, Loss::Process, actions);
+        let cause = LossCause::Disconnected;
+        self.executor_lost(now, executor, cause, Loss::Process, actions);
     }
 
     /// Ends an executor that has nothing to do.
@@ -307,8 +307,8 @@ impl MesosFine {
             Some(News::AgentLost(agent)) => {
                 if let Some(found) = self.executors.get(&agent) {
                     let executor = found.executor.clone();
-                    let message = "its agent was lost".to_owned();
-                    self.executor_lost(now, &executor, message, Loss::Agent, actions);
+                    let cause = LossCause::AgentLost;
+                    self.executor_lost(now, &executor, cause, Loss::Agent, actions);
                 }
             }
             Some(News::ExecutorEnded(executor, exit)) if self.host_of(&executor).is_some() => {

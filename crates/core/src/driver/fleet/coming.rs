@@ -12,10 +12,11 @@ use crate::backend::roster::NewExecutor;
 use crate::driver::effect::Effect;
 use crate::driver::heard::{End, Outcome, Registration};
 use crate::driver::input::ConnectionId;
-use crate::driver::instruction::Instruction;
+use crate::driver::instruction::{Instruction, WhyStop};
 use crate::driver::queue::{Next, Queue};
 use crate::driver::work::BlockPlace;
 use crate::facts::Fact;
+use crate::facts::misfit::Misfit;
 use crate::ids::{ExecutorId, TaskId};
 
 /// No executor comes with more attempts: each that is not known is answered.
@@ -32,26 +33,26 @@ impl Fleet {
         queue: &mut Queue,
     ) {
         if register.executor != *executor {
-            let said = &register.executor;
-            let why = format!("it is executor {executor}, and says that it is {said}");
-            return refuse(connection, executor, &why, queue);
+            let misfit = Misfit::Name {
+                is: executor.clone(),
+                says: register.executor,
+            };
+            return refuse(connection, executor, misfit, queue);
         }
         match self.links.instance(executor) {
             Some(instance) if instance == register.instance => {
                 return self.came_back(connection, executor, &register, queue);
             }
             Some(_) => {
-                let why = "an executor of this name is registered already";
-                return send_away(connection, why, queue);
+                return send_away(connection, WhyStop::NameTaken, queue);
             }
             None => {}
         }
         let Some(launched) = manager.launched(executor) else {
-            let why = "the driver does not expect it, or has given it up";
-            return send_away(connection, why, queue);
+            return send_away(connection, WhyStop::NotExpected, queue);
         };
-        if let Err(why) = check(&launched, &register) {
-            return refuse(connection, executor, &why, queue);
+        if let Err(misfit) = check(&launched, &register) {
+            return refuse(connection, executor, misfit, queue);
         }
         if manager.has_other_hosts() && self.excluded.contains(&launched.host) {
             // Launched before that was known. It is not its agent's failure, and
@@ -60,7 +61,7 @@ impl Fleet {
                 executor: executor.clone(),
                 host: launched.host,
             });
-            send_away(connection, "its host is excluded after failures", queue);
+            send_away(connection, WhyStop::HostExcluded, queue);
             return queue.manage(Input::End(executor.clone()));
         }
         let is_driver = !manager.has_comers();
@@ -168,38 +169,33 @@ fn kill_unknown(
 }
 
 /// Sends an executor away that says what cannot be.
-fn refuse(connection: ConnectionId, executor: &ExecutorId, why: &str, queue: &mut Queue) {
+fn refuse(connection: ConnectionId, executor: &ExecutorId, misfit: Misfit, queue: &mut Queue) {
     queue.fact(Fact::ExecutorRefused {
         executor: executor.clone(),
-        why: why.to_owned(),
+        why: misfit.clone(),
     });
-    send_away(connection, why, queue);
+    send_away(connection, WhyStop::Misfit(misfit), queue);
 }
 
-pub(super) fn send_away(connection: ConnectionId, reason: &str, queue: &mut Queue) {
-    let reason = reason.into();
-    queue.effect(say_on(connection, Instruction::Stop { reason }));
+pub(super) fn send_away(connection: ConnectionId, why: WhyStop, queue: &mut Queue) {
+    queue.effect(say_on(connection, Instruction::Stop(why)));
     queue.effect(Effect::Close(connection));
 }
 
 /// Whether what an executor says of itself agrees with its launch.
-fn check(launched: &Launched, register: &Registration) -> Result<(), String> {
-    let said = register.cores;
+fn check(launched: &Launched, register: &Registration) -> Result<(), Misfit> {
+    let says = register.cores;
     match launched.cores {
-        Some(cores) if cores != said => {
-            return Err(format!(
-                "it says that it has {said} cores, and was launched with {cores}"
-            ));
-        }
+        Some(launched) if launched != says => return Err(Misfit::Cores { launched, says }),
         _ => {}
     }
     let port = register.port;
     if port > u32::from(u16::MAX) {
-        return Err(format!("it says that it serves its blocks at port {port}"));
+        return Err(Misfit::Port(port));
     }
     let tasks = register.tasks.len();
     if tasks > MOST_TASKS {
-        return Err(format!("it says that it has {tasks} attempts"));
+        return Err(Misfit::Attempts(tasks));
     }
     Ok(())
 }

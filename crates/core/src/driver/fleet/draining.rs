@@ -5,20 +5,18 @@
 //! for its end then. What an executor holds goes with its agent: the core makes
 //! again what is still needed, elsewhere.
 
-use std::sync::Arc;
-
 use super::Fleet;
 use crate::backend::manager::{ClusterManager, Input};
 use crate::driver::queue::{Next, Queue};
 use crate::facts::Fact;
 use crate::ids::{ExecutorId, Host};
 use mesquite_scheduler::event::TaskSchedulerEvent;
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::{ExecutorLossReason, WhyEnd};
 
 /// Why an executor ends after what it runs.
 #[derive(Debug)]
 pub(super) struct Drain {
-    pub(super) why: Arc<str>,
+    pub(super) why: WhyEnd,
     /// Its host, if all of it goes.
     pub(super) host: Option<Host>,
 }
@@ -30,8 +28,7 @@ impl Fleet {
             // One that has not registered has nothing to finish.
             return queue.manage(Input::End(executor));
         };
-        let why = "its agent is wanted back".into();
-        let host = Some(host);
+        let (why, host) = (WhyEnd::AgentWanted, Some(host));
         self.let_finish(executor, Drain { why, host }, queue);
     }
 
@@ -45,7 +42,7 @@ impl Fleet {
         queue.fact(Fact::ExecutorEnding {
             executor: executor.clone(),
             host: host.clone(),
-            why: Arc::clone(&drain.why),
+            why: drain.why,
         });
         self.executors.set_ending(&executor, true);
         let host = drain.host.clone();
@@ -77,7 +74,7 @@ impl Fleet {
             } else {
                 Input::End(executor.clone())
             });
-            let reason = ExecutorLossReason::Decommissioned { host, message: why };
+            let reason = ExecutorLossReason::Decommissioned { host, why };
             queue.then(Next::Lost { executor, reason });
         }
     }

@@ -11,7 +11,7 @@ use crate::backend::manager::Input;
 use crate::driver::queue::{Next, Queue};
 use crate::facts::{Fact, KeptFor};
 use crate::ids::ExecutorId;
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::ExecutorLossReason;
 
 impl Fleet {
     /// The executors of which it may have changed, since this was asked last, whether they

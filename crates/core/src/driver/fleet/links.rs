@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::clock::Timestamp;
 use crate::driver::input::ConnectionId;
 use crate::ids::{ExecutorId, Host, TaskId};
+use mesquite_scheduler::loss::LossCause;
 
 /// An attempt that is to be killed, and why, for people.
 type Killing = (TaskId, String);
@@ -21,8 +22,8 @@ struct Link {
     host: Host,
     /// It is given up then.
     away_until: Option<Timestamp>,
-    /// Why it is away, for people.
-    why: String,
+    /// Why it is away.
+    why: LossCause,
     /// Its source is given time to say why it ended.
     heard_out: bool,
     killing: BTreeSet<Killing>,
@@ -46,7 +47,7 @@ impl Links {
             instance,
             host,
             away_until: None,
-            why: String::new(),
+            why: LossCause::Disconnected,
             heard_out: false,
             killing: BTreeSet::new(),
         };
@@ -71,11 +72,11 @@ impl Links {
     }
 
     /// An executor is away, and is given up if it is not back until then.
-    pub(super) fn away(&mut self, executor: &ExecutorId, until: Timestamp, why: &str) {
+    pub(super) fn away(&mut self, executor: &ExecutorId, until: Timestamp, why: LossCause) {
         if let Some(link) = self.0.get_mut(executor) {
             link.connection = None;
             link.away_until = Some(until);
-            why.clone_into(&mut link.why);
+            link.why = why;
         }
     }
 
@@ -141,7 +142,7 @@ impl Links {
     }
 
     /// Those that were to be back by now, each with why it is away.
-    pub(super) fn absent(&self, now: Timestamp) -> Vec<(ExecutorId, String)> {
+    pub(super) fn absent(&self, now: Timestamp) -> Vec<(ExecutorId, LossCause)> {
         let late = |it: &Link| it.away_until.is_some_and(|until| until <= now);
         let absent = self.0.iter().filter(|(_, link)| late(link));
         absent

@@ -1,6 +1,7 @@
 //! Executors that come, end, and are sent away.
 
 use super::*;
+use mesquite_scheduler::loss::WhyEnd;
 
 #[test]
 fn an_exit_that_is_known_counts_for_what_was_being_launched() {
@@ -117,11 +118,10 @@ fn a_decommissioned_executor_ends_after_what_it_runs_and_a_killed_one_at_once() 
         let mut bench = Bench::with(COUNT, Processes::new(1, 8));
         let executor = bench.started.pop().expect("a process");
         bench.register(&executor);
-        let reason = "excluded for the application".into();
         bench.request(BackendRequest::EndExecutor {
             executor: executor.clone(),
             end,
-            reason,
+            why: WhyEnd::Excluded,
         });
         assert_eq!(bench.killed.contains(&executor), at_once, "{end:?}");
         while let Some(task) = bench.next() {

@@ -6,6 +6,7 @@ use super::*;
 use crate::backend::mesos::fine::{MesosFine, MesosFineConfig};
 use crate::ids::{MesosTaskId, OfferId};
 use mesquite_mesos::refused::{CallRefusal, Refused};
+use mesquite_scheduler::loss::WhyEnd;
 
 /// How long it may take until an idle executor goes.
 const IDLE: Duration = Duration::from_secs(60);
@@ -117,7 +118,7 @@ fn executors_on_a_host_are_ended_in_fine_mode_too() {
     bench.request(BackendRequest::EndExecutorsOnHost {
         host: "h".into(),
         end: ExecutorEnd::Kill,
-        reason: "excluded".into(),
+        why: WhyEnd::HostExcluded,
     });
     let mut calls = bench.calls.iter();
     assert!(

@@ -9,7 +9,8 @@ use crate::plan::ApplicationBuilder;
 use crate::plan::application::ActionKind;
 use crate::report::Status;
 use mesquite_scheduler::locality::LocalityLevel;
-use mesquite_scheduler::task::{ExecutorLossReason, TaskOutput};
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
+use mesquite_scheduler::task::TaskOutput;
 
 fn plan() -> Arc<Plan> {
     let mut builder = ApplicationBuilder::new();
@@ -77,7 +78,10 @@ fn reason() -> impl Strategy<Value = TaskEndReason> {
         text().prop_map(|reason| TaskEndReason::Killed { reason }),
         text().prop_map(|message| TaskEndReason::ExecutorLost {
             caused_by_app: message.is_empty(),
-            message
+            reason: Arc::new(ExecutorLossReason::Exited {
+                caused_by_app: true,
+                cause: LossCause::Said(message),
+            }),
         }),
         (text(), any::<bool>()).prop_map(|(message, known)| TaskEndReason::FetchFailed {
             source: known.then(|| ("e".into(), "h".into())),

@@ -9,10 +9,9 @@ use crate::config::{SchedulingMode, SpeculationConfig};
 use crate::core::{Core, CoreActions, Event};
 use crate::dag_scheduler::{DagEvent, DagNotice, DagSchedulerConfig, ExecutorCapacity};
 use crate::ids::{DatasetId, ExecutorId, Host, JobId, Partition, ShuffleId, StageId, TaskId};
+use crate::loss::ExecutorLossReason;
 use crate::plan::{Determinism, NewDataset, Partitioner, Plan, PlanBuilder};
-use crate::task::{
-    ExecutorLossReason, MapStatus, StageKind, TaskDescription, TaskEndReason, TaskOutput,
-};
+use crate::task::{MapStatus, StageKind, TaskDescription, TaskEndReason, TaskOutput};
 use crate::{AttemptStatus, BackendRequest, TaskSchedulerConfig, TaskSchedulerEvent, WorkerOffer};
 
 mod attempts;
@@ -394,7 +393,7 @@ impl World {
         }
         for executor in executors {
             let reason = ExecutorLossReason::ProcessLost {
-                message: "connection lost".into(),
+                cause: "connection lost".into(),
                 host: host.cloned(),
                 caused_by_app: host.is_none(),
             };

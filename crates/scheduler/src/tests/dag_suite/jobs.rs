@@ -299,7 +299,7 @@ fn failures_that_the_task_set_manager_handles_change_nothing() {
     let job = h.submit(data);
     let lost = TaskEndReason::ExecutorLost {
         caused_by_app: true,
-        message: "gone".into(),
+        reason: Arc::new(ExecutorLossReason::Killed),
     };
     let reasons = [
         failed("exit 1"),

@@ -29,10 +29,10 @@ use crate::ids::{
     DatasetId, ExecutorId, Host, JobId, Partition, ShuffleId, StageId, TaskId, TaskIndex,
 };
 use crate::job::JobError;
+use crate::loss::ExecutorLossReason;
 use crate::plan::{JobRequest, NewDataset, Partitioner, Plan, PlanBuilder};
 use crate::task::{
-    ExecutorLossReason, MapStatus, TaskCommand, TaskEndReason, TaskLocation, TaskOutput,
-    TaskReport, TaskSet,
+    MapStatus, TaskCommand, TaskEndReason, TaskLocation, TaskOutput, TaskReport, TaskSet,
 };
 
 /// Adds to a plan that is known to be right.
@@ -219,7 +219,7 @@ impl Harness {
     /// Loses all of a host: its executor and whatever else keeps files there.
     fn lose_host(&mut self, host: &str) {
         let reason = ExecutorLossReason::ProcessLost {
-            message: "agent lost".into(),
+            cause: "agent lost".into(),
             host: Some(host.into()),
             caused_by_app: false,
         };

@@ -65,7 +65,7 @@ fn a_decommissioned_executor_is_not_alive_and_its_loss_is_not_the_applications()
         executor: "e0".into(),
         host: "h0".into(),
         reason: ExecutorLossReason::ProcessLost {
-            message: "connection broke".into(),
+            cause: "connection broke".into(),
             host: Some("h0".into()),
             caused_by_app: false,
         },

@@ -1,6 +1,7 @@
 //! Spark's `TaskSetManagerSuite`: executors lost.
 
 use super::*;
+use crate::loss::WhyEnd;
 
 #[test]
 fn outputs_of_a_lost_executor_are_made_again() {
@@ -65,7 +66,7 @@ fn a_decommissioned_executor_takes_its_outputs_along_in_any_case() {
         "exec1",
         &ExecutorLossReason::Decommissioned {
             host: None,
-            message: "maintenance".into(),
+            why: WhyEnd::AgentWanted,
         },
     );
     assert_eq!(set.manager.successful(), 0);
@@ -103,11 +104,11 @@ fn an_output_lost_while_a_failed_attempt_was_elsewhere_is_made_again_once() {
 fn a_loss_counts_as_the_tasks_failure_by_its_reason() {
     let exited = |caused_by_app| ExecutorLossReason::Exited {
         caused_by_app,
-        message: "exit".into(),
+        cause: "exit".into(),
     };
     let decommissioned = ExecutorLossReason::Decommissioned {
         host: None,
-        message: "maintenance".into(),
+        why: WhyEnd::AgentWanted,
     };
     for (reason, counts) in [
         (exited(true), true),
@@ -131,7 +132,7 @@ fn a_loss_counts_as_the_tasks_failure_by_its_reason() {
 fn a_task_that_never_started_did_not_bring_its_executor_down() {
     let exited = ExecutorLossReason::Exited {
         caused_by_app: true,
-        message: "Terminated due to issue with running tasks".into(),
+        cause: "Terminated due to issue with running tasks".into(),
     };
     // Unless the exit is known to be the application's doing, as in Spark.
     for (reason, counts) in [(process_lost(true), false), (exited, true)] {

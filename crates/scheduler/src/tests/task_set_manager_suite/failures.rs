@@ -44,7 +44,7 @@ fn failures_count_for_each_task_alone() {
 fn only_what_the_task_may_be_to_blame_for_counts_as_its_failure() {
     let lost = |caused_by_app| TaskEndReason::ExecutorLost {
         caused_by_app,
-        message: "gone".into(),
+        reason: Arc::new(process_lost(true)),
     };
     let killed = TaskEndReason::Killed {
         reason: "by hand".into(),

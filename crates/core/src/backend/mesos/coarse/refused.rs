@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::facts::cluster::Launches;
 use crate::ids::{ExecutorId, MesosTaskId, OfferId};
 use mesquite_mesos::refused::{CallRefusal, Refused};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
 
 impl MesosCoarse {
     pub(super) fn refused(
@@ -50,7 +50,7 @@ impl MesosCoarse {
             actions.push(Action::ExecutorLost {
                 executor,
                 reason: ExecutorLossReason::ProcessLost {
-                    message: refusal.to_string().into(),
+                    cause: LossCause::Said(refusal.to_string().into()),
                     host: None,
                     caused_by_app: false,
                 },

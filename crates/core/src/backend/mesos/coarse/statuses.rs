@@ -1,7 +1,5 @@
 //! What becomes of executors in coarse mode, by what is said of them.
 
-use std::sync::Arc;
-
 use super::{Action, Executor, KILL_AGAIN, MesosCoarse, REGISTRATION, Remnant};
 use crate::backend::ending;
 use crate::backend::mesos::desk::kill;
@@ -9,7 +7,7 @@ use crate::clock::Timestamp;
 use crate::facts::cluster::ClusterFact;
 use crate::ids::{AgentId, ExecutorId, MesosTaskId};
 use mesquite_mesos::task::{TaskState, TaskStatus};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
 
 impl MesosCoarse {
     pub(super) fn on_agent(&self, agent: &AgentId) -> Vec<ExecutorId> {
@@ -28,10 +26,9 @@ impl MesosCoarse {
         if known {
             self.desk.refusals.launched();
         }
-        let text = if status.message.is_empty() {
-            status.state.name().to_owned()
-        } else {
-            format!("{}: {}", status.state, status.message)
+        let cause = LossCause::Status {
+            state: status.state.name(),
+            said: status.message.as_str().into(),
         };
         match status.state {
             // What is lost, dropped, gone or unknown is not the fault of what ran
@@ -42,7 +39,7 @@ impl MesosCoarse {
             | TaskState::Dropped
             | TaskState::Gone
             | TaskState::Unknown => {
-                let reason = process_lost(text, false);
+                let reason = process_lost(cause, false);
                 self.lost(&executor, reason, Holds::Nothing, actions);
             }
             // The agent's word; how its process ended may still follow.
@@ -57,14 +54,14 @@ impl MesosCoarse {
                     let late = self.desk.endings.told_late(&executor, status);
                     actions.extend(late.map(Action::Told));
                 }
-                let reason = process_lost(text, true);
+                let reason = process_lost(cause, true);
                 self.ended(&executor, reason, Holds::Nothing, actions);
             }
             TaskState::GoneByOperator => {
-                self.lost_with_agent(&executor, text.into(), Holds::Nothing, actions);
+                self.lost_with_agent(&executor, cause, Holds::Nothing, actions);
             }
             TaskState::Unreachable => {
-                self.lost_with_agent(&executor, text.into(), Holds::IfItComesBack, actions);
+                self.lost_with_agent(&executor, cause, Holds::IfItComesBack, actions);
             }
             TaskState::Staging | TaskState::Starting | TaskState::Running | TaskState::Killing => {
                 // One that was given up, and lives after all.
@@ -109,12 +106,12 @@ impl MesosCoarse {
     pub(super) fn lost_with_agent(
         &mut self,
         executor: &ExecutorId,
-        message: Arc<str>,
+        cause: LossCause,
         holds: Holds,
         actions: &mut Vec<Action>,
     ) {
         let reason = ExecutorLossReason::ProcessLost {
-            message,
+            cause,
             host: self.executors.get(executor).map(|it| it.host.clone()),
             caused_by_app: false,
         };
@@ -153,7 +150,7 @@ impl MesosCoarse {
             actions.push(Action::Told(ClusterFact::NeverCame {
                 executor: executor.clone(),
                 agent: found.agent,
-                why: reason.to_string(),
+                why: reason.clone(),
             }));
         }
         actions.push(Action::ExecutorLost {
@@ -257,9 +254,9 @@ impl MesosCoarse {
 }
 
 /// An executor is gone, and its files are there.
-fn process_lost(message: String, caused_by_app: bool) -> ExecutorLossReason {
+fn process_lost(cause: LossCause, caused_by_app: bool) -> ExecutorLossReason {
     ExecutorLossReason::ProcessLost {
-        message: message.into(),
+        cause,
         host: None,
         caused_by_app,
     }

@@ -11,7 +11,7 @@ use crate::telling::cluster::{line, no_hope, nothing_runs};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::refused::{CallRefusal, Refused};
 use mesquite_mesos::task::{TaskState, TaskStatus};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::ExecutorLossReason;
 
 pub(in crate::backend) fn config() -> MesosConfig {
     let size = ExecutorSize {

@@ -15,6 +15,7 @@ use crate::offers::{DeclineReason, Offer, OfferGroup};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::task::TaskInfo;
+use mesquite_scheduler::loss::LossCause;
 use mesquite_scheduler::task::TaskDescription;
 use mesquite_scheduler::worker_offer::WorkerOffer;
 
@@ -74,14 +75,14 @@ impl MesosFine {
         let was_there = known.registered || known.tasks == 0;
         if was_there && !offer.executor_ids.contains(&known.executor) {
             let executor = known.executor.clone();
-            let (message, loss) = match self.desk.endings.so_far(&executor) {
-                Some(cause) => (cause.text.clone(), Loss::of(&cause)),
-                None => (
-                    "its agent does not have it any more".into(),
-                    Loss::Blameless,
-                ),
+            let (cause, loss) = match self.desk.endings.so_far(&executor) {
+                Some(ended) => {
+                    let loss = Loss::of(&ended);
+                    (ended.what, loss)
+                }
+                None => (LossCause::NotOnAgent, Loss::Blameless),
             };
-            self.executor_lost(now, &executor, message, loss, actions);
+            self.executor_lost(now, &executor, cause, loss, actions);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::facts::cluster::Launches;
 use crate::ids::{MesosTaskId, OfferId};
 use mesquite_mesos::refused::{CallRefusal, Refused};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::ExecutorLossReason;
 
 impl MesosFine {
     pub(super) fn refused(

@@ -8,7 +8,7 @@ use crate::facts::cluster::ClusterFact;
 use crate::ids::{ExecutorId, MesosTaskId, TaskId};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::task::{TaskState, TaskStatus};
-use mesquite_scheduler::task::ExecutorLossReason;
+use mesquite_scheduler::loss::{ExecutorLossReason, LossCause};
 
 /// The reason of an answer to RECONCILE. It has no data.
 const RECONCILED: &str = "REASON_RECONCILIATION";
@@ -76,7 +76,7 @@ impl MesosFine {
             // The same for all that runs there, of which one may have done it.
             TaskState::Failed if status.message == ending::TOLD_TO_END => {
                 if let Some(found) = self.forget(now, task) {
-                    let told = status.message.clone();
+                    let told = status.message.as_str().into();
                     self.executor_lost(now, &found.executor, told, Loss::Process, actions);
                 }
             }
@@ -85,7 +85,7 @@ impl MesosFine {
                 let found = self.forget(now, task);
                 actions.push(Action::TaskLost { task, message });
                 if let Some(found) = found {
-                    let told = status.message.clone();
+                    let told = status.message.as_str().into();
                     self.executor_lost(now, &found.executor, told, Loss::Blameless, actions);
                 }
             }
@@ -103,7 +103,11 @@ impl MesosFine {
             // With its agent an executor is lost, and all that it has.
             TaskState::Unreachable | TaskState::GoneByOperator => {
                 if let Some(executor) = self.executor_of(task).cloned() {
-                    self.executor_lost(now, &executor, message, Loss::Agent, actions);
+                    let cause = LossCause::Status {
+                        state: status.state.name(),
+                        said: status.message.as_str().into(),
+                    };
+                    self.executor_lost(now, &executor, cause, Loss::Agent, actions);
                 }
                 self.given_is(now, task, status.state, actions);
             }
@@ -250,7 +254,7 @@ impl MesosFine {
     pub(super) fn end_executors(&mut self, now: Timestamp, actions: &mut Vec<Action>) {
         while let Some((executor, cause)) = self.desk.endings.next(now) {
             let loss = Loss::of(&cause);
-            self.executor_lost(now, &executor, cause.text, loss, actions);
+            self.executor_lost(now, &executor, cause.what, loss, actions);
         }
     }
 
@@ -258,7 +262,7 @@ impl MesosFine {
         &mut self,
         now: Timestamp,
         executor: &ExecutorId,
-        message: String,
+        cause: LossCause,
         loss: Loss,
         actions: &mut Vec<Action>,
     ) {
@@ -270,14 +274,26 @@ impl MesosFine {
         self.executors.remove(&agent);
         self.desk.endings.forget(executor);
         let process = matches!(loss, Loss::Process | Loss::Exited);
+        let reason = if loss == Loss::Exited && began {
+            ExecutorLossReason::Exited {
+                caused_by_app: true,
+                cause,
+            }
+        } else {
+            ExecutorLossReason::ProcessLost {
+                cause,
+                host: (loss == Loss::Agent).then(|| host.clone()),
+                caused_by_app: process && began,
+            }
+        };
         if process && !began {
             // Nobody else knows of it.
             actions.push(Action::Told(ClusterFact::NeverCame {
                 executor: executor.clone(),
                 agent: agent.clone(),
-                why: message.clone(),
+                why: reason.clone(),
             }));
-            self.desk.failed_on(agent, host.clone(), actions);
+            self.desk.failed_on(agent, host, actions);
         }
         let theirs = self.tasks.iter_mut();
         let theirs = theirs.filter(|(_, it)| it.executor == *executor);
@@ -293,18 +309,7 @@ impl MesosFine {
         }
         actions.push(Action::ExecutorLost {
             executor: executor.clone(),
-            reason: if loss == Loss::Exited && began {
-                ExecutorLossReason::Exited {
-                    caused_by_app: true,
-                    message: message.into(),
-                }
-            } else {
-                ExecutorLossReason::ProcessLost {
-                    message: message.into(),
-                    host: (loss == Loss::Agent).then_some(host),
-                    caused_by_app: process && began,
-                }
-            },
+            reason,
         });
         self.revive(now, actions);
     }

@@ -14,7 +14,8 @@ use mesquite_mesos::event::ExitStatus;
 use mesquite_mesos::refused::{CallRefusal, Refused};
 use mesquite_mesos::task::{TaskState, TaskStatus};
 use mesquite_scheduler::locality::LocalityLevel;
-use mesquite_scheduler::task::{ExecutorLossReason, TaskDescription};
+use mesquite_scheduler::loss::ExecutorLossReason;
+use mesquite_scheduler::task::TaskDescription;
 use mesquite_scheduler::worker_offer::WorkerOffer;
 
 pub(in crate::backend) fn config() -> MesosFineConfig {
@@ -361,7 +362,7 @@ fn an_executor_whose_process_was_told_to_end_is_lost_with_all_that_it_ran() {
     };
     assert_eq!(*lost, executor);
     let by_tasks = ExecutorLossReason::ProcessLost {
-        message: TOLD_TO_END.into(),
+        cause: TOLD_TO_END.into(),
         host: None,
         caused_by_app: true,
     };
@@ -387,7 +388,7 @@ fn a_task_that_came_to_an_executor_that_ends_is_lost_and_no_other_goes_there() {
         }
     ));
     let blameless = ExecutorLossReason::ProcessLost {
-        message: SHUTTING_DOWN.into(),
+        cause: SHUTTING_DOWN.into(),
         host: None,
         caused_by_app: false,
     };
