@@ -1,6 +1,7 @@
 //! Documents name what there is: the tests that `docs/scheduling-cases.md` says show a
-//! case, and the files that documents lead to.
+//! case, the files that documents lead to, and those that maintainers are led through.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -78,4 +79,113 @@ fn the_files_that_documents_lead_to_are_there() {
         }
     }
     assert!(looked_at > 50, "documents lead to files");
+}
+
+/// The sources that a maintainer may be led to, from the name of their crate on, and the
+/// folders in which they lie.
+fn modules() -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    for (_, folder) in crates() {
+        let of_crate = folder.parent().expect("a crate");
+        let name = match of_crate.file_name() {
+            Some(name) if of_crate != root() => name.to_string_lossy().into_owned(),
+            _ => "src".to_owned(),
+        };
+        for source in sources_in(&folder) {
+            let inside = source.strip_prefix(&folder).expect("below");
+            let path = Path::new(&name).join(inside.with_extension(""));
+            let folders = path.ancestors().take_while(|it| *it != Path::new(""));
+            all.extend(folders.map(|it| it.to_string_lossy().into_owned()));
+        }
+    }
+    all
+}
+
+/// What a name with one group of alternatives stands for.
+fn alternatives(name: &str) -> Vec<String> {
+    let Some((before, rest)) = name.split_once('{') else {
+        return vec![name.to_owned()];
+    };
+    let (group, after) = rest.split_once('}').unwrap_or((rest, ""));
+    let all = group.split(',');
+    all.map(|it| format!("{before}{}{after}", it.trim()))
+        .collect()
+}
+
+/// A name of a document as the path of a module; none if it cannot be one.
+fn as_module(name: &str) -> Option<String> {
+    let name = name.strip_suffix(".rs").unwrap_or(name);
+    let path = name
+        .replace("mesos_client", "mesos-client")
+        .replace("::", "/");
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-/".contains(c);
+    let path = path.trim_end_matches('/');
+    (!path.is_empty() && path.chars().all(plain)).then(|| path.to_owned())
+}
+
+fn leads_to(modules: &BTreeSet<String>, path: &str) -> bool {
+    let end = format!("/{path}");
+    modules.iter().any(|it| it == path || it.ends_with(&end))
+}
+
+#[test]
+fn the_files_that_maintainers_are_led_through_are_there() {
+    let modules = modules();
+    // Those are looked for above, or are no sources.
+    let elsewhere = [
+        "/",
+        "benches/",
+        "crates/",
+        "docs/",
+        "examples/",
+        "fuzz",
+        "mesos-test-cluster/",
+        "proto/",
+        "scripts/",
+        "src/",
+        "tests/",
+    ];
+    let is_elsewhere = |name: &str| elsewhere.iter().any(|it| name.starts_with(it));
+    let (mut looked_at, mut gone) = (0, Vec::new());
+    for document in ["docs/architecture.md", "CONTRIBUTING.md"] {
+        let text = text_of(&root().join(document));
+        for name in quoted(&text).filter(|it| it.contains(['/', ':']) && !is_elsewhere(it)) {
+            for path in alternatives(name).iter().filter_map(|it| as_module(it)) {
+                looked_at += 1;
+                if !leads_to(&modules, &path) {
+                    gone.push(format!("{document}: {path}"));
+                }
+            }
+        }
+    }
+    assert!(looked_at > 100, "documents lead through files");
+    assert_eq!(gone, [""; 0], "there are no such files");
+}
+
+#[test]
+fn the_walk_of_an_offer_enters_no_file_twice_and_walks_name_files_alone() {
+    let modules = modules();
+    let text = text_of(&root().join("docs/architecture.md"));
+    // What a job file says.
+    let is_operation = |name: &String| name == "collect";
+    let mut walks = 0;
+    for walk in text
+        .split("\n## ")
+        .filter(|it| it.starts_with("The life of"))
+    {
+        walks += 1;
+        let steps = quoted(walk).filter_map(as_module);
+        let steps: Vec<_> = steps.filter(|it| !is_operation(it)).collect();
+        let gone: Vec<_> = steps.iter().filter(|it| !leads_to(&modules, it)).collect();
+        assert_eq!(gone, [""; 0], "no such files in {walk}");
+        let entered: BTreeSet<_> = steps.iter().collect();
+        if walk.starts_with("The life of an offer") {
+            assert_eq!(
+                entered.len(),
+                steps.len(),
+                "a file is entered twice: {steps:?}"
+            );
+        }
+    }
+    assert_eq!(walks, 4, "of an offer, a status, a job and a record");
 }
