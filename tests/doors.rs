@@ -32,7 +32,19 @@ use sources::{File, Segments, file, files, outside_tests};
 
 /// How the names of those enums end that machines answer with.
 const OUTPUTS: &[&str] = &[
-    "Action", "Command", "Effect", "End", "Notice", "Progress", "Reason", "Report", "Request",
+    "Action",
+    "Cause",
+    "Command",
+    "Effect",
+    "End",
+    "Fact",
+    "Instruction",
+    "Notice",
+    "Progress",
+    "Reason",
+    "Report",
+    "Request",
+    "Verdict",
 ];
 
 /// What is there ahead of its use, and which issue of the plan it is for. Spark's own

@@ -48,7 +48,7 @@ pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
             let scheme = scheme_of_masters(conf, &master);
             masters(master, scheme)
         }
-        other => {
+        other @ (MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. }) => {
             return Err(Failure::Usage(format!(
                 "this needs a Mesos master, and the master is {other}; \
                  give one, as in --master mesos://host:5050 or --master zk://h1,h2/mesos"

@@ -152,9 +152,10 @@ impl Failure {
 
     /// Mistakes in a file, which have their own form, with places.
     fn in_a_file(&self) -> Option<&[String]> {
-        match self {
-            Self::Mistakes(problems) => Some(problems),
-            _ => None,
+        if let Self::Mistakes(problems) = self {
+            Some(problems)
+        } else {
+            None
         }
     }
 

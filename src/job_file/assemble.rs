@@ -151,14 +151,14 @@ pub(super) fn assemble(
         let splits = splits.remove(*name).unwrap_or_default();
         ask(&mut builder, spec);
         let id = |name: &Name| ids[name.get_ref().as_str()];
-        let added = match &spec.operation {
-            OperationSpec::Derived(from, Derived::Iterate(iterate)) => {
-                let made = ordered.iter().filter(|it| bodies.is_made_in(name, it));
-                let made: Vec<&str> = made.copied().collect();
-                let body = (name as &str, made.as_slice());
-                add_loop(&mut builder, file, body, (id(from), iterate), &id)
-            }
-            _ => add(&mut builder, name, spec, splits, &id),
+        let added = if let OperationSpec::Derived(from, Derived::Iterate(iterate)) = &spec.operation
+        {
+            let made = ordered.iter().filter(|it| bodies.is_made_in(name, it));
+            let made: Vec<&str> = made.copied().collect();
+            let body = (name as &str, made.as_slice());
+            add_loop(&mut builder, file, body, (id(from), iterate), &id)
+        } else {
+            add(&mut builder, name, spec, splits, &id)
         };
         let id = added.map_err(|error| Problem {
             help: error.help().map(str::to_owned),

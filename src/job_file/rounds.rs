@@ -30,9 +30,12 @@ struct Body<'f> {
 }
 
 fn iterate_of<'f>(file: &'f JobFile, name: &str) -> Option<&'f IterateSpec> {
-    match &file.datasets.get(name)?.operation {
-        OperationSpec::Derived(_, Derived::Iterate(iterate)) => Some(iterate),
-        _ => None,
+    if let OperationSpec::Derived(_, Derived::Iterate(iterate)) =
+        &file.datasets.get(name)?.operation
+    {
+        Some(iterate)
+    } else {
+        None
     }
 }
 

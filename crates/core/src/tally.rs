@@ -89,6 +89,7 @@ impl Tally {
                     }
                 }
                 Fact::TaskEnded { .. } => self.task(fact),
+                // Whatever else happens, figures come of stages and attempts alone.
                 _ => {}
             }
         }

@@ -130,10 +130,7 @@ impl<'a> EventLoop<'a> {
         for progress in replay.progress {
             self.listener.progress(progress);
         }
-        let heard = |input: &Input| match input {
-            Input::Delivered { job, .. } => !replay.undelivered.contains(job),
-            _ => false,
-        };
+        let heard = |input: &Input| matches!(input, Input::Delivered { job, .. } if !replay.undelivered.contains(job));
         let effects = replay.printed.into_iter().chain(replay.unanswered);
         effects
             .filter_map(|effect| self.carry_out(effect))

@@ -79,6 +79,7 @@ impl Spans {
                     tracing::debug!(parent: &span, failure, "ended");
                 }
             }
+            // A span has a beginning and an end; nothing else has both.
             _ => {}
         }
     }

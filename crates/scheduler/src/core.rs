@@ -95,7 +95,17 @@ fn news_of_kept(event: &DagEvent) -> Option<TaskSchedulerEvent> {
             partition: (*dataset, *partition),
             executor: executor.clone(),
         }),
-        _ => None,
+        DagEvent::JobSubmitted(_)
+        | DagEvent::AllCancelled
+        | DagEvent::Reported(_)
+        | DagEvent::ExecutorDecommissioned { .. }
+        | DagEvent::OutputsLost { .. }
+        | DagEvent::CommitRequested { .. }
+        | DagEvent::CapacityChanged(_)
+        | DagEvent::LoopEnded { .. }
+        | DagEvent::ShuffleReleased(_)
+        | DagEvent::DatasetReleased(_)
+        | DagEvent::TimePassed => None,
     }
 }
 

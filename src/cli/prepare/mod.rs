@@ -167,7 +167,14 @@ fn inputs(file: &JobFile, problems: &mut Vec<Problem>) -> (Splits, Vec<Problem>)
                         ListingError::Scheme { .. } => {
                             problem.help("write a path, or a URL of one of these kinds")
                         }
-                        _ => problem.help(relative(&entry.path)),
+                        ListingError::NoMatch(_)
+                        | ListingError::Io { .. }
+                        | ListingError::Name(_)
+                        | ListingError::Dangling { .. }
+                        | ListingError::Special { .. }
+                        | ListingError::Packed { .. }
+                        | ListingError::Remote { .. }
+                        | ListingError::Url { .. } => problem.help(relative(&entry.path)),
                     });
                 }
             }

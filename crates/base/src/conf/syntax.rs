@@ -178,7 +178,13 @@ impl Syntax {
                 (max < LONGEST).then(|| units::show_duration(max)),
             ),
             Self::Size { min, .. } => ((min > ByteSize(0)).then(|| min.to_string()), None),
-            _ => (None, None),
+            Self::Boolean
+            | Self::Text(_)
+            | Self::Path
+            | Self::List
+            | Self::Secret
+            | Self::Choice(_)
+            | Self::Master => (None, None),
         };
         match (min, max) {
             (None, None) => String::new(),
@@ -194,7 +200,15 @@ impl Syntax {
         match self {
             Self::Secret => Secret::SHOWN.to_owned(),
             Self::Master => MasterUrl::redact(text),
-            _ => text.to_owned(),
+            Self::Boolean
+            | Self::Integer { .. }
+            | Self::Decimal { .. }
+            | Self::Duration { .. }
+            | Self::Size { .. }
+            | Self::Text(_)
+            | Self::Path
+            | Self::List
+            | Self::Choice(_) => text.to_owned(),
         }
     }
 }

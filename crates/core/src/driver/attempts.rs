@@ -202,7 +202,9 @@ impl Attempts {
         let (status, result) = status_of(outcome, task, partition, executor, host);
         let stored = match status {
             AttemptStatus::ResultReady { bytes } => Some(bytes),
-            _ => None,
+            AttemptStatus::Running
+            | AttemptStatus::Progress { .. }
+            | AttemptStatus::Ended { .. } => None,
         };
         if let Some(result) = result {
             self.results.insert(task, (result, metrics));

@@ -242,7 +242,9 @@ impl Board {
         };
         let of_dataset = match purpose {
             Purpose::Round(it) => self.rounds.told(it).1,
-            _ => Arc::clone(plan.dataset(dataset).name()),
+            Purpose::Action(_) | Purpose::Sample(_) | Purpose::Watch(_) => {
+                Arc::clone(plan.dataset(dataset).name())
+            }
         };
         let report = JobReport {
             id: Some(job.0),

@@ -195,7 +195,7 @@ impl Stores {
                     let by = by.clone();
                     self.leaving.insert(by, true);
                 }
-                _ => {}
+                State::Served { .. } | State::Abandoned { .. } => {}
             }
         }
         self.ask(&mut actions);

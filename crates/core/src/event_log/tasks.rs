@@ -119,7 +119,15 @@ pub(super) fn end(
 pub(super) const fn result_size(reason: &TaskEndReason) -> u64 {
     match reason {
         TaskEndReason::Success(TaskOutput::Result { bytes }) => *bytes,
-        _ => 0,
+        TaskEndReason::Success(TaskOutput::Map(_))
+        | TaskEndReason::Resubmitted
+        | TaskEndReason::FetchFailed { .. }
+        | TaskEndReason::Failed { .. }
+        | TaskEndReason::Killed { .. }
+        | TaskEndReason::CommitDenied
+        | TaskEndReason::ResultLost
+        | TaskEndReason::ExecutorLost { .. }
+        | TaskEndReason::Unknown => 0,
     }
 }
 
@@ -195,9 +203,10 @@ struct Reason<'a> {
 
 impl Value for Reason<'_> {
     fn put(&self, out: &mut Vec<u8>) {
-        match self.reason {
-            TaskEndReason::Success(_) => Fixed("{\"Reason\":\"Success\"}").put(out),
-            _ => json_of(&self.more(), out),
+        if matches!(self.reason, TaskEndReason::Success(_)) {
+            Fixed("{\"Reason\":\"Success\"}").put(out);
+        } else {
+            json_of(&self.more(), out);
         }
     }
 }

@@ -148,7 +148,9 @@ impl Job {
                 self.completed_stages.insert(stage.stage);
             }
             StageStatus::Skipped => self.skip(stage),
-            _ => self.failed_stages += 1,
+            StageStatus::Failed | StageStatus::Pending | StageStatus::Active => {
+                self.failed_stages += 1;
+            }
         }
         self.active_stages = self.active_stages.saturating_sub(1);
     }

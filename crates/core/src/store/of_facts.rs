@@ -135,11 +135,18 @@ impl OfFacts {
         let state = match how {
             TaskEndReason::Success(_) => State::Succeeded,
             TaskEndReason::Killed { .. } => State::Killed,
-            _ => State::Failed,
+            TaskEndReason::Resubmitted
+            | TaskEndReason::FetchFailed { .. }
+            | TaskEndReason::Failed { .. }
+            | TaskEndReason::CommitDenied
+            | TaskEndReason::ResultLost
+            | TaskEndReason::ExecutorLost { .. }
+            | TaskEndReason::Unknown => State::Failed,
         };
-        let counted = match how {
-            TaskEndReason::CommitDenied => State::Killed,
-            _ => state,
+        let counted = if *how == TaskEndReason::CommitDenied {
+            State::Killed
+        } else {
+            state
         };
         let why = match how {
             TaskEndReason::Success(_) => None,

@@ -79,7 +79,7 @@ impl Store {
         let took = i64::try_from(took).unwrap_or(i64::MAX);
         match attempts.state(row) {
             State::Succeeded => took,
-            _ => -1 - took,
+            State::Running | State::Failed | State::Killed => -1 - took,
         }
     }
 }

@@ -110,9 +110,37 @@ pub fn waits(fact: &Fact) -> Option<(String, bool)> {
         | Fact::MasterUnreachable { .. } => match super::line(fact)? {
             Progress::Note(text) => Some((text, false)),
             Progress::Warning(text) => Some((text, true)),
-            _ => None,
+            Progress::JobStarted { .. }
+            | Progress::StageStarted { .. }
+            | Progress::TasksEnded { .. }
+            | Progress::StageEnded { .. }
+            | Progress::Said(_)
+            | Progress::Logged(_)
+            | Progress::Running(_)
+            | Progress::Failed(_) => None,
         },
-        _ => None,
+        Fact::ExecutorAdded { .. }
+        | Fact::ExecutorCame { .. }
+        | Fact::ExecutorRefused { .. }
+        | Fact::ExecutorSentAway { .. }
+        | Fact::ExecutorEnding { .. }
+        | Fact::ExecutorLost { .. }
+        | Fact::ExecutorRemoved { .. }
+        | Fact::JobStarted { .. }
+        | Fact::StagesAdded { .. }
+        | Fact::JobEnded { .. }
+        | Fact::StageStarted { .. }
+        | Fact::StageEnded { .. }
+        | Fact::TaskStarted(_)
+        | Fact::TaskEnded { .. }
+        | Fact::ResultLost { .. }
+        | Fact::AttemptLost { .. }
+        | Fact::ItemLeftOut { .. }
+        | Fact::CommandSaid(_)
+        | Fact::Noticed(_)
+        | Fact::TaskSlow { .. }
+        | Fact::MoreTasksSlow { .. }
+        | Fact::StageQuiet { .. } => None,
     }
 }
 

@@ -57,7 +57,13 @@ impl DagScheduler {
         };
         match reason {
             TaskEndReason::Success(_) | TaskEndReason::CommitDenied => {}
-            _ => self.commits.attempt_failed(stage, partition, task),
+            TaskEndReason::Resubmitted
+            | TaskEndReason::FetchFailed { .. }
+            | TaskEndReason::Failed { .. }
+            | TaskEndReason::Killed { .. }
+            | TaskEndReason::ResultLost
+            | TaskEndReason::ExecutorLost { .. }
+            | TaskEndReason::Unknown => self.commits.attempt_failed(stage, partition, task),
         }
         let Some(found) = self.stages.get(&stage) else {
             return;

@@ -111,7 +111,9 @@ impl DagScheduler {
         }
         match *target {
             JobTarget::MapStage { shuffle } if self.map_stages.contains_key(&shuffle) => Ok(()),
-            _ => self.check_stage(last, self.wanted(target)),
+            JobTarget::MapStage { .. } | JobTarget::Result { .. } => {
+                self.check_stage(last, self.wanted(target))
+            }
         }
     }
 

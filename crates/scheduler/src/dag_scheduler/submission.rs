@@ -283,7 +283,11 @@ impl Job {
                 partitions: WantedPartitions::Some(partitions),
                 ..
             } => partitions.iter().copied().filter(missing).collect(),
-            _ => {
+            JobTarget::Result {
+                partitions: WantedPartitions::All,
+                ..
+            }
+            | JobTarget::MapStage { .. } => {
                 debug_assert_eq!(*wanted, stage.tasks);
                 (0..*wanted).map(Partition).filter(missing).collect()
             }

@@ -103,7 +103,7 @@ impl TaskSetManager {
             let may_be_to_blame = match entry.state {
                 AttemptState::Launching => known,
                 AttemptState::Fetching => false,
-                _ => true,
+                AttemptState::Running | AttemptState::Succeeded | AttemptState::Ended => true,
             };
             let caused_by_app = reason.is_caused_by_app() && may_be_to_blame;
             let lost = TaskEndReason::ExecutorLost {

@@ -154,7 +154,7 @@ pub(super) fn half_an_identity(conf: &Conf) -> Option<String> {
 pub(super) fn not_spoken(conf: &Conf) -> Vec<Warning> {
     let to_masters = match conf.get(&MASTER) {
         MasterUrl::Mesos(master) => scheme_of_masters(conf, &master) == Scheme::Https,
-        _ => false,
+        MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => false,
     };
     let to_agents =
         scheme_of_agents(conf) == Scheme::Https && matches!(conf.get(&MASTER), MasterUrl::Mesos(_));
@@ -172,8 +172,9 @@ pub(super) fn not_spoken(conf: &Conf) -> Vec<Warning> {
     ];
     let switches = match conf.get(&MASTER) {
         MasterUrl::Mesos(_) => None,
-        _ if conf.get(&SPARK_SSL) => Some(SPARK_SSL.name()),
-        _ => None,
+        MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => {
+            conf.get(&SPARK_SSL).then(|| SPARK_SSL.name())
+        }
     };
     let unused = |names: &[&'static str], used: bool| -> Vec<&'static str> {
         if used { Vec::new() } else { names.to_vec() }

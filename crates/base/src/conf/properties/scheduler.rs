@@ -258,7 +258,9 @@ pub fn max_task_failures(conf: &Conf) -> u32 {
             ..
         } => failures.get(),
         MasterUrl::Local { .. } if !set => 1,
-        _ => conf.get(&TASK_MAX_FAILURES),
+        MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } | MasterUrl::Mesos(_) => {
+            conf.get(&TASK_MAX_FAILURES)
+        }
     }
 }
 

@@ -212,7 +212,15 @@ impl MesosFine {
                     self.kill(now, task, actions);
                 }
             }
-            _ => drop(self.forget(now, task)),
+            TaskState::Finished
+            | TaskState::Failed
+            | TaskState::Killed
+            | TaskState::Error
+            | TaskState::Lost
+            | TaskState::Dropped
+            | TaskState::Gone
+            | TaskState::GoneByOperator
+            | TaskState::Unknown => drop(self.forget(now, task)),
         }
     }
 
