@@ -3,8 +3,8 @@
 
     judge.py MESQUITE SPARK_JARS [LOGS]
 
-Runs jobs with that binary, locally and on a real Mesos in both modes, finished, failed, and one whose
-driver is killed; serves their logs with org.apache.spark.deploy.history.HistoryServer; holds what its API
+Runs jobs with that binary, locally and on a real Mesos in both modes, finished, failed, one whose driver
+is killed, and one that goes on after that; serves their logs with org.apache.spark.deploy.history.HistoryServer; holds what its API
 says against the summaries of the runs, and against the API of `mesquite history` for the same logs, field
 by field, but for what `differences.toml` allows. With LOGS, a folder of event logs, only the latter, for
 those. Exit code: 0 all is as it should be, 1 it is not.
@@ -44,6 +44,7 @@ count = 'all'
 """
 FAILS = "[dataset.a]\nitems = ['x', 'y']\n[dataset.b]\nfrom = 'a'\npipe = 'echo no >&2; exit 3'\n[[action]]\ncount = 'b'\n"
 LASTS = "[dataset.a]\nrange = { end = 4, partitions = 4 }\n[dataset.b]\nfrom = 'a'\npipe = 'sleep 60'\n[[action]]\ncount = 'b'\n"
+GOES_ON = LASTS.replace("sleep 60", "sleep 2; cat")
 PAGES = ["", "jobs/", "jobs/job/?id=0", "stages/", "stages/stage/?id=0&attempt=0", "storage/", "environment/", "executors/"]
 
 
@@ -67,14 +68,13 @@ def run(binary, folder, text, log, code, *more):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def killed(binary, folder, log):
-    """A run whose driver is killed when its first tasks have begun."""
+def killed(binary, folder, text, log, *more):
+    """A run whose driver is killed when its first tasks have begun; gives the name of its log."""
     job = folder / "lasts.toml"
-    job.write_text(LASTS)
+    job.write_text(text)
     before = set(os.listdir(log))
     driver = subprocess.Popen(
-        command(binary, job, log, "--master", "local[2]"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        command(binary, job, log, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )
     while True:
         new = [Path(log, it) for it in os.listdir(log) if it not in before]
@@ -86,6 +86,16 @@ def killed(binary, folder, log):
     os.killpg(driver.pid, signal.SIGKILL)
     driver.wait()
     return new[0].name.removesuffix(".inprogress")
+
+
+def recovered(binary, folder, log, *more):
+    """A run that goes on with another driver when the first is killed; its id, and the summary of its end."""
+    more = (*more, "--conf", f"mesquite.recovery.dir={folder}/recovery")
+    app = killed(binary, folder, GOES_ON, log, *more).removesuffix("_1")
+    done = run(binary, folder, GOES_ON, log, 0, *more)
+    if done["app_id"] != app:
+        fail(f"{app} went on as {done['app_id']}")
+    return done
 
 
 class Ours:
@@ -137,12 +147,15 @@ class Server:
         return json.loads(self.page(f"/api/v1/applications{path}"))
 
     def applications(self, count):
-        """All applications, when so many are known."""
+        """All attempts at applications, when so many are known, by where the API has them."""
         for _ in range(240):
             try:
-                found = self.api("")
+                found = {
+                    "/".join([app["id"], *([it["attemptId"]] if "attemptId" in it else [])]): it
+                    for app in self.api("") for it in app["attempts"]
+                }
                 if len(found) == count:
-                    return {it["id"]: it["attempts"][-1] for it in found}
+                    return found
             except (urllib.error.URLError, ConnectionError):
                 if self.process.poll() is not None:
                     fail(f"the history server ended: {self.log.read_text()[-2000:]}")
@@ -244,7 +257,9 @@ def same(server, ours, app):
         wrong = list(differences(path.split("?")[0], spark, here, route))
         if wrong:
             fail(f"{app}{route} differs from Spark's:\n" + "\n".join(wrong[:20]))
-    for route in ("/stages/999", "/jobs/999", "/stages/0/99", "/nothing"):
+    # Behind an application it is the name of an attempt; behind an attempt Spark gives back the path.
+    nothing = [] if "/" in app else ["/nothing"]
+    for route in ("/stages/999", "/jobs/999", "/stages/0/99", *nothing):
         answers = []
         for asked in (server, ours):
             try:
@@ -276,7 +291,8 @@ def all_same(binary, server, log, apps):
         wrong = list(differences(path, json.loads(server.page(path)), json.loads(ours.page(path)), "applications"))
         if wrong:
             fail("the lists of applications differ:\n" + "\n".join(wrong))
-        for app in apps:
+        # It shows the last attempt at an application.
+        for app in sorted(it for it in apps if "/" not in it):
             there, here = (overview(binary, it, app) for it in (f"http://127.0.0.1:{server.port}", ours.url))
             if there != here:
                 fail(f"mesquite top shows of {app}, there and here: {there} {here}")
@@ -285,7 +301,7 @@ def all_same(binary, server, log, apps):
 
 def judge(server, run):
     """What the server says of a run is what the run says of itself."""
-    app = run["app_id"]
+    app = run["at"]
     jobs = {it["jobId"]: it for it in server.api(f"/{app}/jobs")}
     submitted = [it for it in run["jobs"] if it["id"] is not None]
     if set(jobs) != {it["id"] for it in submitted}:
@@ -339,18 +355,21 @@ def main():
                 run(binary, folder, JOB, log, 0, *mesos),
                 run(binary, folder, JOB, log, 0, *mesos, "--conf", "spark.mesos.coarse=false"),
                 run(binary, folder, FAILS, log, 1, *mesos),
+                recovered(binary, folder, log, *mesos),
             ]
-            cut_off = killed(binary, folder, log)
+            cut_off = [killed(binary, folder, LASTS, log, "--master", "local[2]"), f"{runs[-1]['app_id']}/1"]
         finally:
             subprocess.run([CLUSTER / "down", *cluster], check=True, stdout=subprocess.DEVNULL)
         with Server(jars, log, folder) as server:
-            seen = server.applications(len(runs) + 1)
+            seen = server.applications(len(runs) + len(cut_off))
             for one in runs:
-                if not seen.get(one["app_id"], {}).get("completed"):
-                    fail(f"{one['app_id']} is not listed as completed: {seen}")
+                one["at"] = one["app_id"] if one is not runs[-1] else f"{one['app_id']}/2"
+                if not seen.get(one["at"], {}).get("completed"):
+                    fail(f"{one['at']} is not listed as completed: {seen}")
                 judge(server, one)
-            if seen[cut_off]["completed"]:
-                fail(f"{cut_off} was killed, and is listed as completed")
+            for one in cut_off:
+                if seen[one]["completed"]:
+                    fail(f"{one} was killed, and is listed as completed")
             for app in seen:
                 for page in PAGES:
                     server.page(f"/history/{app}/{page}")
@@ -358,7 +377,7 @@ def main():
             wrong = [it for it in server.log.read_text().splitlines() if " ERROR " in it or "Exception" in it]
             if wrong:
                 fail("the history server complains:\n" + "\n".join(wrong))
-    print(f"history: {len(runs) + 1} applications, as Spark's history server shows them; {asked} answers of ours are as its")
+    print(f"history: {len(runs) + len(cut_off)} attempts at applications, as Spark's history server shows them; {asked} answers of ours are as its")
 
 
 main()

@@ -43,8 +43,49 @@ impl Slow {
         self.folder.path().join("recovery")
     }
 
+    /// Its drivers write event logs.
     fn start(&self, cluster: &Cluster, coarse: &str) -> Child {
-        start(&self.job, &self.recovery(), cluster, coarse)
+        fs::create_dir_all(self.logs()).expect("a folder");
+        let logs = format!("spark.eventLog.dir={}", self.logs().display());
+        let more = ["--conf", "spark.eventLog.enabled=true", "--conf", &logs];
+        start(&self.job, &self.recovery(), (cluster, coarse), &more)
+    }
+
+    fn logs(&self) -> PathBuf {
+        self.folder.path().join("logs")
+    }
+
+    /// Two drivers have left a log each, of two attempts at one application; the second's
+    /// is of the whole run.
+    fn check_logs(&self) {
+        let found = fs::read_dir(self.logs()).expect("a folder");
+        let mut logs: Vec<_> = found.map(|it| it.expect("a file").path()).collect();
+        logs.sort();
+        let [first, second] = &*logs else {
+            panic!("{logs:?}");
+        };
+        let named = |path: &Path, end: &str| path.to_string_lossy().ends_with(end);
+        assert!(named(first, "_1.inprogress") && named(second, "_2"));
+        let events = [first, second].map(|log| {
+            let whole = lines(log).into_iter();
+            let events = whole.map_while(|it| serde_json::from_str(&it).ok());
+            events.collect::<Vec<serde_json::Value>>()
+        });
+        let begins = events.each_ref().map(|events| {
+            let all = events.iter();
+            let mut begins = all.filter(|it| it["Event"] == "SparkListenerApplicationStart");
+            begins.next().expect("it has begun")
+        });
+        assert_eq!(begins[0]["App ID"], begins[1]["App ID"]);
+        assert_eq!(begins.map(|it| &it["App Attempt ID"]), ["1", "2"]);
+        // The first may have been killed before its first step was written down.
+        let began = begins.map(|it| it["Timestamp"].as_u64().expect("a time"));
+        assert!(began[1].abs_diff(began[0]) < 1000, "{began:?}");
+        let ended = events[1].iter();
+        let ended = ended
+            .filter(|it| it["Event"] == "SparkListenerTaskEnd")
+            .count();
+        assert_eq!(ended, 6 + 3 + 6, "all tasks of both jobs");
     }
 
     fn lines(&self, name: &str) -> Vec<String> {
@@ -75,11 +116,11 @@ impl Slow {
     }
 }
 
-fn start(job: &Job, recovery: &Path, cluster: &Cluster, coarse: &str) -> Child {
+fn start(job: &Job, recovery: &Path, (cluster, coarse): (&Cluster, &str), more: &[&str]) -> Child {
     let coarse = format!("spark.mesos.coarse={coarse}");
     let recovery = format!("mesquite.recovery.dir={}", recovery.display());
     let arguments = ["--master", &cluster.master, "--json", "--conf", &coarse];
-    job.start(&[&arguments[..], &["--conf", &recovery]].concat())
+    job.start(&[&arguments[..], &["--conf", &recovery], more].concat())
 }
 
 fn lines(path: &Path) -> Vec<String> {
@@ -122,6 +163,7 @@ async fn a_run_goes_on_when_its_driver_is_killed_and_started_again() {
         assert_eq!(state["frameworks"].as_array().map(Vec::len), Some(0));
         let completed = state["completed_frameworks"].as_array();
         assert_eq!(completed.map(Vec::len), Some(1), "one framework for both");
+        slow.check_logs();
     }
 }
 
@@ -142,14 +184,14 @@ async fn a_loop_goes_on_in_the_round_in_which_its_driver_was_killed() {
              [[action]]\ncollect = 'numbers'\n"
         ));
         let (recovery, rounds) = (folder.path().join("recovery"), folder.path().join("rounds"));
-        let mut first = start(&job, &recovery, &cluster, coarse);
+        let mut first = start(&job, &recovery, (&cluster, coarse), &[]);
         eventually("the second round begins", async || {
             (lines(&rounds) == ["10", "11"]).then_some(())
         })
         .await;
         first.kill().expect("killed");
         first.wait().expect("ended");
-        let second = start(&job, &recovery, &cluster, coarse);
+        let second = start(&job, &recovery, (&cluster, coarse), &[]);
         go(folder.path());
         let ended = second.wait_with_output().expect("ended");
         let ended = job.ended(ended).succeeded();

@@ -22,6 +22,7 @@ impl Written {
     pub fn of(plan: &Arc<Plan>) -> Self {
         let about = AboutRun {
             app_id: "f-0001".into(),
+            attempt: None,
             name: "simulation".into(),
             user: "u".into(),
             began: Duration::ZERO,

@@ -38,6 +38,9 @@ use mesquite_scheduler::task::TaskEndReason;
 pub struct AboutRun {
     /// The application's id.
     pub app_id: String,
+    /// Which of its drivers writes, counted from 1; none of an application that ends with
+    /// its driver.
+    pub attempt: Option<u32>,
     /// Its name.
     pub name: String,
     /// Who runs it.

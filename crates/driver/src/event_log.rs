@@ -80,7 +80,8 @@ pub(super) fn check(conf: &Conf) -> Result<(), EventLogError> {
 
 impl LogWriter {
     /// Begins the log of a run, if one is wanted. `goes_on` if an earlier driver began
-    /// the run: its log is written anew, from what it kept.
+    /// the run: this one's log is of all of it, from what the earlier one kept, and that
+    /// one's log stays as that of another attempt.
     ///
     /// # Errors
     /// It cannot be written where it is wanted.
@@ -93,7 +94,7 @@ impl LogWriter {
         if !is_wanted(conf) {
             return Ok(None);
         }
-        let place = Place::of(&about.app_id, conf)?;
+        let place = Place::of(&about.app_id, about.attempt, conf)?;
         place.make(goes_on, conf).inspect_err(|_| place.forget())?;
         let growing = place.part(1);
         let failed = |error| EventLogError::File {
@@ -210,7 +211,7 @@ mod tests {
             names
         };
         for goes_on in [false, true] {
-            let place = Place::of("a", &conf).expect("a place");
+            let place = Place::of("a", None, &conf).expect("a place");
             place.make(goes_on, &conf).expect("made");
             let mut files = Files::begin(place, false, Some(4)).expect("begun");
             for line in ["one\n", "two\n", "three\n"] {
@@ -229,7 +230,9 @@ mod tests {
             let last = std::fs::read_to_string(log.join("events_3_a"));
             assert_eq!(last.expect("readable"), "three\n");
         }
-        let again = Place::of("a", &conf).expect("a place").make(false, &conf);
+        let again = Place::of("a", None, &conf)
+            .expect("a place")
+            .make(false, &conf);
         assert!(matches!(again, Err(EventLogError::Exists(it)) if it == log.display().to_string()));
     }
 
@@ -244,7 +247,7 @@ mod tests {
             .expect("good settings");
         let application = ApplicationBuilder::new().build();
         let open = |id| {
-            let about = crate::feed::about(&conf, id, None);
+            let about = crate::feed::about(&conf, (id, None), None, None);
             LogWriter::open(&application, &conf, &about, false).expect("a log")
         };
         let ended = open("ended").expect("it is wanted");

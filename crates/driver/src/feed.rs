@@ -77,13 +77,19 @@ impl<T: Send + 'static> Feed<T> {
     }
 }
 
-/// What readers are told of the run itself.
-pub(super) fn about(conf: &Conf, app_id: &str, master: Option<String>) -> AboutRun {
+/// What readers are told of the run itself, which began then if not now.
+pub(super) fn about(
+    conf: &Conf,
+    (app_id, attempt): (&str, Option<u32>),
+    began: Option<Duration>,
+    master: Option<String>,
+) -> AboutRun {
     AboutRun {
         app_id: app_id.to_owned(),
+        attempt,
         name: conf.get(&APP_NAME),
         user: user(),
-        began: now(),
+        began: began.unwrap_or_else(now),
         master,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         settings: conf
@@ -102,4 +108,32 @@ fn user() -> String {
     let id = nix::unistd::geteuid();
     let user = nix::unistd::User::from_uid(id).ok().flatten();
     user.map_or_else(|| id.to_string(), |it| it.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{TrySendError, channel};
+
+    use super::*;
+
+    #[test]
+    fn a_reader_that_is_slow_holds_the_run_back_and_misses_nothing() {
+        let (let_go, held) = channel();
+        let read = move |facts: &Receiver<Entry>| {
+            held.recv().expect("let go");
+            let facts = facts.iter().filter(|it| matches!(it, Entry::Facts(_)));
+            facts.take(WAITING + 1).count()
+        };
+        let feed = Feed::start("slow", read).expect("a thread");
+        let facts = Arc::new(Vec::new());
+        for _ in 0..WAITING {
+            feed.add(&facts).expect("it lives");
+        }
+        // Whoever adds one more waits.
+        let one_more = feed.sender.try_send(Entry::Facts(Arc::clone(&facts)));
+        assert!(matches!(one_more, Err(TrySendError::Full(_))));
+        let_go.send(()).expect("it waits");
+        feed.add(&facts).expect("it lives");
+        assert_eq!(feed.end(now()).expect("no panic"), WAITING + 1);
+    }
 }

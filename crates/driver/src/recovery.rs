@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::binary::Binary;
-use super::core::input::Step;
+use super::core::input::{Input, Step};
 use super::core::record::{Ended, Office, Record, Run};
 use super::error::RunError;
 use super::journal::{Earlier, Journal};
@@ -84,6 +84,25 @@ impl Identity {
     pub(super) fn has_begun(&self) -> bool {
         let earlier = self.earlier.as_ref();
         earlier.is_some_and(|it| !it.steps.is_empty())
+    }
+
+    /// Which driver of the run this is, counted from 1 as Spark counts attempts at an
+    /// application; none of a run that ends with its driver.
+    pub(super) fn attempt(&self) -> Option<u32> {
+        self.journal.as_ref()?;
+        let Some(earlier) = self.earlier.as_ref().filter(|_| self.has_begun()) else {
+            return Some(1);
+        };
+        let steps = earlier.steps.iter();
+        let recovered = steps.filter(|(step, _)| step.inputs.contains(&Input::Recovered));
+        // The one that began, those that went on, and this one.
+        u32::try_from(recovered.count() + 2).ok()
+    }
+
+    /// When the first driver took its first step, since the Unix epoch.
+    pub(super) fn began(&self) -> Option<Duration> {
+        let (first, _) = self.earlier.as_ref()?.steps.first()?;
+        Some(first.unix_time)
     }
 
     /// Where executors found the earlier driver, if there was one.

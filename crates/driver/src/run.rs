@@ -202,7 +202,8 @@ async fn run_by(
             .await?
         }
     };
-    let about = feed::about(conf, &way.app_id, way.master);
+    let of = (&*way.app_id, identity.attempt());
+    let about = feed::about(conf, of, identity.began(), way.master);
     let pages = begun(pages, (&application, &about), way.logs, listener);
     let event_log = log_of(&application, conf, &about, &identity, listener);
     let watching = watch(interrupts, arrivals.clone());
@@ -311,7 +312,7 @@ fn log_of(
     identity: &Identity,
     listener: &mut dyn Listener,
 ) -> Option<LogWriter> {
-    let goes_on = identity.has_begun();
+    let goes_on = identity.earlier.is_some();
     LogWriter::open(application, conf, about, goes_on).unwrap_or_else(|error| {
         let why = format!("{error}; the run goes on without an event log");
         listener.progress(Progress::Warning(why));

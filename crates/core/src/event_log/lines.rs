@@ -62,15 +62,16 @@ pub(super) fn environment(about: &AboutRun) -> Line {
 }
 
 pub(super) fn application_start(about: &AboutRun) -> Line {
-    Line::new(
-        "ApplicationStart",
-        json!({
-            "App Name": about.name,
-            "App ID": about.app_id,
-            "Timestamp": millis(about.began),
-            "User": about.user,
-        }),
-    )
+    let mut fields = json!({
+        "App Name": about.name,
+        "App ID": about.app_id,
+        "Timestamp": millis(about.began),
+        "User": about.user,
+    });
+    if let Some(attempt) = about.attempt {
+        fields["App Attempt ID"] = attempt.to_string().into();
+    }
+    Line::new("ApplicationStart", fields)
 }
 
 pub(super) fn application_end(at: u64) -> Line {

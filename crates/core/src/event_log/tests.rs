@@ -239,6 +239,7 @@ fn executors_come_and_go() {
 fn executors_of_mesos_have_links_to_their_sandboxes() {
     let about = AboutRun {
         app_id: "f-0001".into(),
+        attempt: None,
         name: "n".into(),
         user: "u".into(),
         began: Duration::ZERO,
@@ -280,6 +281,7 @@ fn an_application_begins_with_its_settings_and_ends_with_the_last_line() {
     let mut log = EventLog::new(plan());
     let about = AboutRun {
         app_id: "app-1".into(),
+        attempt: None,
         name: "n".into(),
         user: "u".into(),
         began: Duration::from_millis(5),

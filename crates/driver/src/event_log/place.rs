@@ -36,6 +36,7 @@ const FOLDER_MODE: u32 = 0o750;
 pub(super) struct Place {
     /// The file or folder, once the run is over.
     path: PathBuf,
+    /// The application, and which of its drivers writes, in Spark's words `APP_1`.
     app: String,
     /// Behind the names of files.
     codec: &'static str,
@@ -49,7 +50,7 @@ impl Place {
     ///
     /// # Errors
     /// Logs are not written where it is wanted.
-    pub(super) fn of(app: &str, conf: &Conf) -> Result<Self, EventLogError> {
+    pub(super) fn of(app: &str, attempt: Option<u32>, conf: &Conf) -> Result<Self, EventLogError> {
         let (folder, store) = match wanted(&conf.get(&EVENT_LOG_DIR))? {
             Wanted::Here(folder) => (folder, None),
             Wanted::Store(store) => {
@@ -57,6 +58,7 @@ impl Place {
                 (spool(app, conf).map_err(failed)?, Some(store))
             }
         };
+        let app = attempt.map_or_else(|| app.to_owned(), |attempt| format!("{app}_{attempt}"));
         let codec = if conf.get(&EVENT_LOG_COMPRESS) {
             ".zstd"
         } else {
@@ -69,7 +71,7 @@ impl Place {
         };
         Ok(Self {
             path: folder.join(name),
-            app: app.to_owned(),
+            app,
             codec,
             is_rolling,
             store,

@@ -40,6 +40,7 @@ fn begun() -> (Arc<Run>, Live) {
     builder.action(all, ActionKind::Count, None);
     let about = AboutRun {
         app_id: "app".into(),
+        attempt: None,
         name: "<b>name</b>".into(),
         user: "u".into(),
         began: NOW,

@@ -22,6 +22,7 @@ fn plan() -> Arc<Plan> {
 fn about() -> AboutRun {
     AboutRun {
         app_id: "app".into(),
+        attempt: None,
         name: "<b>\"name\"</b>".into(),
         user: "u".into(),
         began: Duration::from_millis(5),

@@ -53,6 +53,7 @@ fn both(facts: &[Happened], end: u64) -> (Store, String) {
     let plan = Arc::clone(&ApplicationBuilder::new().build().plan);
     let about = AboutRun {
         app_id: "app".into(),
+        attempt: None,
         name: "n".into(),
         user: "u".into(),
         began: Duration::from_secs(1),
