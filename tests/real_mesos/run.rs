@@ -173,3 +173,66 @@ fn actions_come_in_their_order_and_a_limit_takes_no_more_tasks_than_it_needs() {
         }
     }
 }
+
+/// What an executor's command says of the executor: where it finds the driver, and on which
+/// ports (in hexadecimal) it listens.
+const LISTENING: &str = r#"
+[dataset.a]
+range = { end = 2, partitions = 2 }
+[dataset.b]
+from = 'a'
+pipe = '''
+cat > /dev/null
+tr '\0' '\n' < /proc/$PPID/environ | sed -n 's/^MESQUITE_DRIVER=.*:/driver /p'
+for i in $(ls -l /proc/$PPID/fd | sed -n 's/.*socket:\[\([0-9]*\)\].*/\1/p'); do
+    awk -v i=$i '$10 == i && $4 == "0A" { split($2, at, ":"); print "blocks " at[2] }' /proc/net/tcp
+done
+sleep 1
+'''
+[[action]]
+collect = 'b'
+"#;
+
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn driver_and_executors_listen_on_the_ports_that_are_wanted() {
+    let cluster = Cluster::up(1);
+    let some_port = || {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        free.local_addr().expect("bound").port().min(65_000)
+    };
+    for (_, coarse) in MODES {
+        let job = Job::new(LISTENING);
+        let (driver, blocks) = (some_port(), some_port());
+        let conf = [
+            "spark.executor.cores=1".to_owned(),
+            "spark.executor.memory=100m".to_owned(),
+            format!("spark.driver.port={driver}"),
+            format!("spark.blockManager.port={blocks}"),
+            "spark.driver.bindAddress=0.0.0.0".to_owned(),
+        ];
+        let mut arguments = arguments(&cluster, coarse).to_vec();
+        arguments.extend(conf.into_iter().flat_map(|it| ["--conf".to_owned(), it]));
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        let ended = job.run(&arguments).succeeded();
+        let said = &ended.results["stdout"];
+        let ports = |of: &str, radix| {
+            let ports = said.iter().filter_map(|it| it.strip_prefix(of));
+            let ports = ports.map(|it| u16::from_str_radix(it, radix).expect("a port"));
+            ports.collect::<Vec<_>>()
+        };
+        let is_near = |port: u16, wanted: u16| (wanted..=wanted + 16).contains(&port);
+        let drivers = ports("driver ", 10);
+        assert!(
+            drivers.len() == 2 && drivers.iter().all(|it| is_near(*it, driver)),
+            "{said:?}"
+        );
+        let executors = ports("blocks ", 16);
+        assert!(
+            executors.len() == 2 && executors.iter().all(|it| is_near(*it, blocks)),
+            "{said:?}"
+        );
+        // Two executors of one host have two ports.
+        assert_eq!(executors[0] != executors[1], coarse == "true", "{said:?}");
+    }
+}

@@ -24,6 +24,7 @@ use crate::conf::properties::mesos::{
     COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, FAILOVER_TIMEOUT,
     FINE_EXECUTOR_CORES, PLACEMENT, Placement, REGISTRATION_TIMEOUT, ROLE,
 };
+use crate::conf::properties::network::{BLOCK_MANAGER_PORT, PORT_MAX_RETRIES};
 use crate::conf::properties::storage::LOCAL_DIR;
 use crate::ids::FrameworkId;
 use crate::offers::{Constraints, ConstraintsError, RefusePolicy, Requirement};
@@ -38,6 +39,7 @@ use mesquite_mesos_client::client::{Client, ClientConfig};
 use mesquite_mesos_client::endpoint::Endpoint;
 use mesquite_mesos_client::subscription::Notice;
 use mesquite_mesos_client::task::Variable;
+use mesquite_system::ports::Ports;
 
 /// So long nothing is said while a master is asked.
 const FIRST_WORD: Duration = Duration::from_millis(700);
@@ -211,6 +213,11 @@ fn mesos_config(
     }
     if let Some(folder) = conf.get(&LOCAL_DIR) {
         environment.push(variable(variable::FOLDER, &folder.to_string_lossy()));
+    }
+    let port = conf.get(&BLOCK_MANAGER_PORT);
+    if port != 0 {
+        let ports = Ports::of(port, conf.get(&PORT_MAX_RETRIES));
+        environment.push(variable(variable::PORTS, &ports.to_string()));
     }
     let size = ExecutorSize::of(conf);
     let constraints = match conf.get(&CONSTRAINTS) {

@@ -39,6 +39,7 @@ use mesquite_engine::storage::blocks::BlockClient;
 use mesquite_engine::task::memory::size::ExecutorMemory;
 use mesquite_mesos_client::call::Call;
 use mesquite_status::live::AttemptLogs;
+use mesquite_system::ports::Ports;
 use mesquite_workload::message::Launch;
 
 /// Where executors find the driver, and by what they know each other.
@@ -53,16 +54,17 @@ pub(super) struct Office {
 }
 
 impl Office {
-    /// Listens on a port of `host`; on a free one if it is 0. The folders of
-    /// executors are `within` that one, if it is known.
-    pub(super) async fn open(
-        (host, port): (&str, u16),
+    /// Listens on one of these ports of an address, for executors that find it at `host`.
+    /// The folders of executors are `within` that one, if it is known.
+    pub(super) fn open(
+        host: &str,
+        (address, ports): (&str, Ports),
         secret: &str,
         within: Option<&Path>,
         given: Given<'_>,
     ) -> Result<Self, RunError> {
         let Given { conf, arrivals, .. } = given;
-        let listener = listen(host, port).await?;
+        let listener = listen(address, ports).map_err(RunError::System)?;
         let port = listener.local_addr().map_err(RunError::System)?.port();
         let next = Arc::new(AtomicU64::new(1));
         let badges = Badges::of(secret, conf)?;
@@ -184,15 +186,10 @@ fn unusable(error: CredentialError) -> RunError {
     RunError::System(std::io::Error::other(error))
 }
 
-/// Listens; on a free port if it is 0.
-async fn listen(host: &str, port: u16) -> Result<TcpListener, RunError> {
-    let listener = TcpListener::bind((host, port)).await;
-    listener.map_err(|error| cannot_listen(host, port, &error))
-}
-
-pub(super) fn cannot_listen(host: &str, port: u16, error: &std::io::Error) -> RunError {
-    let what = format!("cannot listen on {host}:{port}: {error}");
-    RunError::System(std::io::Error::new(error.kind(), what))
+fn listen(address: &str, ports: Ports) -> std::io::Result<TcpListener> {
+    let listener = ports.listen(address, std::net::TcpListener::bind)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 /// In fine mode tasks and what becomes of them pass through Mesos, whose masters

@@ -5,9 +5,8 @@
 //! on without them.
 
 use std::fs;
-use std::io::{self, ErrorKind};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::ops::RangeInclusive;
+use std::io;
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -18,12 +17,12 @@ use mesquite_core::facts::Happened;
 use mesquite_core::store::of_facts::OfFacts;
 use mesquite_status::live::{AttemptLogs, Live, Run};
 use mesquite_status::login::Login;
+use mesquite_system::ports::Ports;
 
 use crate::conf::Conf;
 use crate::conf::properties::mesos::DRIVER_HOST;
-use crate::conf::properties::ui::{
-    PORT_MAX_RETRIES, UI, UI_BIND_ADDRESS, UI_PASSWORD_FILE, UI_PORT,
-};
+use crate::conf::properties::network::PORT_MAX_RETRIES;
+use crate::conf::properties::ui::{UI, UI_BIND_ADDRESS, UI_PASSWORD_FILE, UI_PORT};
 use crate::feed::{Entry, Feed, now};
 use crate::plan::Plan;
 
@@ -58,10 +57,9 @@ impl Pages {
         };
         let login = login(conf).map_err(without)?;
         let has_login = login.is_some();
-        let address = conf.get(&UI_BIND_ADDRESS);
-        let address = address.parse().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let ports = ports(conf.get(&UI_PORT), conf.get(&PORT_MAX_RETRIES));
-        let listener = listen(address, ports).map_err(without)?;
+        let ports = Ports::of(conf.get(&UI_PORT), conf.get(&PORT_MAX_RETRIES));
+        let listener = ports.listen(&conf.get(&UI_BIND_ADDRESS), TcpListener::bind);
+        let listener = listener.map_err(|error| without(format!("no pages: {error}")))?;
         let run = Arc::new(Run::default());
         let live = Live::start(listener, Arc::clone(&run), login);
         let live = live.map_err(|error| without(format!("cannot serve pages: {error}")))?;
@@ -181,50 +179,5 @@ fn read(run: &Run, facts: &Receiver<Entry>) {
             run.end(at);
             return;
         }
-    }
-}
-
-/// The ports that are tried.
-fn ports(first: u32, retries: u32) -> RangeInclusive<u16> {
-    let port = |it| u16::try_from(it).unwrap_or(u16::MAX);
-    match first {
-        0 => 0..=0,
-        first => port(first)..=port(first.saturating_add(retries)),
-    }
-}
-
-/// Listens on the first port that is free.
-fn listen(address: IpAddr, ports: RangeInclusive<u16>) -> Result<TcpListener, String> {
-    for port in ports.clone() {
-        match TcpListener::bind((address, port)) {
-            Ok(listener) => return Ok(listener),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
-            Err(error) => {
-                let at = SocketAddr::new(address, port);
-                return Err(format!("cannot serve pages at {at}: {error}"));
-            }
-        }
-    }
-    let (first, last) = ports.into_inner();
-    Err(match first == last {
-        true => format!("cannot serve pages on {address}: port {first} is taken"),
-        false => format!("cannot serve pages on {address}: ports {first} to {last} are taken"),
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ports_behind_one_that_is_taken_are_tried() {
-        assert_eq!(ports(4040, 16), 4040..=4056);
-        assert_eq!(ports(65_530, 16), 65_530..=65_535);
-        assert_eq!(ports(0, 16), 0..=0);
-        let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let taken = listen(address, 0..=0).expect("a free port");
-        let port = taken.local_addr().expect("bound").port();
-        let why = listen(address, port..=port).expect_err("it is taken");
-        assert!(why.contains(&format!("port {port} is taken")), "{why}");
     }
 }

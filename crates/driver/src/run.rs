@@ -187,7 +187,7 @@ async fn run_by(
         } => {
             let (cores, secret) = (cores.get(), &identity.run.secret);
             let manager = processes(executors.get(), cores);
-            local_cluster::way(manager, cores, secret, given).await?
+            local_cluster::way(manager, cores, secret, given)?
         }
         MasterUrl::Mesos(_) => {
             let client = mesos.ok_or(RunError::NoMesos)?;

@@ -18,7 +18,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +42,7 @@ use crate::descriptors;
 use crate::timer::AbortOnDrop;
 use mesquite_engine::rpc::gate::{Admission, Gate, strangers};
 use mesquite_engine::rpc::turns::{Turn, Turns};
+use mesquite_system::ports::Ports;
 
 /// The program is sent to so many at once: each has a piece of it in memory.
 const DOWNLOADS: usize = 64;
@@ -79,13 +80,17 @@ pub(super) struct Served {
 }
 
 impl Served {
-    /// Serves it on a port; on a free one if it is 0. To be called within a
+    /// Serves it on one of these ports of an address. To be called within a
     /// runtime.
     ///
     /// # Errors
-    /// The port is in use.
-    pub(super) fn start(binary: Binary, port: u16) -> io::Result<Self> {
-        let held = bound(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))?;
+    /// They are in use.
+    pub(super) fn start(binary: Binary, address: &str, ports: Ports) -> io::Result<Self> {
+        let held = ports.listen(address, |at| {
+            // Another driver of this user's would share it otherwise.
+            drop(std::net::TcpListener::bind(at)?);
+            bound(at)
+        })?;
         let mut served = Self {
             binary,
             at: held.local_addr()?,
@@ -123,7 +128,10 @@ impl Served {
 /// A socket at an address that other sockets of this user may have as well, and
 /// nobody else.
 fn bound(at: SocketAddr) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
+    let socket = match at {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     socket.set_reuseport(true)?;
     socket.bind(at)?;
     Ok(socket)
@@ -253,13 +261,27 @@ fn refusal(status: StatusCode) -> Response<Body> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
     use crate::hex::hex;
 
     fn served() -> Served {
-        Served::start(Binary::own().expect("readable"), 0).expect("a port")
+        Served::start(Binary::own().expect("readable"), "0.0.0.0", Ports::ANY).expect("a port")
+    }
+
+    #[tokio::test]
+    async fn two_drivers_never_share_a_port() {
+        let binary = || Binary::own().expect("readable");
+        let first = served();
+        let again = Served::start(binary(), "0.0.0.0", Ports::one(first.port()));
+        let why = again.err().expect("it is taken").to_string();
+        assert!(
+            why.contains(&format!("port {} is taken", first.port())),
+            "{why}"
+        );
     }
 
     async fn connect(served: &Served) -> io::Result<TcpStream> {

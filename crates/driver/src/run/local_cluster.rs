@@ -8,8 +8,12 @@ use crate::office::Office;
 use crate::processes::{ProcessRunner, ProcessSettings};
 use crate::report::Mode;
 use mesquite_core::backend::manager::ClusterManager;
+use mesquite_system::ports::Ports;
 
-pub(super) async fn way(
+/// The driver and its executors are on one machine.
+const HERE: &str = "127.0.0.1";
+
+pub(super) fn way(
     manager: Box<dyn ClusterManager>,
     cores: u32,
     secret: &str,
@@ -17,7 +21,7 @@ pub(super) async fn way(
 ) -> Result<Way, RunError> {
     let folder = work_folder(given.conf)?;
     let within = Some(folder.path());
-    let office = Office::open(("127.0.0.1", 0), secret, within, given).await?;
+    let office = Office::open(HERE, (HERE, Ports::ANY), secret, within, given)?;
     let settings = ProcessSettings {
         cores,
         driver: office.address(),

@@ -7,6 +7,11 @@ use tokio::sync::mpsc;
 use super::way::{Held, Way};
 use crate::binary::Binary;
 use crate::clock::{SystemClock, Timestamp};
+use crate::conf::Conf;
+use crate::conf::properties::network::{
+    BLOCK_MANAGER_PORT, DRIVER_BIND_ADDRESS, DRIVER_BLOCK_MANAGER_PORT, DRIVER_PORT,
+    PORT_MAX_RETRIES,
+};
 use crate::conf::properties::storage::LOCAL_DIR;
 use crate::core::input::Input;
 use crate::core::record;
@@ -15,10 +20,20 @@ use crate::event_loop::{ExecutorSource, Mesos};
 use crate::framework::{forward, host_for, mesos_manager, subscribe};
 use crate::given::Given;
 use crate::listener::Listener;
-use crate::office::{Office, cannot_listen};
+use crate::office::Office;
 use crate::recovery::Identity;
 use crate::served::Served;
 use mesquite_mesos_client::client::ClientConfig;
+use mesquite_system::ports::Ports;
+
+/// All addresses of this machine.
+const ALL: &str = "0.0.0.0";
+
+/// The port from which agents fetch the program.
+fn program_port(conf: &Conf) -> u32 {
+    let own = conf.get(&DRIVER_BLOCK_MANAGER_PORT);
+    own.unwrap_or_else(|| conf.get(&BLOCK_MANAGER_PORT))
+}
 
 /// `interrupts` tell that the user wants an end, `listener` is told whom the run waits for.
 pub(super) async fn way(
@@ -37,17 +52,26 @@ pub(super) async fn way(
     let app_id = granted.framework.as_str().to_owned();
     let master = Some(granted.endpoint.to_string());
     let earlier = identity.office().cloned();
-    let (host, port, binary_port) = match &earlier {
-        Some(earlier) => (earlier.host.clone(), earlier.port, earlier.binary_port),
-        None => (host_for(conf, &granted.endpoint), 0, 0),
+    // Executors look for the one that goes on with the run where the earlier one was.
+    let (host, ports, binary_ports) = match &earlier {
+        Some(earlier) => {
+            let ports = [earlier.port, earlier.binary_port].map(Ports::one);
+            (earlier.host.clone(), ports[0], ports[1])
+        }
+        None => {
+            let ports = [conf.get(&DRIVER_PORT), program_port(conf)];
+            let ports = ports.map(|it| Ports::of(it, conf.get(&PORT_MAX_RETRIES)));
+            (host_for(conf, &granted.endpoint), ports[0], ports[1])
+        }
     };
     let within = conf.get(&LOCAL_DIR);
-    let (at, secret) = ((host.as_str(), port), &identity.run.secret);
-    let office = Office::open(at, secret, within.as_deref(), given).await?;
-    let served = Binary::is_fetched(conf).then(|| {
-        Served::start(binary.clone(), binary_port)
-            .map_err(|error| cannot_listen("0.0.0.0", binary_port, &error))
-    });
+    let secret = &identity.run.secret;
+    let address = conf.get(&DRIVER_BIND_ADDRESS);
+    let at = (address.as_deref().unwrap_or(&host), ports);
+    let office = Office::open(&host, at, secret, within.as_deref(), given)?;
+    let address = address.as_deref().unwrap_or(ALL);
+    let served = Binary::is_fetched(conf)
+        .then(|| Served::start(binary.clone(), address, binary_ports).map_err(RunError::System));
     let served = served.transpose()?;
     let found = record::Office {
         host,

@@ -37,6 +37,7 @@ use crate::rpc::message::{
 use crate::storage::lock::{RunMark, WorkFolder};
 use crate::task::Seal;
 use crate::timer::sleep_until;
+use mesquite_system::ports::Ports;
 
 /// So many ends of tasks go into one message at most.
 const BATCH: usize = 1024;
@@ -99,12 +100,10 @@ pub async fn work(
     } else {
         "0.0.0.0"
     };
-    let listener = TcpListener::bind((all, 0))
-        .await
-        .map_err(system("listen for readers of blocks"))?;
+    let listener = listen(all, config.ports).map_err(system("serve its outputs"))?;
     let port = listener
         .local_addr()
-        .map_err(system("listen for readers of blocks"))?
+        .map_err(system("serve its outputs"))?
         .port();
     let register = Register {
         executor: config.executor.clone(),
@@ -137,6 +136,12 @@ pub async fn work(
         pieces: HashMap::new(),
     };
     worker.run(of_tasks, stop).await
+}
+
+fn listen(address: &str, ports: Ports) -> io::Result<TcpListener> {
+    let listener = ports.listen(address, std::net::TcpListener::bind)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 /// The loop: see the module. What must be kept is the [`Session`]'s.

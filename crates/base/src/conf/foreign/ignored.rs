@@ -324,6 +324,10 @@ pub static IGNORED: &[Foreign] = &[
         ],
     },
     Foreign {
+        reason: "executors listen for readers of their outputs alone, at spark.blockManager.port",
+        names: &["spark.executor.port"],
+    },
+    Foreign {
         reason: "offers are asked for at the moment in which they can be used",
         names: &["spark.scheduler.revive.interval"],
     },

@@ -152,7 +152,6 @@ mod tests {
             ("spark.mesos.executor.secret.values", "guessme", ""),
             ("spark.mesos.network.name", "net", ""),
             ("spark.submit.deployMode", "cluster", "client"),
-            ("spark.driver.port", "7000", "0"),
             ("mesquite.task.memory", "1m", ""),
             ("mesquite.storage.memory", "1g", ""),
         ] {

@@ -109,17 +109,6 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.mesos.uris"],
     },
     Foreign {
-        reason: "the system chooses the ports that driver and executors listen on, and they \
-                 listen on all interfaces",
-        names: &[
-            "spark.blockManager.port",
-            "spark.driver.bindAddress",
-            "spark.driver.blockManager.port",
-            "spark.driver.port",
-            "spark.executor.port",
-        ],
-    },
-    Foreign {
         reason: "the driver runs where mesquite is started",
         names: &["spark.submit.deployMode"],
     },
@@ -142,7 +131,6 @@ pub static REFUSED: &[Foreign] = &[
 
 /// Values that ask for what there is anyway.
 pub(super) static HARMLESS: &[(&str, &str)] = &[
-    ("spark.driver.bindAddress", "0.0.0.0"),
     ("spark.scheduler.pool", "default"),
     ("spark.ssl.trustStoreType", "PEM"),
     ("spark.submit.deployMode", "client"),

@@ -11,6 +11,7 @@ pub mod event_log;
 pub mod executor;
 pub mod mesos;
 pub mod mesos_ssl;
+pub mod network;
 pub mod scheduler;
 pub mod storage;
 pub mod ui;
@@ -25,6 +26,7 @@ pub static GROUPS: &[&Group] = &[
     &application::GROUP,
     &mesos::GROUP,
     &mesos_ssl::GROUP,
+    &network::GROUP,
     &executor::GROUP,
     &allocation::GROUP,
     &scheduler::GROUP,
@@ -72,6 +74,7 @@ pub(crate) fn overruled(conf: &Conf) -> Vec<Warning> {
     .into_iter()
     .flatten()
     .chain(mesos_ssl::not_spoken(conf))
+    .chain(network::without_mesos(conf))
     .chain(allocation::without_allocation(conf))
     .collect()
 }

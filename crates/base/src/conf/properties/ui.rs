@@ -1,9 +1,9 @@
 //! Properties of the pages of a run.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
-use crate::conf::property::{Property, boolean, integer, integer_between, path, properties, text};
+use super::network::ip_address;
+use crate::conf::property::{Property, boolean, integer_between, path, properties, text};
 
 properties! {
     title: "Pages";
@@ -14,10 +14,6 @@ properties! {
     /// The port of the pages. If it is taken, the ones behind it are tried; with 0 it is
     /// any port that is free.
     pub UI_PORT: Property<u32> = integer_between("spark.ui.port", 0, 65_535).default("4040");
-
-    /// How many ports behind `spark.ui.port` are tried if that is taken.
-    pub PORT_MAX_RETRIES: Property<u32> =
-        integer("spark.port.maxRetries", 0).default("16");
 
     /// The address on which pages are served. On another one than 127.0.0.1 whoever reaches
     /// it can read them, unless they have a password.
@@ -30,11 +26,4 @@ properties! {
     /// may listen, it needs a tunnel or a proxy with TLS before it.
     pub UI_PASSWORD_FILE: Property<Option<PathBuf>> =
         path("mesquite.ui.password.file").optional("pages need no password");
-}
-
-fn ip_address(text: &str) -> Result<(), &'static str> {
-    match text.parse::<IpAddr>() {
-        Ok(_) => Ok(()),
-        Err(_) => Err("an IP address, such as 127.0.0.1, ::1 or 0.0.0.0"),
-    }
 }

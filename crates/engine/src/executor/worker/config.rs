@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::executor::functions::{Library, NoLibrary};
 use crate::rpc::credential::CredentialError;
 use crate::task::SealError;
+use mesquite_system::ports::Ports;
 
 /// In fine mode an executor has threads for so many tasks; an agent with more
 /// cores runs the others as threads come free.
@@ -33,6 +34,8 @@ pub mod variable {
     pub const CORES: &str = "MESQUITE_CORES";
     /// For how many seconds to look for a driver that is gone.
     pub const PATIENCE: &str = "MESQUITE_DRIVER_PATIENCE";
+    /// From which ports its outputs are served; any that is free if unset.
+    pub const PORTS: &str = "MESQUITE_PORTS";
     /// The folder in which the work folder is made; the current one if unset.
     pub const FOLDER: &str = "MESQUITE_FOLDER";
     /// Where a process that has begun anew finds its secrets: its id, and the number
@@ -89,6 +92,8 @@ pub struct WorkerConfig {
     pub host: String,
     /// How many tasks run at once.
     pub cores: u32,
+    /// From which ports its outputs are served.
+    pub ports: Ports,
     /// Whether tasks come from the agent (fine mode).
     pub fine: bool,
     /// Where its work folder is made.
@@ -162,6 +167,12 @@ impl WorkerConfig {
                     .parse()
                     .map_err(|_| WorkerError::Environment(variable::CORES))?,
                 None => FINE_THREADS,
+            },
+            ports: match variables.get(variable::PORTS) {
+                Some(ports) => ports
+                    .parse()
+                    .map_err(|_| WorkerError::Environment(variable::PORTS))?,
+                None => Ports::ANY,
             },
             fine: !variables.contains_key(variable::CORES),
             patience: match variables.get(variable::PATIENCE) {
