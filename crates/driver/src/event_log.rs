@@ -18,6 +18,7 @@ use std::time::Duration;
 use mesquite_core::event_log::{AboutRun, EventLog};
 use mesquite_core::facts::Happened;
 
+use crate::clock::SystemClock;
 use crate::conf::Conf;
 use crate::conf::properties::event_log::{
     EVENT_LOG, EVENT_LOG_COMPRESS, EVENT_LOG_DIR, EVENT_LOG_ROLLING, EVENT_LOG_ROLLING_SIZE,
@@ -28,8 +29,11 @@ use crate::plan::application::Application;
 use self::files::Files;
 use self::place::{Place, Wanted, wanted};
 
-/// What was written reaches the file after so long, if nothing else happens.
+/// What happened is in the file after so long.
 const FLUSH: Duration = Duration::from_secs(1);
+
+/// Or as soon as it has so many bytes: enough of what repeats itself to be compressed well.
+const ENOUGH: usize = 1 << 20;
 
 /// Why there is no event log.
 #[derive(Debug, thiserror::Error)]
@@ -150,41 +154,43 @@ fn write(
     mut files: Files,
     receiver: &Receiver<Entry>,
 ) -> io::Result<Result<(), String>> {
+    let clock = SystemClock::start();
     let mut lines = Vec::new();
     log.begin(about, &mut lines);
-    files.write(&lines)?;
-    files.flush()?;
-    let mut is_flushed = true;
+    let mut due = clock.now();
     let ended = loop {
-        match receiver.recv_timeout(FLUSH) {
+        if clock.now() >= due {
+            write_out(&mut files, &mut lines)?;
+            files.flush()?;
+            due = clock.now() + FLUSH;
+        }
+        match receiver.recv_timeout(due.saturating_since(clock.now())) {
             Ok(Entry::Facts(facts)) => {
-                lines.clear();
                 for happened in facts.iter() {
                     log.add(happened, &mut lines);
                 }
-                files.write(&lines)?;
-                is_flushed = false;
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                lines.clear();
-                log.time_passes(now(), &mut lines);
-                files.write(&lines)?;
-                if !(is_flushed && lines.is_empty()) {
-                    files.flush()?;
+                if lines.len() >= ENOUGH {
+                    write_out(&mut files, &mut lines)?;
                 }
-                is_flushed = true;
             }
+            Err(RecvTimeoutError::Timeout) => log.time_passes(now(), &mut lines),
             Ok(Entry::End(at)) => break at,
             Err(RecvTimeoutError::Disconnected) => {
+                write_out(&mut files, &mut lines)?;
                 files.flush()?;
                 return Ok(Ok(()));
             }
         }
     };
-    lines.clear();
     log.end(ended, &mut lines);
-    files.write(&lines)?;
+    write_out(&mut files, &mut lines)?;
     files.finish()
+}
+
+fn write_out(files: &mut Files, lines: &mut Vec<u8>) -> io::Result<()> {
+    files.write(lines)?;
+    lines.clear();
+    Ok(())
 }
 
 #[cfg(test)]

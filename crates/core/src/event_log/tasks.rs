@@ -30,7 +30,15 @@ impl Value for u32 {
 
 impl Value for &str {
     fn put(&self, out: &mut Vec<u8>) {
-        json_of(self, out);
+        // Names of hosts and executors are, nearly always.
+        let is_plain = |it: u8| it >= b' ' && it != b'"' && it != b'\\';
+        if self.bytes().all(is_plain) {
+            out.push(b'"');
+            out.extend_from_slice(self.as_bytes());
+            out.push(b'"');
+        } else {
+            json_of(self, out);
+        }
     }
 }
 

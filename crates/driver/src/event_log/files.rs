@@ -7,6 +7,9 @@
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
+
 use super::place::{Place, create};
 use super::uploads::Uploads;
 
@@ -42,7 +45,7 @@ impl Files {
         })
     }
 
-    /// Writes whole lines.
+    /// Writes whole lines, which readers see together.
     ///
     /// # Errors
     /// The disk.
@@ -90,49 +93,74 @@ impl Files {
 /// Where lines go.
 enum Sink {
     Plain(BufWriter<Counted>),
-    Compressed(Box<zstd::stream::write::Encoder<'static, BufWriter<Counted>>>),
+    Compressed(Frames),
+}
+
+/// A file of frames that follow each other, one for all lines that come together. Made at
+/// once from where they lie they take less time than a stream, which has to keep what came
+/// before.
+struct Frames {
+    file: Counted,
+    compressor: Compressor<'static>,
+    frame: Vec<u8>,
 }
 
 impl Sink {
     fn new(file: File, compress: bool) -> io::Result<Self> {
-        let file = BufWriter::new(Counted { file, written: 0 });
-        Ok(if compress {
-            Self::Compressed(Box::new(zstd::stream::write::Encoder::new(file, 1)?))
-        } else {
-            Self::Plain(file)
+        let file = Counted { file, written: 0 };
+        Ok(match compress {
+            false => Self::Plain(BufWriter::new(file)),
+            true => Self::Compressed(Frames {
+                file,
+                compressor: Compressor::new(1)?,
+                frame: Vec::new(),
+            }),
         })
     }
 
     /// Bytes that have reached the file.
     fn written(&self) -> u64 {
-        let file = match self {
-            Self::Plain(file) => file,
-            Self::Compressed(encoder) => encoder.get_ref(),
-        };
-        file.get_ref().written
+        match self {
+            Self::Plain(file) => file.get_ref().written,
+            Self::Compressed(frames) => frames.file.written,
+        }
     }
 
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.write_all(lines),
-            Self::Compressed(encoder) => encoder.write_all(lines),
+            Self::Compressed(frames) => frames.write(lines),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(file) => file.flush(),
-            Self::Compressed(encoder) => encoder.flush(),
+            // No frame is held back.
+            Self::Compressed(_) => Ok(()),
         }
     }
 
     fn finish(self) -> io::Result<File> {
-        let file = match self {
-            Self::Plain(file) => file,
-            Self::Compressed(encoder) => encoder.finish()?,
-        };
-        let counted = file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok(counted.file)
+        Ok(match self {
+            Self::Plain(file) => {
+                let counted = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+                counted.file
+            }
+            Self::Compressed(frames) => frames.file.file,
+        })
+    }
+}
+
+impl Frames {
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.frame.clear();
+        self.frame.reserve(compress_bound(lines.len()));
+        self.compressor.compress_to_buffer(lines, &mut self.frame)?;
+        self.file.write_all(&self.frame)
     }
 }
 
