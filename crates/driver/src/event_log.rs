@@ -32,8 +32,9 @@ use self::place::{Place, Wanted, wanted};
 /// What happened is in the file after so long.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Or as soon as it has so many bytes: enough of what repeats itself to be compressed well.
-const ENOUGH: usize = 1 << 20;
+/// Or as soon as it has so many bytes: enough of what repeats itself to be compressed well, and
+/// few enough for a processor's cache.
+const ENOUGH: usize = 1 << 18;
 
 /// Why there is no event log.
 #[derive(Debug, thiserror::Error)]

@@ -31,8 +31,8 @@ impl Value for u32 {
 impl Value for &str {
     fn put(&self, out: &mut Vec<u8>) {
         // Names of hosts and executors are, nearly always.
-        let is_plain = |it: u8| it >= b' ' && it != b'"' && it != b'\\';
-        if self.bytes().all(is_plain) {
+        let is_special = |it: u8| (it < b' ') | (it == b'"') | (it == b'\\');
+        if !self.bytes().fold(false, |some, it| some | is_special(it)) {
             out.push(b'"');
             out.extend_from_slice(self.as_bytes());
             out.push(b'"');
