@@ -58,10 +58,6 @@ const AWAITED: &[(&str, &str)] = &[
         "mesquite_scheduler::dag_scheduler::dag_event::DagEvent::CapacityChanged",
         "issue 16: barrier stages",
     ),
-    (
-        "mesquite_scheduler::event::TaskSchedulerEvent::RacksKnown",
-        "issue 16: racks",
-    ),
 ];
 
 struct Declared {

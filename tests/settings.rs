@@ -22,6 +22,7 @@ const READ_THROUGH: &[(&str, &str)] = &[
     ("DYNAMIC", "is_dynamic"),
     // It cannot be otherwise where executors come and go.
     ("SHUFFLE_TRACKING", "is_dynamic"),
+    ("LOCALITY_WAIT", "LOCALITY_WAIT_NODE"),
     ("REDACTION", "Redaction"),
     ("SSL", "scheme_of_masters"),
     ("SPARK_SSL", "scheme_of_masters"),

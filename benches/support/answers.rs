@@ -66,6 +66,7 @@ fn coarse(tasks: u32) -> MesosConfig {
         environment: Vec::new(),
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: "bench".into(),
+        rack_attribute: None,
     }
 }
 

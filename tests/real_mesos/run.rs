@@ -236,3 +236,75 @@ async fn driver_and_executors_listen_on_the_ports_that_are_wanted() {
         assert_eq!(executors[0] != executors[1], coarse == "true", "{said:?}");
     }
 }
+
+/// The input lies on an agent of rack `a` that has one core, and there is more to do than that:
+/// what does not find room there goes to the other agent of the rack and not to that of rack `b`.
+#[tokio::test]
+#[ignore = "needs a real Mesos; run by scripts/test"]
+async fn tasks_stay_in_the_rack_of_their_input() {
+    let cluster = Cluster::with(&[
+        "--agents",
+        "3",
+        "--resources",
+        "cpus:1.1;mem:1024",
+        "--attributes",
+        "row:1;rack:a",
+        "--attributes",
+        "row:2;rack:a",
+        "--attributes",
+        "row:3;rack:b",
+    ]);
+    let agents = cluster.agents();
+    let near = agents[0].split(':').next().expect("an address");
+    let folder = tempfile::tempdir().expect("a folder");
+    let texts = ["one", "two", "six"].map(|name| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, name).expect("written");
+        format!("{{ path = '{}', hosts = ['{near}'] }}", path.display())
+    });
+    let texts = texts.join(", ");
+    for (_, coarse) in MODES {
+        // All three executors are there when the first of the tasks with a place is.
+        let job = Job::new(&format!(
+            "[dataset.a]\nitems = [1, 2, 3]\n[dataset.b]\nfrom = 'a'\npipe = 'cat; sleep 2'\n\
+             [[action]]\ncount = 'b'\n\
+             [dataset.c]\ntext = [{texts}]\n\
+             [dataset.d]\nfrom = 'c'\npipe = 'cat; sleep 1'\n[[action]]\ncollect = 'd'\n"
+        ));
+        let logs = job.folder().join("logs");
+        std::fs::create_dir(&logs).expect("made");
+        let conf = [
+            "spark.executor.memory=100m".to_owned(),
+            "spark.executor.cores=1".to_owned(),
+            "mesquite.locality.rack.attribute=rack".to_owned(),
+            "spark.locality.wait.node=0".to_owned(),
+            "spark.locality.wait.rack=60s".to_owned(),
+            "spark.eventLog.enabled=true".to_owned(),
+            format!("spark.eventLog.dir={}", logs.display()),
+        ];
+        let mut arguments = arguments(&cluster, coarse).to_vec();
+        arguments.extend(conf.into_iter().flat_map(|it| ["--conf".to_owned(), it]));
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        job.run(&arguments).succeeded();
+        let log = std::fs::read_dir(&logs).expect("a folder").next();
+        let log = log.expect("a log").expect("an entry").path();
+        let log = std::fs::read_to_string(log).expect("readable");
+        let ends = log.lines().filter(|it| it.contains("TaskEnd"));
+        let ends = ends.map(|it| serde_json::from_str::<Value>(it).expect("JSON"));
+        let placed: Vec<_> = ends.map(|it| it["Task Info"].clone()).collect();
+        let at = |level: &str| {
+            let found = placed.iter().filter(|it| it["Locality"] == level);
+            found
+                .map(|it| it["Host"].as_str().expect("a host"))
+                .collect::<Vec<_>>()
+        };
+        let of_rack = at("RACK_LOCAL");
+        let other = agents[1].split(':').next().expect("an address");
+        assert!(
+            !of_rack.is_empty() && of_rack.iter().all(|it| *it == other),
+            "{placed:?}"
+        );
+        assert_eq!(at("NODE_LOCAL").len() + of_rack.len(), 3, "{placed:?}");
+        assert!(at("NODE_LOCAL").iter().all(|it| *it == near), "{placed:?}");
+    }
+}

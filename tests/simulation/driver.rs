@@ -93,6 +93,7 @@ fn coarse_config() -> MesosConfig {
         environment: Vec::new(),
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: "sim".into(),
+        rack_attribute: None,
     }
 }
 

@@ -10,7 +10,7 @@ use mesquite::ids::{AgentId, ExecutorId, FrameworkId, MesosTaskId, OfferId};
 use mesquite::mesos::call::Call;
 use mesquite::mesos::event::{Event, Subscribed};
 use mesquite::mesos::task::{TaskInfo, TaskState, TaskStatus};
-use mesquite::offers::{InverseOffer, Offer, Unavailability};
+use mesquite::offers::{FaultDomain, InverseOffer, Offer, Unavailability};
 use mesquite::resources::{ResourceName, Resources, Tenure};
 
 use crate::agent::AgentReport;
@@ -437,7 +437,10 @@ impl Master {
                 executor_ids: entry.executors.keys().cloned().collect(),
                 role: Some("*".into()),
                 unavailability: entry.unavailable,
-                fault_domain: None,
+                fault_domain: Some(FaultDomain {
+                    region: "here".into(),
+                    zone: format!("zone-{}", agent % 2).into(),
+                }),
             });
         }
         if !offers.is_empty() {

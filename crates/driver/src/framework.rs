@@ -22,7 +22,7 @@ use crate::conf::properties::application::{MASTER, RECOVERY_DIR};
 use crate::conf::properties::executor::CORES_MAX;
 use crate::conf::properties::mesos::{
     COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, FAILOVER_TIMEOUT,
-    FINE_EXECUTOR_CORES, PLACEMENT, Placement, REGISTRATION_TIMEOUT, ROLE,
+    FINE_EXECUTOR_CORES, PLACEMENT, Placement, RACK_ATTRIBUTE, REGISTRATION_TIMEOUT, ROLE,
 };
 use crate::conf::properties::network::{BLOCK_MANAGER_PORT, PORT_MAX_RETRIES};
 use crate::conf::properties::storage::LOCAL_DIR;
@@ -249,6 +249,7 @@ fn mesos_config(
             .chars()
             .rev()
             .collect(),
+        rack_attribute: conf.get(&RACK_ATTRIBUTE).map(Into::into),
     };
     Ok(config)
 }

@@ -86,8 +86,7 @@ impl TaskSchedulerConfig {
             locality_wait: LocalityWait {
                 process: conf.get(&property::LOCALITY_WAIT_PROCESS),
                 node: conf.get(&property::LOCALITY_WAIT_NODE),
-                // Nobody tells racks yet.
-                rack: conf.get(&property::LOCALITY_WAIT),
+                rack: conf.get(&property::LOCALITY_WAIT_RACK),
             },
             legacy_locality_reset: conf.get(&property::LOCALITY_LEGACY_RESET),
             starvation_timeout: conf.get(&property::STARVATION_TIMEOUT),
@@ -117,7 +116,7 @@ pub struct LocalityWait {
     pub process: Duration,
     /// For its host (`spark.locality.wait.node`).
     pub node: Duration,
-    /// For its rack (Spark: `spark.locality.wait.rack`).
+    /// For its rack (`spark.locality.wait.rack`).
     pub rack: Duration,
 }
 

@@ -11,6 +11,7 @@
 //! has to say a word for.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -120,6 +121,8 @@ pub enum Action {
     /// The agent of an executor is to be freed: it gets nothing more to do, and
     /// ends when it has nothing to do any more. May be repeated.
     Drain(ExecutorId),
+    /// Hosts stand in these racks, whatever was said before.
+    Racks(Vec<(Host, Arc<str>)>),
     /// There will be no executor any more, for this reason.
     Hopeless(NoHope),
     /// Somebody wants to know this.

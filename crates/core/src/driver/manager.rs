@@ -57,6 +57,7 @@ impl Driver {
                 }
             }
             Action::Drain(executor) => self.fleet.drain(executor, queue),
+            Action::Racks(racks) => queue.schedule(TaskSchedulerEvent::RacksKnown(racks)),
             Action::Hopeless(why) => {
                 self.over.get_or_insert(Over::Dying(no_hope(&why)));
             }

@@ -344,6 +344,7 @@ fn coarse_config() -> MesosConfig {
         environment: Vec::new(),
         variables: ["ID", "HOST", "CORES"],
         prefix: "e".into(),
+        rack_attribute: None,
     }
 }
 

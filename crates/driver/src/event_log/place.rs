@@ -258,8 +258,8 @@ fn with_end(path: &Path, end: &str) -> PathBuf {
     path.into()
 }
 
-/// The folder of this machine in which the log of an application grows. Made anew; what an
-/// earlier driver of the run left there is replaced.
+/// The folder of this machine in which the log of an application grows. What an earlier
+/// driver of the run left there goes with it at the end: the log of this one has all of it.
 ///
 /// # Errors
 /// It cannot be made, or is somebody else's.

@@ -145,7 +145,6 @@ mod tests {
             ("spark.ssl.historyServer.enabled", "true", "false"),
             ("spark.task.resource.gpu.amount", "1", "0"),
             ("spark.mesos.gpus.max", "2", "0"),
-            ("spark.locality.wait.rack", "3s", "0s"),
             ("spark.shuffle.service.enabled", "true", "false"),
             ("spark.mesos.executor.docker.image", "debian", ""),
             ("spark.mesos.executor.docker.volumes", "/a:/b:ro", ""),

@@ -75,10 +75,6 @@ pub static REFUSED: &[Foreign] = &[
         ],
     },
     Foreign {
-        reason: "nobody tells Mesquite the rack of a host, so there is nothing to wait for",
-        names: &["spark.locality.wait.rack"],
-    },
-    Foreign {
         reason: "there is no external shuffle service; the outputs of an executor that died are \
                  served by another one on its host",
         names: &["spark.shuffle.service.enabled"],

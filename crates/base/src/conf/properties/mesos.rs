@@ -106,6 +106,12 @@ properties! {
     pub CONSTRAINTS: Property<Option<String>> =
         text("spark.mesos.constraints").optional("every agent will do");
 
+    /// The attribute of agents that says in which rack they stand: a task whose input lies on
+    /// a host where there is no room takes another host of the rack before it goes farther
+    /// (`RACK_LOCAL`).
+    pub RACK_ATTRIBUTE: Property<Option<String>> = text("mesquite.locality.rack.attribute")
+        .optional("an agent's rack is the zone of its fault domain, if it has one");
+
     /// How long to refuse the resources of an offer that is of no use.
     pub REJECT_OFFER_DURATION: Property<Duration> =
         duration("spark.mesos.rejectOfferDuration", TimeUnit::Seconds).default("120s");

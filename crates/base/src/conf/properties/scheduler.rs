@@ -112,6 +112,11 @@ properties! {
     pub LOCALITY_WAIT_NODE: Property<Duration> =
         duration("spark.locality.wait.node", TimeUnit::Milliseconds).same_as(&LOCALITY_WAIT);
 
+    /// How long to wait for the rack in which the host stands where the input lies
+    /// (`mesquite.locality.rack.attribute`).
+    pub LOCALITY_WAIT_RACK: Property<Duration> =
+        duration("spark.locality.wait.rack", TimeUnit::Milliseconds).same_as(&LOCALITY_WAIT);
+
     /// Starts the wait anew whenever a task of the stage starts, as Spark did
     /// before 3.1, and not only when all that was offered was used.
     pub LOCALITY_LEGACY_RESET: Property<bool> =

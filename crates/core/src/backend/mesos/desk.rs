@@ -14,6 +14,7 @@ use super::agent_failures::AgentFailures;
 use super::answers::Answers;
 use super::declines::Declines;
 use super::maintenance;
+use super::racks::Racks;
 use super::refusals::Refusals;
 use crate::backend::ending::{Cause, Endings};
 use crate::backend::executor_size::ExecutorSize;
@@ -57,6 +58,8 @@ pub struct MesosConfig {
     pub variables: [&'static str; 3],
     /// Executor ids begin with this.
     pub prefix: String,
+    /// The attribute of agents that names their rack; the zone does if there is none.
+    pub rack_attribute: Option<Arc<str>>,
 }
 
 /// What is left for a mode of what the master said.
@@ -92,6 +95,7 @@ pub(super) struct Desk {
     /// When it is, in the step that is taken.
     now: Timestamp,
     declines: Declines,
+    racks: Racks,
     excluded: BTreeSet<Host>,
     next: u32,
 }
@@ -100,6 +104,7 @@ impl Desk {
     /// Without a subscription. `asked` is what is asked for; `fewer` the setting that has
     /// fewer tasks share an executor.
     pub fn new(config: MesosConfig, asked: RoomWanted, fewer: FewerTasks) -> Self {
+        let racks = Racks::new(config.rack_attribute.clone());
         Self {
             endings: Endings::new(config.size, fewer),
             config,
@@ -113,6 +118,7 @@ impl Desk {
             asked,
             now: Timestamp::ZERO,
             declines: Declines::default(),
+            racks,
             excluded: BTreeSet::new(),
             next: 0,
         }
@@ -179,6 +185,10 @@ impl Desk {
                 let groups = self.ledger.receive(now, offers);
                 let came: usize = groups.iter().map(|it| it.ids.len()).sum();
                 self.answers.came(came as u64);
+                let racks = self.racks.news(groups.iter().map(|it| &it.combined));
+                if !racks.is_empty() {
+                    actions.push(Action::Racks(racks));
+                }
                 Some(News::Offers(groups))
             }
             Event::Rescind(offer) => {

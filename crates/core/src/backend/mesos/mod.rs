@@ -11,6 +11,7 @@
 //! | `answers` | what became of offers, for readers |
 //! | `refusals` | calls that the master refused |
 //! | `maintenance` | agents that are wanted back |
+//! | `racks` | in which racks hosts stand |
 //! | `agent_failures` | agents on which executors fail |
 
 pub mod agent_failures;
@@ -20,6 +21,7 @@ pub mod declines;
 pub mod desk;
 pub mod fine;
 pub mod maintenance;
+mod racks;
 pub mod refusals;
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub(in crate::backend) fn config() -> MesosConfig {
         environment: Vec::new(),
         variables: ["ID", "HOST", "CORES"],
         prefix: "e".into(),
+        rack_attribute: None,
     }
 }
 

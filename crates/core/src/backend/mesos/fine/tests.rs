@@ -39,6 +39,7 @@ pub(in crate::backend) fn config() -> MesosFineConfig {
             environment: Vec::new(),
             variables: ["ID", "HOST", "CORES"],
             prefix: "e".into(),
+            rack_attribute: None,
         },
         executor_cores: Scalar::from_milli(100),
         idle_timeout: Duration::from_secs(60),
