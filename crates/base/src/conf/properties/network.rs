@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use super::application::MASTER;
+use crate::conf::Conf;
 use crate::conf::master_url::MasterUrl;
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{Property, integer, integer_between, properties, text};
-use crate::conf::resolve::Conf;
 
 properties! {
     title: "Ports and addresses";
