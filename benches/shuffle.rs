@@ -48,6 +48,7 @@ fn context(folder: &Path) -> TaskContext {
         partition: Partition(0),
         part: Partition(0),
         attempt: 0,
+        resources: Arc::default(),
         cancel: Cancel::new(),
         longest_record: 256 << 20,
         memory: Memory::new(limits).task(&Cancel::new()),

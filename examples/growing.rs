@@ -91,6 +91,7 @@ impl ClusterManager for Growing {
             host: "localhost".into(),
             cores: Some(self.cores),
             agent: None,
+            resources: Vec::new(),
         })
     }
 }

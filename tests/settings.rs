@@ -23,6 +23,8 @@ const READ_THROUGH: &[(&str, &str)] = &[
     // It cannot be otherwise where executors come and go.
     ("SHUFFLE_TRACKING", "is_dynamic"),
     ("LOCALITY_WAIT", "LOCALITY_WAIT_NODE"),
+    ("EXECUTOR_RESOURCE", "of_executor"),
+    ("TASK_RESOURCE", "of_task"),
     ("REDACTION", "Redaction"),
     ("SSL", "scheme_of_masters"),
     ("SPARK_SSL", "scheme_of_masters"),

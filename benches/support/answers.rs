@@ -50,10 +50,11 @@ fn coarse(tasks: u32) -> MesosConfig {
         least_cores: 1,
         memory_mib: 1024,
         overhead_mib: 384,
+        named: Vec::new(),
     };
     MesosConfig {
-        size,
         cores_max: Some(tasks / 5 * 2),
+        gpus_max: None,
         requirement: Requirement {
             demand: size.demand(),
             constraints: Constraints::default(),
@@ -67,6 +68,7 @@ fn coarse(tasks: u32) -> MesosConfig {
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: "bench".into(),
         rack_attribute: None,
+        size,
     }
 }
 
@@ -88,6 +90,7 @@ fn driver(case: Case, tasks: u32) -> Driver {
                 },
                 ..shared
             },
+            offered: Vec::new(),
             executor_cores: Scalar::from_milli(100),
             idle_timeout: Duration::from_secs(60),
         }))
@@ -101,6 +104,7 @@ fn driver(case: Case, tasks: u32) -> Driver {
         tells_all: false,
         welcome: Welcome::default(),
         task_cpus: 1,
+        named: None,
         allocation: None,
         keeps: false,
         longest_message: 1 << 20,

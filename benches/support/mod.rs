@@ -7,6 +7,7 @@ use mesquite::ids::{JobId, Partition, ResourceProfileId, StageAttempt, StageId};
 use mesquite::plan::TaskNeeds;
 use mesquite::scheduler::ordering::SchedulingMode;
 use mesquite::scheduler::pool::{PoolDefinition, PoolTree, SetIx, SetToPlace};
+use mesquite::scheduler::stock::Stock;
 use mesquite::scheduler::task::{StageKind, TaskCommand, TaskLocation, TaskSet, TaskSpec};
 use mesquite::scheduler::{
     Actions, TaskScheduler, TaskSchedulerConfig, TaskSchedulerEvent, WorkerOffer,
@@ -28,7 +29,7 @@ pub(crate) fn needs(cpus: u32, gpus: u32) -> TaskNeeds {
         cpus,
         resources: match gpus {
             0 => Vec::new(),
-            gpus => vec![("gpu".into(), gpus)],
+            gpus => vec![("gpu".into(), gpus.into())],
         },
     }
 }
@@ -105,8 +106,8 @@ pub(crate) fn offers(count: u32, cores: u32, gpus: u32) -> Vec<WorkerOffer> {
         .map(|number| {
             let mut offer = WorkerOffer::new(executor(number), host(number), cores);
             if gpus > 0 && number % 2 == 0 {
-                let addresses = (0..gpus).map(|gpu| gpu.to_string().into()).collect();
-                offer.resources = vec![(Arc::clone(&gpu), addresses)];
+                let addresses = (0..gpus).map(|gpu| gpu.to_string());
+                offer.resources = vec![Stock::new(Arc::clone(&gpu), addresses)];
             }
             offer
         })

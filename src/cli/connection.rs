@@ -15,6 +15,7 @@ use crate::conf::properties::mesos::{
     CODEC, CONNECT_TIMEOUT, FAILOVER_TIMEOUT, FRAMEWORK_ID, REQUEST_TIMEOUT, ROLE, USER, WEBUI_URL,
 };
 use crate::conf::properties::mesos_ssl::scheme_of_masters;
+use crate::conf::properties::resources::{GPU, of_executor, of_task};
 use crate::conf::{Conf, MasterUrl};
 use crate::mesos::call::FrameworkInfo;
 use crate::mesos::client::{ClientConfig, Masters};
@@ -67,7 +68,7 @@ pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
             principal: credentials.principal,
             webui_url: conf.get(&WEBUI_URL),
             // Agents with GPUs are for those who use them.
-            gpus: false,
+            gpus: wants_gpus(conf),
         },
         masters,
         http: HttpConfig {
@@ -81,6 +82,11 @@ pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
         answer_within: conf.get(&REQUEST_TIMEOUT),
         backoff: BackoffPolicy::MESOS,
     })
+}
+
+/// Whether executors or tasks ask for GPUs.
+fn wants_gpus(conf: &Conf) -> bool {
+    of_executor(conf).contains_key(GPU) || of_task(conf).contains_key(GPU)
 }
 
 fn masters(master: MesosMaster, scheme: Scheme) -> Masters {

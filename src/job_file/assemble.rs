@@ -133,10 +133,11 @@ fn places(action: &ActionSpec, names: &BTreeMap<&str, usize>) -> Vec<usize> {
 pub(super) fn assemble(
     file: &JobFile,
     mut splits: BTreeMap<String, Vec<PlacedSplit>>,
-    default_parallelism: Option<u32>,
+    (default_parallelism, task_cpus): (Option<u32>, u32),
 ) -> Result<Application, Problem> {
     let mut builder = ApplicationBuilder::new();
     builder.default_parallelism(default_parallelism);
+    builder.task_cpus(task_cpus);
     if let Some(name) = &file.name {
         builder.name(name.as_str());
     }
@@ -195,6 +196,9 @@ fn ask(builder: &mut ApplicationBuilder, spec: &DatasetSpec) {
         builder.skip(spec.skip.clone());
     }
     builder.around(spec.around.found.clone());
+    if let Some(needs) = &spec.needs {
+        builder.needs(needs.cpus, needs.named.clone());
+    }
 }
 
 /// Adds a dataset that is made round by round, each of which makes the datasets of a body.

@@ -25,6 +25,7 @@ pub(super) use self::operation::{
 pub use self::operation::{Input, TextInput};
 use super::around::{self, AroundSpec};
 use super::fields::{Fields, Node, Problems, wrong_type};
+use super::needs::{self, NeedsSpec};
 use super::problem::Problem;
 
 /// A dataset as it is written.
@@ -42,6 +43,8 @@ pub(super) struct DatasetSpec {
     pub(super) skip: Option<SkipSpec>,
     /// What its command finds around it.
     pub(super) around: AroundSpec,
+    /// What its tasks need.
+    pub(super) needs: Option<NeedsSpec>,
 }
 
 impl DatasetSpec {
@@ -62,6 +65,7 @@ impl DatasetSpec {
         let timeout = fields.duration("timeout", problems);
         let skip = failure::read(&mut fields, problems);
         let around = around::read(&mut fields, problems);
+        let needs = needs::read(&mut fields, problems);
         let all: Vec<_> = words().map(|(name, _)| name).collect();
         let given = fields.present(&all);
         for name in all {
@@ -98,6 +102,7 @@ impl DatasetSpec {
             timeout,
             skip,
             around,
+            needs,
         })
     }
 }

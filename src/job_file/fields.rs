@@ -193,20 +193,8 @@ impl<'a> Fields<'a> {
         problems: &mut Problems,
     ) -> Option<Spanned<f64>> {
         let node = self.get(name)?;
-        let number = match node.get_ref() {
-            DeValue::Float(number) => number.as_str().parse().ok(),
-            DeValue::Integer(number) => number.as_str().parse().ok(),
-            _ => problems.number(node).and_then(|it| it.parse().ok()),
-        };
-        if number.is_none() {
-            problems.push(wrong_type(
-                node,
-                &self.label(name),
-                "a number",
-                node.get_ref(),
-            ));
-        }
-        Some(Spanned::new(node.span(), number?))
+        let number = decimal(node, &self.label(name), problems)?;
+        Some(Spanned::new(node.span(), number))
     }
 
     /// A time that is not nothing.
@@ -353,6 +341,18 @@ pub(crate) fn word<T: Copy>(
         problems.push(Problem::new(found.span(), message).help(help));
     }
     word.map(|(_, value)| *value)
+}
+
+pub(crate) fn decimal(node: Node<'_>, what: &str, problems: &mut Problems) -> Option<f64> {
+    let number = match node.get_ref() {
+        DeValue::Float(number) => number.as_str().parse().ok(),
+        DeValue::Integer(number) => number.as_str().parse().ok(),
+        _ => problems.number(node).and_then(|it| it.parse().ok()),
+    };
+    if number.is_none() {
+        problems.push(wrong_type(node, what, "a number", node.get_ref()));
+    }
+    number
 }
 
 pub(crate) fn whole(

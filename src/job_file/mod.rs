@@ -31,6 +31,7 @@ mod expand;
 pub(crate) mod fields;
 mod include;
 mod items;
+mod needs;
 mod params;
 mod paths;
 pub mod places;
@@ -62,6 +63,7 @@ use crate::plan::PlacedSplit;
 use crate::plan::application::{ActionKind, Application};
 pub use around::BroughtFile;
 pub use dataset::{Input, TextInput};
+pub use needs::NeedsSpec;
 pub(crate) use problem::of_toml;
 pub use problem::{Problem, show};
 pub use texts::Texts;
@@ -335,6 +337,12 @@ impl JobFile {
         self.datasets.values().flat_map(|it| it.around.brought())
     }
 
+    /// What the tasks of datasets need, where that is said, with their names.
+    pub fn needs(&self) -> impl Iterator<Item = (&str, &NeedsSpec)> {
+        let all = self.datasets.iter();
+        all.filter_map(|(name, spec)| Some((name.as_str(), spec.needs.as_ref()?)))
+    }
+
     /// The folders that are saved to, as they are written, and where each stands.
     pub fn outputs(&self) -> impl Iterator<Item = (&str, &Range<usize>)> {
         self.actions.iter().filter_map(|action| match &action.kind {
@@ -349,7 +357,8 @@ impl JobFile {
         pools.map(|(pool, span)| (pool.as_str(), span))
     }
 
-    /// The application, with the splits of each `text` dataset.
+    /// The application, with the splits of each `text` dataset. Shuffles have so many
+    /// partitions, if that is said, and tasks so many cores, unless datasets say otherwise.
     ///
     /// # Errors
     /// What only shows when partitions are counted.
@@ -357,8 +366,9 @@ impl JobFile {
         &self,
         splits: BTreeMap<String, Vec<PlacedSplit>>,
         default_parallelism: Option<u32>,
+        task_cpus: u32,
     ) -> Result<Application, Problem> {
-        assemble::assemble(self, splits, default_parallelism)
+        assemble::assemble(self, splits, (default_parallelism, task_cpus))
     }
 }
 

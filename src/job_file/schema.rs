@@ -62,6 +62,15 @@ fn env() -> Value {
     })
 }
 
+/// Cores, and amounts of what agents call as they like.
+fn resources() -> Value {
+    json!({
+        "type": "object",
+        "properties": { "cpus": { "anyOf": [{ "type": "integer", "minimum": 1 }, parameter()] } },
+        "additionalProperties": { "anyOf": [{ "type": "number" }, parameter()] },
+    })
+}
+
 fn dataset() -> Value {
     // A second operation would be refused as such, and what belongs to the first one
     // is looked at beside it only.
@@ -165,6 +174,7 @@ fn fields(place: &Place, what: &str, others: &[&str]) -> Map<String, Value> {
         .map(|name| {
             let value = match name {
                 "env" => env(),
+                "resources" => resources(),
                 _ => value(&place.field(name)),
             };
             (name.to_owned(), value)

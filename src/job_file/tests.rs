@@ -49,7 +49,7 @@ fn a_job_file_becomes_an_application_whatever_the_order_of_its_tables() {
         ("lines", 1 << 20, 2)
     );
     assert_eq!(input.entries[1].hosts, ["h1".into()]);
-    let application = file.application(BTreeMap::new(), None).expect("sound");
+    let application = file.application(BTreeMap::new(), None, 1).expect("sound");
     let names: Vec<_> = application
         .program
         .datasets()
@@ -179,7 +179,7 @@ limit = 10
 count = "some"
 "#;
     let file = JobFile::read(text).expect("no mistakes");
-    let application = file.application(BTreeMap::new(), None).expect("sound");
+    let application = file.application(BTreeMap::new(), None, 1).expect("sound");
     let plan = &application.plan;
     let partitions = |name: &str| {
         let found = plan.datasets().find(|(_, it)| &**it.name() == name);
@@ -289,7 +289,7 @@ fn more_partitions_and_longer_commands_than_can_be_are_told() {
 fn application(text: &str) -> Result<Application, String> {
     let file = JobFile::read(text).map_err(|problems| show("j", text, &problems).concat())?;
     let problem = |problem| show("j", text, &[problem]).concat();
-    file.application(BTreeMap::new(), None).map_err(problem)
+    file.application(BTreeMap::new(), None, 1).map_err(problem)
 }
 
 #[test]
@@ -435,4 +435,23 @@ fn mistakes_with_the_order_of_actions_are_told() {
         "{told}"
     );
     assert!(told.contains("= did you mean `one`?"), "{told}");
+}
+
+#[test]
+fn tasks_of_a_dataset_need_what_it_says_and_all_others_what_the_settings_do() {
+    let text = "[dataset.a]\nitems = [1]\n\
+        [dataset.b]\nfrom = 'a'\npipe = 'cat'\nresources = { gpu = 2, cpus = 3, fpga = 0.25 }\n\
+        [dataset.c]\nfrom = 'b'\nrepartition = 2\nresources = { tpu = 0 }\n\
+        [[action]]\ncount = 'c'\n";
+    let file = JobFile::read(text).expect("sound");
+    let application = file.application(BTreeMap::new(), None, 5).expect("sound");
+    let needs = application.plan.datasets().map(|(_, it)| {
+        let needs = it.needs()?;
+        let named = needs.resources.iter();
+        let named = named.map(|(name, amount)| format!("{name} {amount}"));
+        Some((needs.cpus, named.collect::<Vec<_>>().join(", ")))
+    });
+    let needs: Vec<_> = needs.collect();
+    let b = Some((3, "fpga 1/4, gpu 2".to_owned()));
+    assert_eq!(needs, [None, b, Some((5, String::new()))]);
 }

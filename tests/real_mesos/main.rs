@@ -33,6 +33,7 @@ mod operations;
 mod peaks;
 mod poison;
 mod recovery;
+mod resources;
 mod run;
 mod shown;
 mod subscription;

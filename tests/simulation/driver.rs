@@ -74,6 +74,7 @@ fn size() -> ExecutorSize {
         least_cores: 1,
         memory_mib: 500,
         overhead_mib: 384,
+        named: Vec::new(),
     }
 }
 
@@ -81,6 +82,7 @@ fn coarse_config() -> MesosConfig {
     MesosConfig {
         size: size(),
         cores_max: None,
+        gpus_max: None,
         requirement: Requirement {
             demand: size().demand(),
             constraints: Constraints::default(),
@@ -106,6 +108,7 @@ fn fine_config() -> MesosFineConfig {
             },
             ..coarse_config()
         },
+        offered: Vec::new(),
         executor_cores: Scalar::from_milli(100),
         idle_timeout: Duration::from_secs(60),
     }
@@ -162,6 +165,7 @@ impl World {
             tells_all: true,
             welcome: Welcome::default(),
             task_cpus: 1,
+            named: None,
             allocation: self.setting.allocation.clone(),
             keeps: true,
             longest_message: 1 << 20,

@@ -98,7 +98,7 @@ pub fn job_file(text: &str) {
         .inputs()
         .map(|(name, _)| (name.to_owned(), Vec::new()))
         .collect();
-    match file.application(splits, None) {
+    match file.application(splits, None, 1) {
         Ok(application) => sound(&application),
         Err(problem) => problems.push(problem),
     }

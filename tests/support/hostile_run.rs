@@ -68,6 +68,7 @@ impl Bench {
             tells_all: false,
             welcome: Welcome::default(),
             task_cpus: 1,
+            named: None,
             allocation: None,
             keeps: false,
             longest_message: 1 << 20,

@@ -166,13 +166,12 @@ impl EventLog {
                 host,
                 cores,
                 agent,
+                resources,
             } => {
                 let logs = agent.as_ref().map(|it| self.sandboxes.urls(it, executor));
-                let logs = logs.unwrap_or_default();
-                line(
-                    out,
-                    &lines::executor_added(at, executor, (host, *cores), &logs),
-                );
+                let (logs, has) = (logs.unwrap_or_default(), (*cores, resources));
+                let added = lines::executor_added(at, executor, (host, has), &logs);
+                line(out, &added);
             }
             Fact::ExecutorRemoved { executor, reason } => {
                 let reason = reason.to_string();

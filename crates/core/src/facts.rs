@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use self::cluster::{ClusterFact, NothingRuns};
 use self::misfit::Misfit;
+use crate::backend::mesos::named::Addresses;
 use crate::ids::{
     AgentId, DatasetId, ExecutorId, Host, JobId, Partition, StageAttempt, StageId, TaskId,
     TaskIndex,
@@ -181,6 +182,8 @@ pub enum Fact {
         cores: u32,
         /// Its agent, on Mesos.
         agent: Option<AgentPlace>,
+        /// The addresses of resources with names that it holds for its tasks.
+        resources: Addresses,
     },
     /// An executor has come: its process has connected to the driver.
     ExecutorCame {

@@ -79,7 +79,8 @@ pub(super) async fn tell_again(
     let run = &identity.run;
     let app_id = run.framework.as_str().to_owned();
     let binary = Binary::own().map_err(RunError::System)?;
-    let (manager, mode) = mesos_manager(&earlier.office, &binary, &app_id, conf)?;
+    let about = (conf, &*settled.application.plan);
+    let (manager, mode) = mesos_manager(&earlier.office, &binary, &app_id, about)?;
     let master = conf.get(&MASTER);
     let program = program_of(&settled.application, conf, &master)?;
     let memory = memory::asked(conf, &master)?;

@@ -1,6 +1,8 @@
 //! A run's framework at its beginning: the subscription, and what the backends
 //! of Mesos are told.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -25,9 +27,11 @@ use crate::conf::properties::mesos::{
     FINE_EXECUTOR_CORES, PLACEMENT, Placement, RACK_ATTRIBUTE, REGISTRATION_TIMEOUT, ROLE,
 };
 use crate::conf::properties::network::{BLOCK_MANAGER_PORT, PORT_MAX_RETRIES};
+use crate::conf::properties::resources::{GPU, GPUS_MAX};
 use crate::conf::properties::storage::LOCAL_DIR;
 use crate::ids::FrameworkId;
 use crate::offers::{Constraints, ConstraintsError, RefusePolicy, Requirement};
+use crate::plan::{Plan, TaskNeeds};
 use crate::resources::{Demand, Scalar};
 use mesquite_core::backend::executor_size::ExecutorSize;
 use mesquite_core::backend::manager::ClusterManager;
@@ -39,6 +43,7 @@ use mesquite_mesos_client::client::{Client, ClientConfig};
 use mesquite_mesos_client::endpoint::Endpoint;
 use mesquite_mesos_client::subscription::Notice;
 use mesquite_mesos_client::task::Variable;
+use mesquite_scheduler::config::task_needs;
 use mesquite_system::ports::Ports;
 
 /// So long nothing is said while a master is asked.
@@ -166,14 +171,19 @@ pub(super) fn mesos_manager(
     office: &record::Office,
     binary: &Binary,
     app_id: &str,
-    conf: &Conf,
+    (conf, plan): (&Conf, &Plan),
 ) -> Result<(Box<dyn ClusterManager>, Mode), RunError> {
-    let shared = mesos_config(office, binary, app_id, conf)?;
+    let mut shared = mesos_config(office, binary, app_id, conf)?;
     Ok(if conf.get(&COARSE) {
+        let needs = plan.datasets().filter_map(|(_, it)| it.needs());
+        // An executor that has all of an offer has to have room for each task.
+        let most = needs.map(|it| it.cpus).max().unwrap_or(0);
+        shared.size.least_cores = shared.size.least_cores.max(most);
+        shared.requirement.demand = shared.size.demand();
         let pack = conf.get(&PLACEMENT) == Placement::Pack;
         (Box::new(MesosCoarse::new(shared, pack)), Mode::Coarse)
     } else {
-        let manager = MesosFine::new(fine_config(shared, conf));
+        let manager = MesosFine::new(fine_config(shared, conf, plan));
         (Box::new(manager), Mode::Fine)
     })
 }
@@ -228,8 +238,8 @@ fn mesos_config(
     };
     let role = conf.get(&ROLE);
     let config = MesosConfig {
-        size,
         cores_max: conf.get(&CORES_MAX),
+        gpus_max: conf.get(&GPUS_MAX),
         requirement: Requirement {
             demand: size.demand(),
             constraints,
@@ -250,15 +260,63 @@ fn mesos_config(
             .rev()
             .collect(),
         rack_attribute: conf.get(&RACK_ATTRIBUTE).map(Into::into),
+        size,
     };
     Ok(config)
 }
 
+/// Resources with names and how many of each.
+type Named = Vec<(Arc<str>, u32)>;
+
+/// What each task of a run takes of resources with names at least, and what one takes at most.
+fn named_of_tasks(conf: &Conf, plan: &Plan) -> (Named, Named) {
+    let all: Vec<_> = plan.datasets().filter_map(|(_, it)| it.needs()).collect();
+    let of_conf = task_needs(conf);
+    let all: Vec<&TaskNeeds> = all.iter().map(|it| &***it).chain([&of_conf]).collect();
+    let names: BTreeSet<&Arc<str>> = all
+        .iter()
+        .flat_map(|it| it.resources.iter().map(|(name, _)| name))
+        .collect();
+    let amounts = |name: &Arc<str>| {
+        let of_one = |it: &&TaskNeeds| {
+            let found = it.resources.iter().find(|(its, _)| its == name);
+            found.map_or(0, |(_, amount)| amount.addresses())
+        };
+        all.iter().map(of_one).collect::<Vec<_>>()
+    };
+    let each = |of: fn(Vec<u32>) -> Option<u32>| -> Named {
+        let all = names
+            .iter()
+            .map(|name| (Arc::clone(name), of(amounts(name)).unwrap_or(0)));
+        all.filter(|(_, count)| *count > 0).collect()
+    };
+    let least = each(|all| all.into_iter().min());
+    (least, each(|all| all.into_iter().max()))
+}
+
+/// Whether a task of some dataset needs GPUs.
+pub(super) fn asks_for_gpus(plan: &Plan) -> bool {
+    let mut needs = plan.datasets().filter_map(|(_, it)| it.needs());
+    needs.any(|it| it.resources.iter().any(|(name, _)| **name == *GPU))
+}
+
 /// What fine mode is told beyond what coarse mode is.
-fn fine_config(shared: MesosConfig, conf: &Conf) -> MesosFineConfig {
+fn fine_config(shared: MesosConfig, conf: &Conf, plan: &Plan) -> MesosFineConfig {
     let cores = conf.get(&FINE_EXECUTOR_CORES);
+    let (named, offered) = named_of_tasks(conf, plan);
+    let cpus = plan
+        .datasets()
+        .filter_map(|(_, it)| it.needs())
+        .map(|it| it.cpus);
+    let least_cores = cpus.chain([shared.size.least_cores]).min().unwrap_or(1);
     MesosFineConfig {
+        offered,
         shared: MesosConfig {
+            size: ExecutorSize {
+                named,
+                least_cores,
+                ..shared.size
+            },
             requirement: Requirement {
                 demand: Demand::new(),
                 ..shared.requirement.clone()

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 use super::links::Arrival;
 use super::shelf::Shelf;
 use crate::conf::Conf;
+use crate::plan::Plan;
 
 /// What each way to run is given.
 #[derive(Clone, Copy)]
@@ -14,6 +15,8 @@ pub(super) struct Given<'g> {
     pub(super) arrivals: &'g mpsc::UnboundedSender<Arrival>,
     /// The files that are brought to executors.
     pub(super) shelf: &'g Shelf,
+    /// What is to be run, as scheduling sees it.
+    pub(super) plan: &'g Plan,
 }
 
 impl<'g> Given<'g> {
@@ -21,11 +24,13 @@ impl<'g> Given<'g> {
         conf: &'g Conf,
         arrivals: &'g mpsc::UnboundedSender<Arrival>,
         shelf: &'g Shelf,
+        plan: &'g Plan,
     ) -> Self {
         Self {
             conf,
             arrivals,
             shelf,
+            plan,
         }
     }
 }

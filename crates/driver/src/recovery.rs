@@ -177,6 +177,11 @@ fn digest_of(application: &Application, conf: &Conf) -> Result<String, RunError>
         .map_err(|error| RunError::System(error.into()))?;
     context.update(&program);
     context.update(format!("{:?}", application.actions).as_bytes());
+    for (dataset, it) in application.plan.datasets() {
+        if let Some(needs) = it.needs() {
+            context.update(format!("\n{dataset}: {needs:?}").as_bytes());
+        }
+    }
     for (name, value, _) in conf.settings() {
         context.update(format!("\n{name}={value}").as_bytes());
     }

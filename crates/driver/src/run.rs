@@ -177,7 +177,7 @@ async fn run_by(
     let master = conf.get(&MASTER);
     let program = program_of(&application, conf, &master)?;
     let memory = memory::asked(conf, &master)?;
-    let given = Given::new(conf, &arrivals, &shelf);
+    let given = Given::new(conf, &arrivals, &shelf, &application.plan);
     let way = match master {
         MasterUrl::Local { threads, .. } => {
             local::way(threads, (&application, functions), memory, given)?

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::core::allocation::AllocationConfig;
+use super::core::allocation::{AllocationConfig, tasks_at_once};
 use super::core::{Driver, DriverParts, Results, record};
 use super::error::RunError;
 use super::office::{longest_message, welcome};
@@ -50,6 +50,7 @@ impl Settled<'_> {
             application: self.application,
             manager,
             task_cpus: conf.get(&TASK_CPUS),
+            named: tasks_at_once(conf),
             allocation: AllocationConfig::of(conf),
             keeps,
             tells_all: self.tells_all,

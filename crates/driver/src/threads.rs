@@ -118,6 +118,7 @@ pub(super) fn start(
         conf,
         arrivals,
         shelf,
+        ..
     } = given;
     let cores = match threads {
         ThreadCount::Count(count) => count.get(),

@@ -36,6 +36,7 @@ pub(crate) fn context_with(memory: usize) -> TaskContext {
         partition: Partition(0),
         part: Partition(0),
         attempt: 0,
+        resources: Arc::default(),
         memory: Memory::new(limits).task(&cancel),
         cancel,
         longest_record: 1 << 20,

@@ -10,6 +10,8 @@ use crate::conf::Conf;
 use crate::conf::master_url::MasterUrl;
 use crate::conf::properties::application::MASTER;
 use crate::conf::properties::executor::EXECUTOR_CORES;
+use crate::conf::properties::mesos::COARSE;
+use crate::conf::properties::resources::{of_executor, of_task};
 use crate::conf::properties::scheduler as property;
 use crate::ids::ResourceProfileId;
 pub use crate::ordering::SchedulingMode;
@@ -95,8 +97,12 @@ impl TaskSchedulerConfig {
             dynamic_allocation: false,
             outputs_outlive_executors: false,
             executor_cores: conf.get(&EXECUTOR_CORES),
-            // No executor tells of resources with a name yet.
-            executor_resources: Vec::new(),
+            executor_resources: if conf.get(&COARSE) {
+                let all = of_executor(conf).into_iter();
+                all.map(|(name, amount)| (name.into(), amount)).collect()
+            } else {
+                Vec::new()
+            },
             retained_removed_decommissioned: conf.get(&property::RETAINED_REMOVED_DECOMMISSIONED)
                 as usize,
             speculation: conf
@@ -264,8 +270,10 @@ pub fn task_needs(conf: &Conf) -> TaskNeeds {
     TaskNeeds {
         profile: ResourceProfileId::default(),
         cpus: conf.get(&property::TASK_CPUS),
-        // No executor tells of resources with a name yet.
-        resources: Vec::new(),
+        resources: of_task(conf)
+            .into_iter()
+            .map(|(name, amount)| (name.into(), amount))
+            .collect(),
     }
 }
 

@@ -26,7 +26,8 @@
 //! - `making`: who makes a persisted partition, while others wait for it
 //! - [`pool`], [`ordering`]: who comes first
 //! - `health`: keeping work from where it fails
-//! - [`worker_offer`], `cluster`: room, and who offers it
+//! - [`worker_offer`], [`stock`], `cluster`: room, and who offers it; [`loss`]: how it comes to
+//!   be gone
 //! - [`running`], [`starvation`]: what people see
 //! - [`config`]: the settings
 
@@ -55,6 +56,7 @@ pub mod running;
 mod speculation;
 pub mod stage;
 pub mod starvation;
+pub mod stock;
 pub mod task;
 pub mod task_scheduler;
 mod task_set_manager;

@@ -153,6 +153,11 @@ impl TaskScheduler {
         self.running
     }
 
+    /// Cores of all attempts that run, and of tasks and copies that wait for room.
+    pub fn cores(&self) -> u64 {
+        self.cores
+    }
+
     /// Tasks and copies that wait for room, in all sets: whether offers are
     /// wanted.
     pub fn waiting(&self) -> u64 {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::clock::Timestamp;
 use crate::ids::{ExecutorId, Host};
 use crate::locality::LocalityLevel;
+use crate::plan::Amount;
 
 /// Why an offer was of no use. The first waiting task set in pool order is the
 /// one that is asked.
@@ -32,8 +33,8 @@ pub enum UnusedReason {
     TooFewOf {
         /// The resource.
         resource: Arc<str>,
-        /// How many a task needs.
-        needed: u32,
+        /// How much a task needs.
+        needed: Amount,
     },
     /// The executor or its host is excluded for the task set.
     ExcludedForStage,

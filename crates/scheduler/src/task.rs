@@ -15,6 +15,7 @@ use crate::ids::{
 use crate::locality::LocalityLevel;
 use crate::loss::ExecutorLossReason;
 use crate::plan::TaskNeeds;
+use crate::stock::Held;
 
 /// Where a task would like to run.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -194,8 +195,8 @@ pub struct TaskDescription {
     pub addresses: Option<Arc<[Arc<str>]>>,
     /// Cores it holds.
     pub cpus: u32,
-    /// Addresses of named resources that it holds, such as `gpu` and `["0"]`.
-    pub resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    /// What it holds of named resources, such as `0` of `gpu`.
+    pub resources: Vec<Held>,
     /// The map output tracker's epoch that the attempt must know.
     pub epoch: u64,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::ids::{ExecutorId, Host, ResourceProfileId};
 use crate::plan::TaskNeeds;
+use crate::stock::{Stock, tasks_on};
 
 /// Free room on one executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +19,8 @@ pub struct WorkerOffer {
     pub host: Host,
     /// Free cores.
     pub cores: u32,
-    /// Free addresses of named resources, in the order they are to be used,
-    /// such as `gpu` and `["0", "1"]`.
-    pub resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    /// What is free of named resources, such as `gpu`.
+    pub resources: Vec<Stock>,
     /// Where other tasks of a barrier set can reach a task run here.
     pub address: Option<Arc<str>>,
     /// The resource profile that the executor was made for.
@@ -50,7 +50,7 @@ impl WorkerOffer {
 pub(super) fn slots(
     profile: ResourceProfileId,
     cores: u32,
-    resources: &[(Arc<str>, Vec<Arc<str>>)],
+    resources: &[Stock],
     needs: &TaskNeeds,
 ) -> u32 {
     if profile != needs.profile {
@@ -60,19 +60,8 @@ pub(super) fn slots(
     needs
         .resources
         .iter()
-        .filter(|(_, amount)| *amount > 0)
-        .map(|(name, amount)| free_addresses(resources, name) / amount)
+        .map(|(name, amount)| tasks_on(resources, name, *amount))
         .fold(by_cores, u32::min)
-}
-
-/// How many addresses of a named resource are free.
-pub(super) fn free_addresses(resources: &[(Arc<str>, Vec<Arc<str>>)], name: &str) -> u32 {
-    resources
-        .iter()
-        .find(|(free, _)| **free == *name)
-        .map_or(0, |(_, addresses)| {
-            u32::try_from(addresses.len()).unwrap_or(u32::MAX)
-        })
 }
 
 #[cfg(test)]
@@ -85,14 +74,14 @@ mod tests {
             cpus,
             resources: match gpus {
                 0 => Vec::new(),
-                gpus => vec![("gpu".into(), gpus)],
+                gpus => vec![("gpu".into(), gpus.into())],
             },
         }
     }
 
     fn four_cores_four_gpus() -> WorkerOffer {
         WorkerOffer {
-            resources: vec![("gpu".into(), (0..4).map(|i| i.to_string().into()).collect())],
+            resources: vec![Stock::new("gpu", (0..4).map(|i| i.to_string()))],
             ..WorkerOffer::new("e", "h", 4)
         }
     }

@@ -115,6 +115,7 @@ impl fmt::Display for Report<'_> {
         let asked = asked(&RoomWanted::Executors {
             cores: self.size.cores,
             memory_mib: self.size.memory_mib,
+            named: self.size.named.clone(),
         });
         writeln!(f, "executor   {asked}\n")?;
         for judged in &self.offers {

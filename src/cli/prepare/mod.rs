@@ -5,6 +5,7 @@
 
 mod advice;
 pub(super) mod around;
+mod needs;
 pub(super) mod shared;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,9 @@ use super::exit_code::Failure;
 use super::job::read;
 use super::settings::{self, SettingsError};
 use crate::conf::properties::application::APP_NAME;
-use crate::conf::properties::scheduler::{DEFAULT_PARALLELISM, SCHEDULER_MODE, SchedulingMode};
+use crate::conf::properties::scheduler::{
+    DEFAULT_PARALLELISM, SCHEDULER_MODE, SchedulingMode, TASK_CPUS,
+};
 use crate::conf::{self, Conf, Layer};
 use crate::driver::run::RunError;
 use crate::job_file::{JobFile, Problem};
@@ -51,17 +54,21 @@ pub fn prepare(
     let conf = settings::check(conf).map_err(|error| placed(&file, error))?;
     let mut problems = shared::problems(&file).map_err(Failure::Runtime)?;
     problems.extend(around::problems(&file));
+    problems.extend(needs::problems(&file, &conf));
     let (splits, overlaps) = inputs(&file, &mut problems);
     if !problems.is_empty() {
         return Err(bad(&problems));
     }
     let mut application = file
-        .application(splits, conf.get(&DEFAULT_PARALLELISM))
+        .application(splits, conf.get(&DEFAULT_PARALLELISM), conf.get(&TASK_CPUS))
         .map_err(|problem| bad(&[problem]))?;
     let advice = advice::advice(&file, &application);
     for warning in file.warnings().iter().chain(&overlaps).chain(&advice) {
         let place = file.place(&warning.span);
         tracing::warn!("{place}: {}", warning.message);
+    }
+    if let Some(warning) = needs::limit_of_nothing(&file, &conf) {
+        tracing::warn!("{warning}");
     }
     if let Some(warning) = pools_without_fair(&file, &conf) {
         tracing::warn!("{warning}");

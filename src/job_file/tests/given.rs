@@ -91,7 +91,7 @@ fn parameters_are_put_in_and_the_shell_keeps_its_own() {
         command,
         "echo x${y} ${other:-x} ${day} /home/me $${no} ${1}"
     );
-    let application = file.application(BTreeMap::new(), None).expect("sound");
+    let application = file.application(BTreeMap::new(), None, 1).expect("sound");
     assert_eq!(application.program.shuffles()[0].partitions, 7);
 }
 

@@ -116,6 +116,7 @@ fn allocation(random: &mut fastrand::Rng) -> AllocationConfig {
         idle_with_outputs: None,
         cores: Some(2),
         task_cpus: 1,
+        named: None,
     }
 }
 

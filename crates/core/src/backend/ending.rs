@@ -145,7 +145,7 @@ pub struct Endings {
 
 impl Endings {
     /// For executors of that size; `fewer` is what has fewer tasks run at once.
-    pub const fn new(size: ExecutorSize, fewer: FewerTasks) -> Self {
+    pub fn new(size: &ExecutorSize, fewer: FewerTasks) -> Self {
         let asked = MemoryAsked {
             memory_mib: size.memory_mib,
             overhead_mib: size.overhead_mib,
@@ -249,8 +249,9 @@ mod tests {
             least_cores: 1,
             memory_mib: 64,
             overhead_mib: 24,
+            named: Vec::new(),
         };
-        Endings::new(size, FewerTasks::ExecutorCores)
+        Endings::new(&size, FewerTasks::ExecutorCores)
     }
 
     #[test]

@@ -3,9 +3,14 @@
 //! Responsible for cores, memory and overhead of one executor, and for how many
 //! of them an offer holds. Which offers are taken is decided elsewhere.
 
+use std::sync::Arc;
+
+use super::mesos::named::mesos_name;
 use crate::conf::properties::executor::{
     EXECUTOR_CORES, EXECUTOR_MEMORY, EXECUTOR_MEMORY_OVERHEAD, EXECUTOR_MEMORY_OVERHEAD_FACTOR,
 };
+use crate::conf::properties::mesos::COARSE;
+use crate::conf::properties::resources::{of_executor, of_task};
 use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::conf::{ByteSize, Conf};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
@@ -14,7 +19,7 @@ use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
 const MIN_OVERHEAD_MIB: u64 = 384;
 
 /// What one executor takes of an agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecutorSize {
     /// Its cores; `None` for all that an offer has (`spark.executor.cores`).
     pub cores: Option<u32>,
@@ -24,6 +29,9 @@ pub struct ExecutorSize {
     pub memory_mib: u64,
     /// So much of that is overhead.
     pub overhead_mib: u64,
+    /// Units of resources with names, such as `gpu`: those that it holds for its tasks, or, in
+    /// fine mode, those that one task takes beside it.
+    pub named: Vec<(Arc<str>, u32)>,
 }
 
 /// How many executors an offer holds.
@@ -48,21 +56,34 @@ impl ExecutorSize {
             least_cores: conf.get(&TASK_CPUS),
             memory_mib: memory_mib.saturating_add(overhead),
             overhead_mib: overhead,
+            named: named(conf),
         }
     }
 
     /// What an offer must have to hold one.
     pub fn demand(&self) -> Demand {
-        Demand::new()
+        let demand = Demand::new()
             .with_cpus(Scalar::new(self.cores.unwrap_or(self.least_cores)))
-            .with_mem(Scalar::from_milli(self.memory_mib.saturating_mul(1000)))
+            .with_mem(Scalar::from_milli(self.memory_mib.saturating_mul(1000)));
+        self.with_named(demand)
+    }
+
+    /// A demand, and that of resources with names.
+    pub fn with_named(&self, demand: Demand) -> Demand {
+        let named = self.named.iter();
+        named.fold(demand, |demand, (name, count)| {
+            demand.with_units(mesos_name(name), u64::from(*count))
+        })
     }
 
     /// How many an offer of these resources holds.
     pub fn capacity(&self, offered: &Resources) -> Capacity {
         let units = |name| offered.available(&name, Tenure::Firm).whole_units();
         let (cpus, mem) = (units(ResourceName::CPUS), units(ResourceName::MEM));
-        let by_memory = mem / self.memory_mib.max(1);
+        let named = self.named.iter().map(|(name, count)| {
+            offered.units(&mesos_name(name), Tenure::Firm) / u64::from(*count).max(1)
+        });
+        let by_memory = named.fold(mem / self.memory_mib.max(1), u64::min);
         match self.cores.map(u64::from) {
             Some(cores) => {
                 let executors = by_memory.min(cpus / cores.max(1));
@@ -78,6 +99,17 @@ impl ExecutorSize {
             None => Capacity::default(),
         }
     }
+}
+
+/// In coarse mode executors hold them, and in fine mode tasks do.
+fn named(conf: &Conf) -> Vec<(Arc<str>, u32)> {
+    if conf.get(&COARSE) {
+        let all = of_executor(conf).into_iter();
+        return all.map(|(name, count)| (name.into(), count)).collect();
+    }
+    let all = of_task(conf).into_iter();
+    all.map(|(name, amount)| (name.into(), amount.addresses()))
+        .collect()
 }
 
 #[expect(
@@ -132,6 +164,30 @@ mod tests {
         assert_eq!(
             size.capacity(&offer("cpus:10;mem:1000")),
             Capacity::default()
+        );
+    }
+
+    #[test]
+    fn resources_with_names_limit_how_many_there_are() {
+        let size = size(&[
+            ("spark.master", "mesos://m:5050"),
+            ("spark.executor.cores", "1"),
+            ("spark.executor.resource.gpu.amount", "1"),
+            ("spark.executor.resource.fpga.amount", "2"),
+        ]);
+        for (offered, executors) in [
+            ("cpus:9;mem:90000;gpus:4;fpga:{a,b,c,d,e}", 2),
+            ("cpus:9;mem:90000;gpus:1;fpga:{a,b,c,d,e}", 1),
+            ("cpus:9;mem:90000;gpus:4", 0),
+        ] {
+            let capacity = size.capacity(&offer(offered));
+            assert_eq!(capacity.executors, executors, "{offered}");
+        }
+        let shortages = offer("cpus:9;mem:90000;fpga:1").shortages(&size.demand());
+        let told: Vec<_> = shortages.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            ["2 fpga needed, 1 available", "1 gpus needed, 0 available"]
         );
     }
 

@@ -18,6 +18,7 @@ use bytes::Bytes;
 
 use super::ending::Cause;
 use super::mesos::fine::MesosFine;
+use super::mesos::named::Addresses;
 use crate::clock::Timestamp;
 use crate::facts::AgentPlace;
 use crate::facts::cluster::{ClusterFact, NoHope, NothingRuns};
@@ -139,6 +140,8 @@ pub struct Launched {
     pub cores: Option<u32>,
     /// The agent that runs it, on Mesos.
     pub agent: Option<AgentPlace>,
+    /// The addresses of resources with names that it holds for its tasks.
+    pub resources: Addresses,
 }
 
 /// What gives executors. See the module.

@@ -117,6 +117,7 @@ impl ClusterManager for Processes {
             host: Host::from(THIS_HOST),
             cores: Some(self.cores),
             agent: None,
+            resources: Vec::new(),
         })
     }
 

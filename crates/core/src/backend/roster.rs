@@ -15,9 +15,11 @@ use std::time::Duration;
 
 use rustc_hash::FxHashMap;
 
+use super::mesos::named::Addresses;
 use crate::ids::{ExecutorId, Host, TaskId};
 use mesquite_scheduler::action::{BackendRequest, ExecutorEnd};
 use mesquite_scheduler::loss::WhyEnd;
+use mesquite_scheduler::stock::{Held, Stock, stock_of};
 use mesquite_scheduler::task::TaskDescription;
 use mesquite_scheduler::worker_offer::WorkerOffer;
 
@@ -40,7 +42,7 @@ pub struct NewExecutor {
     /// Its cores.
     pub cores: u32,
     /// Addresses of its named resources.
-    pub resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    pub resources: Addresses,
 }
 
 /// What is to be done.
@@ -78,7 +80,8 @@ pub enum Action {
 #[derive(Debug)]
 struct Executor {
     new: NewExecutor,
-    free_resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    /// What is free of its resources with names.
+    free: Vec<Stock>,
     used: u32,
     /// Set while it takes nothing new.
     ending: bool,
@@ -108,7 +111,7 @@ impl Executor {
 
     fn offer(&self) -> WorkerOffer {
         WorkerOffer {
-            resources: self.free_resources.clone(),
+            resources: self.free.clone(),
             ..WorkerOffer::new(
                 self.new.executor.clone(),
                 self.new.host.clone(),
@@ -122,7 +125,7 @@ impl Executor {
 struct RoomTaken {
     executor: ExecutorId,
     cpus: u32,
-    resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+    resources: Vec<Held>,
 }
 
 /// The executors. See the module.
@@ -147,7 +150,11 @@ impl Roster {
             return false;
         }
         let executor = Executor {
-            free_resources: new.resources.clone(),
+            free: new
+                .resources
+                .iter()
+                .map(|(name, addresses)| Stock::new(Arc::clone(name), addresses.iter().cloned()))
+                .collect(),
             used: 0,
             ending: false,
             away: false,
@@ -224,13 +231,9 @@ impl Roster {
         if executor.used == 0 {
             self.turned.insert(attempt.executor.clone());
         }
-        for (name, addresses) in attempt.resources {
-            if let Some((_, free)) = executor
-                .free_resources
-                .iter_mut()
-                .find(|(other, _)| *other == name)
-            {
-                free.extend(addresses);
+        for held in &attempt.resources {
+            if let Some(stock) = stock_of(&mut executor.free, held) {
+                stock.give_back(held);
             }
         }
         let ran = ran.as_secs_f64();
@@ -298,13 +301,9 @@ impl Roster {
             }
             for task in &tasks {
                 found.used += task.cpus;
-                for (name, addresses) in &task.resources {
-                    if let Some((_, free)) = found
-                        .free_resources
-                        .iter_mut()
-                        .find(|(other, _)| other == name)
-                    {
-                        free.retain(|address| !addresses.contains(address));
+                for held in &task.resources {
+                    if let Some(stock) = stock_of(&mut found.free, held) {
+                        stock.hold(held);
                     }
                 }
                 let attempt = RoomTaken {
@@ -366,6 +365,7 @@ mod tests {
     use super::*;
     use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
     use mesquite_scheduler::locality::LocalityLevel;
+    use mesquite_workload::plan::Amount;
 
     fn executors(cores: u32) -> Roster {
         let mut executors = Roster::new();
@@ -426,6 +426,40 @@ mod tests {
             executors.ended(TaskId(id), Duration::from_secs(1));
         }
         assert_eq!(room(&executors), 1);
+    }
+
+    #[test]
+    fn addresses_go_with_attempts_and_come_back_with_their_ends() {
+        let mut executors = Roster::new();
+        executors.add(NewExecutor {
+            executor: "e".into(),
+            host: "h".into(),
+            cores: 4,
+            resources: vec![("fpga".into(), vec!["a".into(), "b".into()])],
+        });
+        let free = |executors: &Roster, amount| {
+            let offer = executors.offer_of(&"e".into()).expect("cores are free");
+            offer.resources[0].tasks(amount)
+        };
+        let half = Amount::Shared(2);
+        let holding = |id, address: &str, parts| TaskDescription {
+            resources: vec![Held {
+                name: "fpga".into(),
+                addresses: vec![address.into()],
+                parts,
+            }],
+            ..task(id)
+        };
+        let tasks = vec![
+            holding(1, "a", half.parts()),
+            holding(2, "a", half.parts()),
+            holding(3, "b", half.parts()),
+        ];
+        let _ = executors.launch(vec![tasks]);
+        assert_eq!((free(&executors, half), free(&executors, 1.into())), (1, 0));
+        executors.ended(TaskId(3), Duration::from_secs(1));
+        executors.ended(TaskId(1), Duration::from_secs(1));
+        assert_eq!((free(&executors, half), free(&executors, 1.into())), (3, 1));
     }
 
     #[test]

@@ -23,6 +23,7 @@ impl ClusterManager for Threads {
             host: Host::from(THIS_HOST),
             cores: None,
             agent: None,
+            resources: Vec::new(),
         })
     }
 

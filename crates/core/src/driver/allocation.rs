@@ -16,6 +16,7 @@ use crate::conf::properties::allocation::{
     SUSTAINED_BACKLOG_TIMEOUT, is_dynamic,
 };
 use crate::conf::properties::executor::EXECUTOR_CORES;
+use crate::conf::properties::resources::{of_executor, of_task};
 use crate::conf::properties::scheduler::TASK_CPUS;
 use crate::facts::KeptFor;
 use crate::ids::ExecutorId;
@@ -51,6 +52,9 @@ pub struct AllocationConfig {
     pub cores: Option<u32>,
     /// The cores of a task.
     pub task_cpus: u32,
+    /// So many tasks at once have room on what an executor holds of resources with names, if
+    /// that limits them.
+    pub named: Option<u32>,
 }
 
 impl AllocationConfig {
@@ -70,8 +74,18 @@ impl AllocationConfig {
             idle_with_outputs: conf.get(&SHUFFLE_TRACKING_TIMEOUT),
             cores: conf.get(&EXECUTOR_CORES),
             task_cpus: conf.get(&TASK_CPUS),
+            named: tasks_at_once(conf),
         })
     }
+}
+
+/// How many tasks at once have room on what an executor holds of resources with names; none
+/// if tasks need none of them.
+pub fn tasks_at_once(conf: &Conf) -> Option<u32> {
+    let holds = of_executor(conf);
+    let tasks = of_task(conf).into_iter();
+    let tasks = tasks.map(|(name, amount)| amount.tasks_on(*holds.get(&name).unwrap_or(&0)));
+    tasks.min()
 }
 
 /// What there is to do.
@@ -81,6 +95,8 @@ pub struct Load {
     pub waiting: u64,
     /// Tasks that run.
     pub running: u64,
+    /// Cores of all of these.
+    pub cores: u64,
 }
 
 /// The executors that are there.
@@ -185,13 +201,18 @@ impl Allocation {
         self.begins &= tasks == 0;
         let part = |count: u64| (count as f64 * self.config.ratio).ceil() as u64;
         let cpus = u64::from(self.config.task_cpus);
-        self.cores = part(tasks) * cpus;
         let of_one = match self.config.cores {
             Some(cores) => cores.into(),
             None => there.cores / there.executors.max(1),
         };
-        let slots = (of_one / cpus).max(1);
-        let mut needed = part(tasks).div_ceil(slots);
+        let slots = slots(of_one, cpus, self.config.named);
+        let (tasks, cores) = (part(tasks), part(load.cores));
+        self.cores = cores_for((tasks, cores), of_one, cpus, self.config.named);
+        let mut needed = tasks.div_ceil(slots);
+        if of_one > 0 {
+            // Some need more than others.
+            needed = needed.max(cores.div_ceil(of_one));
+        }
         if self.stuck > 0 {
             let others = part(self.stuck).div_ceil(slots);
             needed = needed.max(there.executors + others);
@@ -306,6 +327,28 @@ impl Allocation {
         });
         // What is due and did not happen waits for something else.
         idle.chain(self.more_at).filter(|at| *at > now).min()
+    }
+}
+
+/// How many tasks an executor of so many cores runs at once, where its resources with names
+/// have room for `named`.
+fn slots(of_one: u64, cpus: u64, named: Option<u32>) -> u64 {
+    let by_cores = of_one / cpus;
+    named.map_or(by_cores, |it| by_cores.min(it.into())).max(1)
+}
+
+/// The cores that so many tasks of so many cores in all could use, with those that stay free
+/// beside them for want of something else.
+pub(super) fn cores_for(
+    (tasks, cores): (u64, u64),
+    of_one: u64,
+    cpus: u64,
+    named: Option<u32>,
+) -> u64 {
+    if named.is_some_and(|it| u64::from(it) < of_one / cpus) {
+        cores.max(tasks.div_ceil(slots(of_one, cpus, named)) * of_one)
+    } else {
+        cores
     }
 }
 

@@ -337,6 +337,7 @@ impl Fleet {
                 host: launched.host,
                 cores,
                 agent: launched.agent,
+                resources: launched.resources,
             });
         }
     }

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::Driver;
-use super::allocation::{Allocation, Load, Wanted};
+use super::allocation::{Allocation, Load, There, Wanted, cores_for};
 use crate::backend::manager::Input;
 use crate::facts::KeptFor;
 use crate::ids::ExecutorId;
@@ -33,17 +33,29 @@ impl Driver {
     /// Tells where executors come from how many could be used.
     pub(super) fn tell_wanted(&mut self) {
         let tasks = self.core.tasks();
-        let (waiting, running) = (tasks.waiting(), tasks.running());
+        let load = Load {
+            waiting: tasks.waiting(),
+            running: tasks.running(),
+            cores: tasks.cores(),
+        };
+        let waiting = load.waiting;
         let wanted = match &mut self.allocation {
-            Some(allocation) => {
-                let load = Load { waiting, running };
-                allocation.wanted(self.now, load, self.fleet.there())
+            Some(allocation) => allocation.wanted(self.now, load, self.fleet.there()),
+            None => {
+                let There { executors, cores } = self.fleet.there();
+                let of_one = cores / executors.max(1);
+                let cpus = u64::from(self.task_cpus);
+                Wanted {
+                    cores: cores_for(
+                        (waiting + load.running, load.cores),
+                        of_one,
+                        cpus,
+                        self.named,
+                    ),
+                    least: 0,
+                    most: u64::MAX,
+                }
             }
-            None => Wanted {
-                cores: (waiting + running) * u64::from(self.task_cpus),
-                least: 0,
-                most: u64::MAX,
-            },
         };
         let wanted = Some((waiting, wanted));
         if std::mem::replace(&mut self.wanted, wanted) != wanted

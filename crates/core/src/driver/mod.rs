@@ -114,6 +114,9 @@ pub struct DriverParts {
     pub welcome: Welcome,
     /// Cores of one task.
     pub task_cpus: u32,
+    /// So many tasks at once have room on what an executor holds of resources with names, if
+    /// that limits them.
+    pub named: Option<u32>,
     /// How executors come and go; none if they stay.
     pub allocation: Option<AllocationConfig>,
     /// Whether another driver may have to go on with the run.
@@ -137,6 +140,7 @@ pub struct Driver {
     jobs: Jobs,
     queue: Queue,
     task_cpus: u32,
+    named: Option<u32>,
     keeps: bool,
     /// How executors come and go.
     allocation: Option<Allocation>,
@@ -158,6 +162,7 @@ impl Driver {
             manager,
             welcome,
             task_cpus,
+            named,
             allocation,
             keeps,
             tells_all,
@@ -175,6 +180,7 @@ impl Driver {
             jobs: Jobs::new(application),
             queue: Queue::new(tells_all),
             task_cpus,
+            named,
             keeps,
             allocation: allocation.map(Allocation::new),
             wanted: None,

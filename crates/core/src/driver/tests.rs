@@ -111,6 +111,7 @@ impl Bench {
                 tells_all: true,
                 welcome: Welcome::default(),
                 task_cpus: 1,
+                named: None,
                 allocation: None,
                 keeps: false,
                 longest_message: usize::MAX,
@@ -330,10 +331,11 @@ fn coarse_config() -> MesosConfig {
         least_cores: 1,
         memory_mib: 100,
         overhead_mib: 0,
+        named: Vec::new(),
     };
     MesosConfig {
-        size,
         cores_max: None,
+        gpus_max: None,
         requirement: Requirement {
             demand: size.demand(),
             ..Requirement::default()
@@ -345,6 +347,7 @@ fn coarse_config() -> MesosConfig {
         variables: ["ID", "HOST", "CORES"],
         prefix: "e".into(),
         rack_attribute: None,
+        size,
     }
 }
 

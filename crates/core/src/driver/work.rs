@@ -281,9 +281,9 @@ impl Works {
             resources: attempt
                 .resources
                 .iter()
-                .map(|(name, addresses)| message::NamedResource {
-                    name: name.to_string(),
-                    addresses: addresses.iter().map(ToString::to_string).collect(),
+                .map(|held| message::NamedResource {
+                    name: held.name.to_string(),
+                    addresses: held.addresses.iter().map(ToString::to_string).collect(),
                 })
                 .collect(),
             cached,

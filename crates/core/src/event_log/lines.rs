@@ -1,6 +1,7 @@
 //! Events, a line each, under Spark's names.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::json::{JobResult, StageInfo};
 use super::{AboutRun, millis};
+use crate::backend::mesos::named::Addresses;
 use crate::ids::{ExecutorId, Host};
 use crate::store::log_events::{CLUSTER, ClusterNote, Texts};
 use crate::store::offers::{OFFERS, OffersEvent};
@@ -81,9 +83,15 @@ pub(super) fn application_end(at: u64) -> Line {
 pub(super) fn executor_added(
     at: u64,
     executor: &ExecutorId,
-    (host, cores): (&Host, u32),
+    (host, (cores, resources)): (&Host, (u32, &Addresses)),
     logs: &Texts,
 ) -> Line {
+    let named = |(name, addresses): &(Arc<str>, Vec<Arc<str>>)| {
+        let addresses: Vec<&str> = addresses.iter().map(|it| &**it).collect();
+        let all = json!({ "name": **name, "addresses": addresses });
+        (name.to_string(), all)
+    };
+    let resources: BTreeMap<String, Value> = resources.iter().map(named).collect();
     Line::new(
         "ExecutorAdded",
         json!({
@@ -94,7 +102,7 @@ pub(super) fn executor_added(
                 "Total Cores": cores,
                 "Log Urls": logs,
                 "Attributes": {},
-                "Resources": {},
+                "Resources": resources,
                 "Resource Profile Id": 0,
             },
         }),

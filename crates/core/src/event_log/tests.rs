@@ -224,13 +224,17 @@ fn executors_come_and_go() {
             host: "h".into(),
             cores: 2,
             agent: None,
+            resources: vec![("gpu".into(), vec!["0".into(), "1".into()])],
         },
         Fact::ExecutorRemoved {
             executor: "e".into(),
             reason: ExecutorLossReason::Killed,
         },
     ]);
-    assert_eq!(events[0]["Executor Info"]["Total Cores"], 2);
+    let info = &events[0]["Executor Info"];
+    assert_eq!(info["Total Cores"], 2);
+    let gpus = serde_json::json!({ "name": "gpu", "addresses": ["0", "1"] });
+    assert_eq!(info["Resources"]["gpu"], gpus);
     assert_eq!(events[1]["Executor ID"], "e");
     assert!(events[1]["Removed Reason"].is_string());
 }
@@ -258,6 +262,7 @@ fn executors_of_mesos_have_links_to_their_sandboxes() {
                 id: "a-S1".into(),
                 url: url.map(Into::into),
             }),
+            resources: Vec::new(),
         };
         let mut out = Vec::new();
         let at = Duration::ZERO;

@@ -95,6 +95,8 @@ pub enum ClusterFact {
         /// How.
         how: LossCause,
     },
+    /// No agent offers what was asked for by a name.
+    Lacking(OffersSoFar),
     /// Executors die, and no more are started.
     NoMoreExecutors(NoHope),
 }
@@ -119,13 +121,14 @@ impl ClusterFact {
             | Self::NeverCame { .. }
             | Self::TooLate { .. }
             | Self::EndedAfterAll { .. }
+            | Self::Lacking(_)
             | Self::NoMoreExecutors(_) => false,
         }
     }
 }
 
 /// What a framework asks of its offers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RoomWanted {
     /// Room for executors.
     Executors {
@@ -133,6 +136,8 @@ pub enum RoomWanted {
         cores: Option<u32>,
         /// The memory of each, in MiB.
         memory_mib: u64,
+        /// How many of resources with names each holds.
+        named: Vec<(Arc<str>, u32)>,
     },
     /// Room for tasks, and for an executor on each agent.
     Tasks {
@@ -142,6 +147,8 @@ pub enum RoomWanted {
         executor_cores: Scalar,
         /// The memory of an executor, in MiB.
         memory_mib: u64,
+        /// How many of resources with names a task takes.
+        named: Vec<(Arc<str>, u32)>,
     },
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Store;
 use super::attempts::{Ended, State};
 use super::column::Name;
-use super::log_events::{BlockManagerAdded, ExecutorAdded, ExecutorRemoved, Texts};
+use super::log_events::{BlockManagerAdded, ExecutorAdded, ExecutorRemoved, NamedResource, Texts};
 use super::measures::{Measure, Measures};
 
 /// An executor.
@@ -36,6 +36,8 @@ pub struct Executor {
     pub logs: Texts,
     /// What else is known of it.
     pub attributes: Texts,
+    /// The resources with names that it has, by these.
+    pub resources: BTreeMap<String, NamedResource>,
     /// Which kind of executor it is.
     pub profile: u32,
     /// Attempts that run.
@@ -68,6 +70,7 @@ impl Executor {
             memory: 0,
             logs: Texts::new(),
             attributes: Texts::new(),
+            resources: BTreeMap::new(),
             profile: 0,
             active: 0,
             total: 0,
@@ -146,6 +149,7 @@ impl Store {
         executor.most_tasks = info.cores / cpus;
         executor.logs = info.logs;
         executor.attributes = info.attributes;
+        executor.resources = info.resources;
         executor.profile = info.profile;
     }
 

@@ -104,8 +104,20 @@ pub(super) struct ExecutorInfo {
     pub(super) logs: Texts,
     #[serde(rename = "Attributes", default)]
     pub(super) attributes: Texts,
+    #[serde(rename = "Resources", default)]
+    pub(super) resources: BTreeMap<String, NamedResource>,
     #[serde(rename = "Resource Profile Id", default)]
     pub(super) profile: u32,
+}
+
+/// A resource with a name, as an executor has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedResource {
+    /// Its name, such as `gpu`.
+    pub name: String,
+    /// Its addresses.
+    #[serde(default)]
+    pub addresses: Vec<String>,
 }
 
 #[derive(Deserialize)]

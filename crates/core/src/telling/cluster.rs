@@ -5,6 +5,7 @@
 //! offer is of no use says [`DeclineReason`] itself, whose words all of them share.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::Teller;
 use crate::facts::Fact;
@@ -83,6 +84,13 @@ pub fn line(fact: &ClusterFact) -> Option<(String, bool)> {
         ClusterFact::EndedAfterAll { executor, how } => {
             note(format!("executor {executor}, which was given up: {how}"))
         }
+        ClusterFact::Lacking(so_far) => Some((
+            format!(
+                "no agent has what is asked for, which is waited for: {}",
+                offers(so_far)
+            ),
+            true,
+        )),
         ClusterFact::NoMoreExecutors(why) => Some((no_hope(why), true)),
         ClusterFact::Asks(_)
         | ClusterFact::Offers(_)
@@ -218,21 +226,33 @@ pub fn reasons(reasons: &[DeclineReason]) -> String {
 /// What is asked of offers.
 pub fn asked(asked: &RoomWanted) -> String {
     match asked {
-        RoomWanted::Executors { cores, memory_mib } => {
+        RoomWanted::Executors {
+            cores,
+            memory_mib,
+            named: holds,
+        } => {
             let cores = match cores {
                 Some(cores) => counted((*cores).into(), "core"),
                 None => "all cores of an offer".to_owned(),
             };
-            format!("{cores}, {memory_mib} MiB of memory")
+            format!("{cores}, {memory_mib} MiB of memory{}", named(holds))
         }
         RoomWanted::Tasks {
             cores,
             executor_cores,
             memory_mib,
+            named: takes,
         } => format!(
-            "{} for a task, and {executor_cores} cores and {memory_mib} MiB of memory for an \
+            "{}{} for a task, and {executor_cores} cores and {memory_mib} MiB of memory for an \
              executor on each agent",
-            counted((*cores).into(), "core")
+            counted((*cores).into(), "core"),
+            named(takes)
         ),
     }
+}
+
+/// Resources with names, after others.
+fn named(all: &[(Arc<str>, u32)]) -> String {
+    let each = all.iter().map(|(name, count)| format!(", {count} {name}"));
+    each.collect()
 }

@@ -17,7 +17,7 @@ use crate::core::input::Input;
 use crate::core::record;
 use crate::error::RunError;
 use crate::event_loop::{ExecutorSource, Mesos};
-use crate::framework::{forward, host_for, mesos_manager, subscribe};
+use crate::framework::{asks_for_gpus, forward, host_for, mesos_manager, subscribe};
 use crate::given::Given;
 use crate::listener::Listener;
 use crate::office::Office;
@@ -44,8 +44,15 @@ pub(super) async fn way(
     interrupts: &mut mpsc::UnboundedReceiver<()>,
     listener: &mut dyn Listener,
 ) -> Result<Way, RunError> {
-    let Given { conf, arrivals, .. } = given;
+    let Given {
+        conf,
+        arrivals,
+        plan,
+        ..
+    } = given;
     let binary = Binary::own().map_err(RunError::System)?;
+    // Datasets may ask for what no setting does.
+    config.framework.gpus |= asks_for_gpus(plan);
     config.framework.id = Some(identity.run.framework.clone());
     let (client, notices, granted) = subscribe(config, conf, clock, interrupts, listener).await?;
     let registered_seconds = (clock.now() - began).as_secs_f64();
@@ -78,7 +85,7 @@ pub(super) async fn way(
         port: office.port,
         binary_port: served.as_ref().map_or(0, Served::port),
     };
-    let (manager, mode) = mesos_manager(&found, &binary, &app_id, conf)?;
+    let (manager, mode) = mesos_manager(&found, &binary, &app_id, (conf, plan))?;
     if earlier.is_none() {
         identity.keep_office(found)?;
     }

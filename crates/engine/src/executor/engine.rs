@@ -88,6 +88,10 @@ impl Engine {
             partition: Partition(task.partition),
             part: Partition(task.partition),
             attempt: task.attempt,
+            resources: match task.resources.as_slice() {
+                [] => Arc::default(),
+                some => some.into(),
+            },
             cancel: cancel.clone(),
             memory: self.memory.task(cancel),
             longest_record: self.longest_record,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::memory::Share;
 use super::{Cancel, Log, Seal, Voice};
 use crate::ids::{JobId, Partition, StageAttempt, StageId, TaskId};
-use crate::rpc::message;
+use crate::rpc::message::{self, NamedResource};
 
 /// Cheap to clone; all clones are of one attempt.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct TaskContext {
     pub part: Partition,
     /// How many attempts at the partition came before, in this task set.
     pub attempt: u32,
+    /// What it has of resources with names.
+    pub resources: Arc<[NamedResource]>,
     /// Whether it is to stop.
     pub cancel: Cancel,
     /// What it may take of the executor's memory.

@@ -39,6 +39,7 @@ pub(crate) fn test_context(folder: &std::path::Path) -> TaskContext {
         partition: Partition(0),
         part: Partition(0),
         attempt: 0,
+        resources: std::sync::Arc::default(),
         cancel: Cancel::new(),
         memory: memory::Share::for_tests(64 << 20),
         longest_record: 256 << 20,

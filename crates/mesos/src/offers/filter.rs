@@ -57,6 +57,11 @@ pub enum DeclineReason {
         /// That many cores.
         max_cores: u64,
     },
+    /// `spark.mesos.gpus.max` is used up.
+    ReachedMaxGpus {
+        /// That many GPUs.
+        max_gpus: u64,
+    },
     /// Tasks wait a little for a place nearer to their data.
     AwaitsLocality,
     /// An executor was launched there and has not shown up, and the offer has no
@@ -111,7 +116,9 @@ impl RefusePolicy {
     fn duration_for_one(&self, reason: &DeclineReason) -> Duration {
         match reason {
             DeclineReason::UnmetConstraint(_) => self.unmet_constraints,
-            DeclineReason::ReachedMaxCores { .. } => self.reached_max_cores,
+            DeclineReason::ReachedMaxCores { .. } | DeclineReason::ReachedMaxGpus { .. } => {
+                self.reached_max_cores
+            }
             DeclineReason::AwaitsLocality | DeclineReason::AwaitsExecutor => self.momentary,
             // Not beyond the moment from which the agent is welcome again.
             DeclineReason::AgentExcluded {
@@ -138,6 +145,7 @@ impl DeclineReason {
             Self::AgentExcluded { .. } => "agent_excluded",
             Self::LaunchesRefused { .. } => "launches_refused",
             Self::ReachedMaxCores { .. } => "reached_max_cores",
+            Self::ReachedMaxGpus { .. } => "reached_max_gpus",
             Self::AwaitsLocality => "awaits_locality",
             Self::AwaitsExecutor => "awaits_executor",
             Self::NothingWanted => "nothing_wanted",
@@ -183,6 +191,9 @@ impl fmt::Display for DeclineReason {
             ),
             Self::ReachedMaxCores { max_cores } => {
                 write!(f, "all {max_cores} cores of spark.cores.max are in use")
+            }
+            Self::ReachedMaxGpus { max_gpus } => {
+                write!(f, "all {max_gpus} GPUs of spark.mesos.gpus.max are in use")
             }
             Self::AwaitsExecutor => f.write_str("the executor launched there is not there yet"),
             Self::AwaitsLocality => f.write_str("tasks wait for a place nearer to their data"),
@@ -286,6 +297,10 @@ mod tests {
             (
                 DeclineReason::ReachedMaxCores { max_cores: 8 },
                 "all 8 cores of spark.cores.max are in use",
+            ),
+            (
+                DeclineReason::ReachedMaxGpus { max_gpus: 2 },
+                "all 2 GPUs of spark.mesos.gpus.max are in use",
             ),
         ] {
             assert_eq!(reason.to_string(), text);

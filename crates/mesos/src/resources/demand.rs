@@ -22,6 +22,8 @@ pub enum Tenure {
 pub struct Demand {
     amounts: Vec<(ResourceName, Scalar)>,
     ports: Ranges,
+    /// Of each resource so many units, of whatever kind it is.
+    units: Vec<(ResourceName, u64)>,
     revocable: bool,
 }
 
@@ -46,10 +48,10 @@ pub enum Shortage {
         /// Those that are needed and not there.
         missing: Ranges,
     },
-    /// There are too few numbers.
+    /// There are too few numbers, or items, or units.
     #[error("{needed} {name} needed, {available} available")]
     Count {
-        /// What they are numbers of.
+        /// What there are too few of.
         name: ResourceName,
         /// How many are needed.
         needed: u64,
@@ -107,6 +109,17 @@ impl Demand {
         self.with(ResourceName::GPUS, Scalar::new(gpus))
     }
 
+    /// Demands so many units more of a resource, be it a number, a range or a set.
+    #[must_use]
+    pub fn with_units(mut self, name: ResourceName, count: u64) -> Self {
+        match self.units.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum = sum.saturating_add(count),
+            None if count == 0 => {}
+            None => self.units.push((name, count)),
+        }
+        self
+    }
+
     /// Demands these very ports too.
     #[must_use]
     pub fn with_ports(mut self, ports: &Ranges) -> Self {
@@ -138,6 +151,11 @@ impl Demand {
     /// The ports that are demanded.
     pub fn ports(&self) -> &Ranges {
         &self.ports
+    }
+
+    /// What is demanded in units, none of it zero.
+    pub fn units(&self) -> impl Iterator<Item = (&ResourceName, u64)> {
+        self.units.iter().map(|(name, count)| (name, *count))
     }
 
     /// The kinds to look for, the better one first.

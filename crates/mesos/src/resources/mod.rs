@@ -8,6 +8,7 @@
 //! - [`Resource`]: a named value with its [`Metadata`], kept for an exact echo
 //! - [`Resources`]: a list of them: add, subtract, contains, take
 //! - [`Demand`]: what to take; [`Shortage`]: why that is impossible
+//! - `units`: what items, numbers and whole amounts have in common
 //! - `text`: the notation of Mesos's flags, both ways
 
 mod bundle;
@@ -21,6 +22,7 @@ mod take;
 #[cfg(test)]
 mod tests;
 mod text;
+mod units;
 
 pub use bundle::{NotContained, Resources};
 pub use demand::{Demand, Shortage, Tenure};

@@ -36,6 +36,9 @@ impl Resources {
         demand
             .amounts()
             .all(|(name, needed)| self.tenure_of_amount(demand, name, needed).is_some())
+            && demand
+                .units()
+                .all(|(name, needed)| self.tenure_of_units(demand, name, needed).is_some())
             && self.tenure_of_ports(demand).is_some()
     }
 
@@ -55,6 +58,16 @@ impl Resources {
             })
         });
         let mut shortages: Vec<_> = amounts.collect();
+        shortages.extend(demand.units().filter_map(|(name, needed)| {
+            let tenures = demand.tenures().iter();
+            let available = tenures.map(|&it| self.units(name, it)).max();
+            let available = available.unwrap_or_default();
+            (available < needed).then(|| Shortage::Count {
+                name: name.clone(),
+                needed,
+                available,
+            })
+        }));
         if !demand.ports().is_empty() {
             let missing = demand
                 .tenures()
@@ -87,6 +100,11 @@ impl Resources {
         for (name, amount) in demand.amounts() {
             if let Some(tenure) = self.tenure_of_amount(demand, name, amount) {
                 self.move_amount(name, amount, tenure, &mut taken);
+            }
+        }
+        for (name, count) in demand.units() {
+            if let Some(tenure) = self.tenure_of_units(demand, name, count) {
+                self.move_units(name, count, tenure, &mut taken);
             }
         }
         if let Some(tenure) = self.tenure_of_ports(demand) {
@@ -168,6 +186,12 @@ impl Resources {
         tenures.find(|&tenure| self.available(name, tenure) >= needed)
     }
 
+    /// Which kind to take units from.
+    fn tenure_of_units(&self, demand: &Demand, name: &ResourceName, needed: u64) -> Option<Tenure> {
+        let mut tenures = demand.tenures().iter().copied();
+        tenures.find(|&tenure| self.units(name, tenure) >= needed)
+    }
+
     /// Which kind to take the ports from.
     fn tenure_of_ports(&self, demand: &Demand) -> Option<Tenure> {
         let mut tenures = demand.tenures().iter().copied();
@@ -180,7 +204,7 @@ impl Resources {
     }
 
     /// Moves an amount that is there. Leaves empty entries behind.
-    fn move_amount(
+    pub(super) fn move_amount(
         &mut self,
         name: &ResourceName,
         amount: Scalar,
@@ -216,7 +240,7 @@ impl Resources {
 
     /// The entry to take from next: the most specifically reserved one, the
     /// first of those.
-    fn best_entry(
+    pub(super) fn best_entry(
         &mut self,
         name: &ResourceName,
         tenure: Tenure,
@@ -229,13 +253,13 @@ impl Resources {
             .min_by_key(|entry| Reverse(entry.metadata.reservation_depth()))
     }
 
-    fn drop_empty(&mut self) {
+    pub(super) fn drop_empty(&mut self) {
         self.entries_mut().retain(|entry| !entry.value.is_empty());
     }
 }
 
 /// Whether a task may use a part of the entry.
-fn is_usable(entry: &Resource, name: &ResourceName, tenure: Tenure) -> bool {
+pub(super) fn is_usable(entry: &Resource, name: &ResourceName, tenure: Tenure) -> bool {
     let metadata = &*entry.metadata;
     entry.name == *name
         && metadata.revocable == (tenure == Tenure::Revocable)
@@ -244,7 +268,7 @@ fn is_usable(entry: &Resource, name: &ResourceName, tenure: Tenure) -> bool {
 }
 
 /// Moves a part of an entry to what is taken.
-fn cut(entry: &mut Resource, part: Value, taken: &mut Resources) {
+pub(super) fn cut(entry: &mut Resource, part: Value, taken: &mut Resources) {
     entry.value.subtract(&part);
     taken.add(entry.part(part));
 }

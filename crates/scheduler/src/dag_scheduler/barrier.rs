@@ -65,7 +65,7 @@ impl DagScheduler {
             let by_cores = executor.cores / needs.cpus.max(1);
             let limits = needs.resources.iter().map(|(name, amount)| {
                 let has = executor.resources.iter().find(|(known, _)| known == name);
-                has.map_or(0, |(_, has)| has / (*amount).max(1))
+                has.map_or(0, |(_, has)| amount.tasks_on(*has))
             });
             u64::from(limits.fold(by_cores, u32::min))
         };

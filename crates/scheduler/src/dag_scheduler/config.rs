@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::conf::Conf;
+use crate::conf::properties::resources::MERGE_CONFLICTS;
 use crate::conf::properties::scheduler as property;
 use crate::config::task_needs;
 use crate::plan::TaskNeeds;
@@ -43,7 +44,7 @@ pub struct DagSchedulerConfig {
     pub dynamic_allocation: bool,
     /// Whether datasets of one stage that need different resources get the
     /// larger of each, instead of an error
-    /// (Spark: `spark.scheduler.resource.profileMergeConflicts`).
+    /// (`spark.scheduler.resource.profileMergeConflicts`).
     pub merge_needs_conflicts: bool,
     /// What a task needs unless its datasets say otherwise (`spark.task.cpus`).
     pub task_needs: TaskNeeds,
@@ -79,7 +80,7 @@ impl DagSchedulerConfig {
             barrier_check_interval,
             barrier_check_max_failures,
             dynamic_allocation: false,
-            merge_needs_conflicts: false,
+            merge_needs_conflicts: conf.get(&MERGE_CONFLICTS),
             task_needs: task_needs(conf),
         }
     }
@@ -107,8 +108,10 @@ mod tests {
             ("spark.files.fetchFailure.unRegisterOutputOnHost", "true"),
             ("spark.stage.ignoreDecommissionFetchFailure", "true"),
             ("spark.task.cpus", "3"),
+            ("spark.scheduler.resource.profileMergeConflicts", "true"),
         ]);
         let expected = DagSchedulerConfig {
+            merge_needs_conflicts: true,
             max_consecutive_stage_attempts: 2,
             max_stage_attempts: 7,
             unregister_output_on_host: true,

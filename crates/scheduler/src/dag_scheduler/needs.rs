@@ -51,6 +51,13 @@ impl DagScheduler {
         if needs == self.default_needs || pipeline.datasets.iter().any(|id| said(*id)) {
             return needs;
         }
+        // What all executors are for stays so, whatever is mixed.
+        let profile_of = |id| Some(self.plan.dataset(id).needs()?.profile);
+        let mut profiles = pipeline.datasets.iter().filter_map(|id| profile_of(*id));
+        let default = self.default_needs.profile;
+        if profiles.all(|it| it == default) {
+            return needs;
+        }
         let same = |known: &&Arc<TaskNeeds>| {
             known.cpus == needs.cpus && known.resources == needs.resources
         };
@@ -83,9 +90,11 @@ fn take_larger(merged: &mut TaskNeeds, other: &TaskNeeds) {
     merged.cpus = merged.cpus.max(other.cpus);
     for (name, amount) in &other.resources {
         match merged.resources.iter_mut().find(|(n, _)| n == name) {
-            Some((_, known)) => *known = (*known).max(*amount),
+            Some((_, known)) => *known = known.larger(*amount),
             None => merged.resources.push((name.clone(), *amount)),
         }
     }
-    merged.resources.sort_unstable();
+    merged
+        .resources
+        .sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
 }

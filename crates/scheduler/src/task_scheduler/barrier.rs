@@ -27,7 +27,7 @@ impl TaskScheduler {
             let indices: Vec<u32> = parked.iter().map(|parked| parked.index).collect();
             for parked in parked {
                 let room = &mut round.rooms[parked.room as usize];
-                room.put_back(manager.needs(), parked.taken);
+                room.put_back(manager.needs(), &parked.taken);
             }
             round.open = (0..round.rooms.len() as u32)
                 .filter(|room| round.rooms[*room as usize].cores > 0)

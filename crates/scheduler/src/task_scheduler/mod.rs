@@ -80,6 +80,8 @@ pub struct TaskScheduler {
     pub(super) running: u64,
     pub(super) waiting: u64,
     pub(super) waiting_copies: u64,
+    /// Cores of all that waits or runs.
+    pub(super) cores: u64,
     starvation: Starvation,
     next_speculation: Option<Timestamp>,
     locality_deadline: Option<Timestamp>,
@@ -109,6 +111,7 @@ impl TaskScheduler {
             running: 0,
             waiting: 0,
             waiting_copies: 0,
+            cores: 0,
             starvation: Starvation::new(config.starvation_timeout),
             next_speculation: None,
             locality_deadline: None,
@@ -213,6 +216,7 @@ impl TaskScheduler {
             actions.notices.push(Notice::PoolCreated { pool });
         }
         self.waiting += u64::from(manager.waiting());
+        self.cores += Counts::of(&manager).cores;
         self.sets[index.index()] = Some(Box::new(manager));
         self.by_stage.entry(stage).or_default().push(index);
         // A set without tasks is done at once.
@@ -282,6 +286,7 @@ impl TaskScheduler {
         self.running = step(self.running, before.running, after.running);
         self.waiting = step(self.waiting, before.waiting, after.waiting);
         self.waiting_copies = step(self.waiting_copies, before.copies, after.copies);
+        self.cores = self.cores + after.cores - before.cores;
     }
 
     /// Takes a task set away.
@@ -326,14 +331,20 @@ struct Counts {
     running: u32,
     waiting: u32,
     copies: u32,
+    /// Cores of all of them.
+    cores: u64,
 }
 
 impl Counts {
     fn of(manager: &TaskSetManager) -> Self {
+        let (running, waiting) = (manager.running(), manager.waiting());
+        let copies = manager.waiting_copies();
+        let tasks = u64::from(running) + u64::from(waiting) + u64::from(copies);
         Self {
-            running: manager.running(),
-            waiting: manager.waiting(),
-            copies: manager.waiting_copies(),
+            running,
+            waiting,
+            copies,
+            cores: tasks * u64::from(manager.needs().cpus),
         }
     }
 }

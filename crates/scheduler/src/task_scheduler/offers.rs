@@ -21,9 +21,10 @@ use crate::cluster::ExecutorIx;
 use crate::locality::LocalityLevel;
 use crate::pool::SetIx;
 use crate::starvation::{Unused, UnusedReason};
+use crate::stock::tasks_on;
 use crate::task::TaskReport;
 use crate::task_set_manager::{Choice, Spot, TaskSetManager};
-use crate::worker_offer::{WorkerOffer, free_addresses, slots};
+use crate::worker_offer::{WorkerOffer, slots};
 
 /// What became of the rounds of one task set.
 #[derive(Default)]
@@ -349,7 +350,7 @@ impl TaskScheduler {
             let missing = needs
                 .resources
                 .iter()
-                .find(|(name, amount)| free_addresses(&room.resources, name) < *amount);
+                .find(|(name, amount)| tasks_on(&room.resources, name, *amount) == 0);
             let reason = if room.profile != needs.profile {
                 UnusedReason::OtherProfile
             } else if room.cores < needs.cpus {

@@ -6,11 +6,8 @@ use std::sync::Arc;
 
 use crate::ids::ResourceProfileId;
 use crate::plan::TaskNeeds;
+use crate::stock::{Held, Stock, stock_of, tasks_on};
 use crate::task_set_manager::Spot;
-use crate::worker_offer::free_addresses;
-
-/// Named resources with their free or taken addresses.
-pub(super) type Addresses = Vec<(Arc<str>, Vec<Arc<str>>)>;
 
 /// What is left of an offer.
 pub(super) struct Room {
@@ -19,7 +16,7 @@ pub(super) struct Room {
     pub(super) spot: Spot,
     pub(super) cores: u32,
     pub(super) profile: ResourceProfileId,
-    pub(super) resources: Addresses,
+    pub(super) resources: Vec<Stock>,
     pub(super) address: Option<Arc<str>>,
 }
 
@@ -30,28 +27,25 @@ impl Room {
             && needs
                 .resources
                 .iter()
-                .all(|(name, amount)| free_addresses(&self.resources, name) >= *amount)
+                .all(|(name, amount)| tasks_on(&self.resources, name, *amount) > 0)
     }
 
-    /// Takes what a task needs; gives the addresses.
-    pub(super) fn take(&mut self, needs: &TaskNeeds) -> Addresses {
+    /// Takes what a task needs; gives what it holds.
+    pub(super) fn take(&mut self, needs: &TaskNeeds) -> Vec<Held> {
         self.cores -= needs.cpus;
-        needs
-            .resources
-            .iter()
-            .filter_map(|(name, amount)| {
-                let (_, free) = self.resources.iter_mut().find(|(free, _)| free == name)?;
-                Some((Arc::clone(name), free.drain(..*amount as usize).collect()))
-            })
-            .collect()
+        let taken = needs.resources.iter().filter_map(|(name, amount)| {
+            let stock = self.resources.iter_mut().find(|it| it.name() == name)?;
+            stock.take(*amount)
+        });
+        taken.collect()
     }
 
     /// Puts back what a task took.
-    pub(super) fn put_back(&mut self, needs: &TaskNeeds, taken: Addresses) {
+    pub(super) fn put_back(&mut self, needs: &TaskNeeds, taken: &[Held]) {
         self.cores += needs.cpus;
-        for (name, addresses) in taken {
-            if let Some((_, free)) = self.resources.iter_mut().find(|(free, _)| *free == name) {
-                free.extend(addresses);
+        for held in taken {
+            if let Some(stock) = stock_of(&mut self.resources, held) {
+                stock.give_back(held);
             }
         }
     }

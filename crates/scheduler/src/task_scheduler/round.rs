@@ -1,11 +1,12 @@
 //! One answer to offers, while it is being made: what is left of them, and what starts on it.
 
-use super::room::{Addresses, Room};
+use super::room::Room;
 use super::{AttemptRef, TaskScheduler};
 use crate::action::Actions;
 use crate::clock::Timestamp;
 use crate::locality::LocalityLevel;
 use crate::pool::SetIx;
+use crate::stock::Held;
 use crate::task::TaskDescription;
 use crate::task_set_manager::{Spot, TaskSetManager};
 
@@ -26,7 +27,7 @@ pub(super) struct Parked {
     pub(super) index: u32,
     pub(super) room: u32,
     pub(super) level: LocalityLevel,
-    pub(super) taken: Addresses,
+    pub(super) taken: Vec<Held>,
 }
 
 /// A task that is to be started.
@@ -34,7 +35,7 @@ pub(super) struct Launch {
     pub(super) index: u32,
     pub(super) level: LocalityLevel,
     pub(super) speculative: bool,
-    pub(super) taken: Addresses,
+    pub(super) taken: Vec<Held>,
 }
 
 impl TaskScheduler {

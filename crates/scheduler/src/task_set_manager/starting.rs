@@ -1,6 +1,5 @@
 //! Starting attempts, all of a barrier set together.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::kept::{Attempt, AttemptState, NO_ATTEMPT};
@@ -9,6 +8,7 @@ use crate::clock::Timestamp;
 use crate::cluster::Cluster;
 use crate::ids::{TaskId, TaskIndex};
 use crate::locality::LocalityLevel;
+use crate::stock::Held;
 use crate::task::{TaskDescription, TaskReport};
 
 /// People are told so often at most that a barrier set cannot start, as by
@@ -58,7 +58,7 @@ impl TaskSetManager {
         cluster: &Cluster,
         locality: LocalityLevel,
         speculative: bool,
-        resources: Vec<(Arc<str>, Vec<Arc<str>>)>,
+        resources: Vec<Held>,
     ) -> TaskDescription {
         let attempt = &self.attempts[attempt as usize];
         TaskDescription {

@@ -180,13 +180,12 @@ fn slots_of_one(config: &TaskSchedulerConfig, needs: &TaskNeeds) -> u32 {
     needs
         .resources
         .iter()
-        .filter(|(_, amount)| *amount > 0)
         .map(|(name, amount)| {
             config
                 .executor_resources
                 .iter()
                 .find(|(has, _)| has == name)
-                .map_or(0, |(_, has)| has / amount)
+                .map_or(0, |(_, has)| amount.tasks_on(*has))
         })
         .fold(by_cores, u32::min)
 }

@@ -26,6 +26,7 @@ use super::locality::LocalityLevel;
 use super::loss::ExecutorLossReason;
 use super::making::Making;
 use super::pool::PoolDefinition;
+use super::stock::Stock;
 use super::task::{
     MapStatus, StageKind, TaskCommand, TaskDescription, TaskEndReason, TaskOutput, TaskReport,
     TaskSet, TaskSpec,
@@ -99,7 +100,7 @@ pub(super) fn needs(cpus: u32) -> TaskNeeds {
 
 pub(super) fn gpus(cpus: u32, amount: u32) -> TaskNeeds {
     TaskNeeds {
-        resources: vec![("gpu".into(), amount)],
+        resources: vec![("gpu".into(), amount.into())],
         ..needs(cpus)
     }
 }
@@ -148,7 +149,7 @@ pub(super) fn offer_with_gpus(
     gpus: std::ops::Range<u32>,
 ) -> WorkerOffer {
     WorkerOffer {
-        resources: vec![("gpu".into(), gpus.map(|i| i.to_string().into()).collect())],
+        resources: vec![Stock::new("gpu", gpus.map(|i| i.to_string()))],
         ..offer(executor, host, cores)
     }
 }

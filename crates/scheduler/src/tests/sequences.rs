@@ -83,6 +83,7 @@ struct Model {
     live: BTreeMap<TaskId, ModelAttempt>,
     attempts: BTreeMap<u32, u32>,
     sizes: BTreeMap<(StageId, StageAttempt), (u32, bool)>,
+    cpus: BTreeMap<(StageId, StageAttempt), u32>,
     ended: BTreeSet<TaskId>,
     successes: BTreeMap<(StageId, StageAttempt, Partition), i32>,
     reports_seen: usize,
@@ -144,6 +145,7 @@ impl Model {
             live: BTreeMap::new(),
             attempts: BTreeMap::new(),
             sizes: BTreeMap::new(),
+            cpus: BTreeMap::new(),
             ended: BTreeSet::new(),
             successes: BTreeMap::new(),
             reports_seen: 0,
@@ -174,8 +176,8 @@ impl Model {
         let description = attempt.description.clone();
         let (cores, gpus) = self.room(executor);
         *cores += description.cpus;
-        for (_, addresses) in description.resources {
-            gpus.extend(addresses);
+        for held in description.resources {
+            gpus.extend(held.addresses);
         }
     }
 
@@ -313,6 +315,7 @@ impl Model {
         }
         self.sizes
             .insert((set.stage, set.attempt), (tasks, shape & 4 != 0));
+        self.cpus.insert((set.stage, set.attempt), cpus);
         self.fixture.submit(set);
     }
 
@@ -324,7 +327,7 @@ impl Model {
         for executor in &chosen {
             let (cores, addresses) = self.room(*executor).clone();
             offers.push(WorkerOffer {
-                resources: vec![("gpu".into(), addresses)],
+                resources: vec![Stock::new("gpu", addresses)],
                 ..offer(&name(*executor), &host(*executor), cores)
             });
         }
@@ -338,7 +341,7 @@ impl Model {
                 let (cores, free) = self.room(*executor);
                 assert!(*cores >= description.cpus, "more cores than offered");
                 *cores -= description.cpus;
-                for address in description.resources.iter().flat_map(|(_, all)| all) {
+                for address in description.resources.iter().flat_map(|it| &it.addresses) {
                     let at = free.iter().position(|it| it == address);
                     free.remove(at.expect("an address that was offered and is free"));
                 }
@@ -407,6 +410,11 @@ impl Model {
             .sum();
         assert_eq!(self.fixture.scheduler.running(), running);
         assert_eq!(running, alive, "attempts that run");
+        let cores = snapshot.task_sets.iter().map(|set| {
+            let tasks = set.running + set.waiting + set.waiting_copies;
+            u64::from(tasks) * u64::from(self.cpus[&(set.stage, set.attempt)])
+        });
+        assert_eq!(self.fixture.scheduler.cores(), cores.sum::<u64>());
         assert_eq!(u64::from(snapshot.pools[0].running), running);
         for pool in &snapshot.pools[1..] {
             let inside: u32 = snapshot

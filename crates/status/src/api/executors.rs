@@ -40,7 +40,7 @@ fn summary(store: &Store, executor: &Executor) -> Value {
         "executorLogs": executor.logs,
         "blacklistedInStages": [],
         "attributes": executor.attributes,
-        "resources": {},
+        "resources": executor.resources,
         "resourceProfileId": executor.profile,
         "isExcluded": false,
         "excludedInStages": [],

@@ -36,8 +36,8 @@ use super::program::{Exchange, Skip};
 use super::rounds::Loop;
 use super::surroundings::Surroundings;
 use super::views::{DatasetOptions, Doing, Views};
-use super::{Dataset, Partitioner, PlanError};
-use crate::ids::{DatasetId, ShuffleId};
+use super::{Amount, Dataset, Partitioner, PlanError, TaskNeeds};
+use crate::ids::{DatasetId, ResourceProfileId, ShuffleId};
 
 /// An application in the making. Every method that adds a dataset fails when it
 /// breaks a rule of plans.
@@ -55,6 +55,8 @@ pub struct ApplicationBuilder {
     /// The shuffles that all rounds of the loop in the making share.
     shared: Option<Shared>,
     default_parallelism: Option<u32>,
+    /// The cores of a task, if that is said.
+    task_cpus: Option<u32>,
     /// Of the dataset that is added next.
     asked: DatasetOptions,
 }
@@ -77,6 +79,25 @@ impl ApplicationBuilder {
     /// (`spark.default.parallelism`); else as many as the larger parent has.
     pub fn default_parallelism(&mut self, partitions: Option<u32>) -> &mut Self {
         self.default_parallelism = partitions;
+        self
+    }
+
+    /// The cores of tasks of which nobody says otherwise (`spark.task.cpus`); one, if that is
+    /// not said.
+    pub fn task_cpus(&mut self, cpus: u32) -> &mut Self {
+        self.task_cpus = Some(cpus);
+        self
+    }
+
+    /// Each task that makes the next dataset that is added needs so many cores, if that is
+    /// said, and so much of resources with names, sorted by these. It holds for all datasets
+    /// of its stage.
+    pub fn needs(&mut self, cpus: Option<u32>, resources: Vec<(Arc<str>, Amount)>) -> &mut Self {
+        self.asked.needs = Some(TaskNeeds {
+            profile: ResourceProfileId::default(),
+            cpus: cpus.or(self.task_cpus).unwrap_or(1),
+            resources,
+        });
         self
     }
 

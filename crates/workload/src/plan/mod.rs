@@ -40,6 +40,6 @@ pub use dataset::{
 };
 pub use job::{JobProperties, JobRequest, JobRequestError, JobTarget, WantedPartitions};
 pub use lineage::{Pipeline, Plan};
-pub use needs::TaskNeeds;
+pub use needs::{Amount, TaskNeeds};
 pub use partitioner::{Partitioner, Partitioning};
 pub use splits::PlacedSplit;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use crate::ids::ResourceProfileId;
 
+pub use mesquite_base::amount::Amount;
+
 /// What each task of a set needs of an executor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskNeeds {
@@ -12,7 +14,7 @@ pub struct TaskNeeds {
     pub profile: ResourceProfileId,
     /// Cores, `spark.task.cpus`.
     pub cpus: u32,
-    /// Named resources and how many addresses of each, such as `gpu` and 1
+    /// Named resources and how much of each, such as `gpu` and one address
     /// (`spark.task.resource.NAME.amount`), sorted by name.
-    pub resources: Vec<(Arc<str>, u32)>,
+    pub resources: Vec<(Arc<str>, Amount)>,
 }

@@ -12,7 +12,7 @@ use super::native::Native;
 use super::operation::{Change, Nature, Operation, Source};
 use super::program::{Exchange, Program, Recipe, Skip};
 use super::surroundings::Surroundings;
-use super::{Dataset, NewDataset, Partitioner, Plan, PlanBuilder, PlanError};
+use super::{Dataset, NewDataset, Partitioner, Plan, PlanBuilder, PlanError, TaskNeeds};
 use crate::ids::{DatasetId, Host, ShuffleId};
 
 /// What is asked of a dataset beside what it does.
@@ -26,6 +26,8 @@ pub(super) struct DatasetOptions {
     pub(super) skip: Option<Skip>,
     /// What its command finds around it.
     pub(super) around: Surroundings,
+    /// What its tasks need, whatever the application's setting.
+    pub(super) needs: Option<TaskNeeds>,
 }
 
 /// What a new dataset does; where it takes partitions of others as they are, these are
@@ -66,6 +68,9 @@ impl Views {
         }
         if asked.persisted {
             new = new.persisted();
+        }
+        if let Some(needs) = asked.needs {
+            new = new.needing(needs);
         }
         let id = self.plan.add(new)?;
         let dataset = self.plan.dataset(id);

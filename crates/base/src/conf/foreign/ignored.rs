@@ -250,16 +250,18 @@ pub static IGNORED: &[Foreign] = &[
         names: &["spark.mesos.extra.cores"],
     },
     Foreign {
-        reason: "it says how images and resources are found, and this version uses none",
+        reason: "agents of Mesos say which resources they have: nothing has to find them",
         names: &[
             "spark.driver.resource.*",
-            "spark.executor.resource.*",
-            "spark.mesos.containerizer",
-            "spark.mesos.executor.docker.*",
+            "spark.executor.resource.*.discoveryScript",
+            "spark.executor.resource.*.vendor",
             "spark.resourceDiscovery.*",
             "spark.resources.*",
-            "spark.scheduler.resource.profileMergeConflicts",
         ],
+    },
+    Foreign {
+        reason: "it says how images are found, and this version uses none",
+        names: &["spark.mesos.containerizer", "spark.mesos.executor.docker.*"],
     },
     Foreign {
         reason: "each executor fetches a file once, from the driver",

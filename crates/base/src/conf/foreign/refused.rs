@@ -65,14 +65,14 @@ pub static REFUSED: &[Foreign] = &[
         ],
     },
     Foreign {
-        reason: "tasks take cores and memory only in this version: no GPUs or other named \
-                 resources",
-        names: &[
-            "spark.driver.resource.*.amount",
-            "spark.executor.resource.*.amount",
-            "spark.mesos.gpus.max",
-            "spark.task.resource.*.amount",
-        ],
+        reason: "the driver runs no tasks: spark.executor.resource and spark.task.resource say \
+                 what executors hold and tasks need",
+        names: &["spark.driver.resource.*.amount"],
+    },
+    Foreign {
+        reason: "say it by spark.executor.resource.gpu.amount, and spark.task.resource.gpu.amount \
+                 for a task",
+        names: &["spark.mesos.executor.gpus"],
     },
     Foreign {
         reason: "there is no external shuffle service; the outputs of an executor that died are \

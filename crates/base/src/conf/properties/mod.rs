@@ -12,6 +12,7 @@ pub mod executor;
 pub mod mesos;
 pub mod mesos_ssl;
 pub mod network;
+pub mod resources;
 pub mod scheduler;
 pub mod storage;
 pub mod ui;
@@ -28,6 +29,7 @@ pub static GROUPS: &[&Group] = &[
     &mesos_ssl::GROUP,
     &network::GROUP,
     &executor::GROUP,
+    &resources::GROUP,
     &allocation::GROUP,
     &scheduler::GROUP,
     &storage::GROUP,
@@ -62,6 +64,7 @@ pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
     .flatten()
     .chain(executor::bad_variables(conf))
     .chain(allocation::bad_bounds(conf))
+    .chain(resources::bad_amounts(conf))
     .collect()
 }
 
@@ -76,5 +79,6 @@ pub(crate) fn overruled(conf: &Conf) -> Vec<Warning> {
     .chain(mesos_ssl::not_spoken(conf))
     .chain(network::without_mesos(conf))
     .chain(allocation::without_allocation(conf))
+    .chain(resources::of_executors_in_fine_mode(conf))
     .collect()
 }

@@ -253,7 +253,7 @@ fn what_would_be_missed_is_refused_with_its_reason_unless_it_asks_for_nothing() 
         ("spark.authenticate", "true"),
         ("spark.authenticate.secret", "hunter2"),
         ("spark.authenticate.secretBitLength", "256"),
-        ("spark.mesos.gpus.max", "2"),
+        ("spark.mesos.executor.gpus", "2"),
     ]);
     let names: Vec<_> = messages
         .iter()
@@ -263,7 +263,7 @@ fn what_would_be_missed_is_refused_with_its_reason_unless_it_asks_for_nothing() 
         names,
         [
             "spark.authenticate.secret (command line, --conf)",
-            "spark.mesos.gpus.max (command line, --conf)"
+            "spark.mesos.executor.gpus (command line, --conf)"
         ]
     );
     assert!(messages[0].ends_with("; `--conf spark.authenticate.secret=` does without it"));

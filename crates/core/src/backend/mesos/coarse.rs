@@ -21,6 +21,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
+use super::named::Addresses;
 use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
@@ -43,6 +44,8 @@ struct Executor {
     address: Option<AgentAddress>,
     host: Host,
     cores: u32,
+    /// What it holds of resources with names.
+    named: Addresses,
     launched: Timestamp,
     registered: bool,
     /// When a KILL was sent last.
@@ -57,6 +60,7 @@ struct Executor {
 struct Remnant {
     agent: AgentId,
     cores: u32,
+    named: Addresses,
     /// When a KILL was sent last; unset while its agent is out of reach, with
     /// which it may come back.
     killed: Option<Timestamp>,
@@ -90,6 +94,7 @@ impl MesosCoarse {
         let asked = RoomWanted::Executors {
             cores: config.size.cores,
             memory_mib: config.size.memory_mib,
+            named: config.size.named.clone(),
         };
         Self {
             desk: Desk::new(config, asked, FewerTasks::ExecutorCores),
@@ -214,6 +219,8 @@ impl ClusterManager for MesosCoarse {
         if self.desk.resumes(now) {
             self.revive_if_wanted(&mut actions);
         }
+        let waits = self.executors.is_empty() && self.wants_more();
+        self.desk.tell_lack(waits, &mut actions);
         let executors = &self.executors;
         actions.extend(self.desk.calls(now, || Self::ours(executors)));
         actions
@@ -241,6 +248,7 @@ impl ClusterManager for MesosCoarse {
                 &found.host,
                 found.address.as_ref(),
             )),
+            resources: found.named.clone(),
         })
     }
 

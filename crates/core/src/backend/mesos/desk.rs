@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::agent_failures::AgentFailures;
 use super::answers::Answers;
 use super::declines::Declines;
+use super::lacking::Lacking;
 use super::maintenance;
 use super::racks::Racks;
 use super::refusals::Refusals;
@@ -44,6 +45,8 @@ pub struct MesosConfig {
     pub size: ExecutorSize,
     /// The most cores to take (`spark.cores.max`).
     pub cores_max: Option<u32>,
+    /// The most GPUs to take (`spark.mesos.gpus.max`).
+    pub gpus_max: Option<u32>,
     /// What an offer must be like.
     pub requirement: Requirement,
     /// For how long offers are refused.
@@ -84,6 +87,7 @@ pub(super) struct Desk {
     pub config: MesosConfig,
     pub ledger: OfferLedger,
     pub endings: Endings,
+    lacking: Lacking,
     pub failures: AgentFailures,
     pub answers: Answers,
     pub refusals: Refusals,
@@ -106,9 +110,10 @@ impl Desk {
     pub fn new(config: MesosConfig, asked: RoomWanted, fewer: FewerTasks) -> Self {
         let racks = Racks::new(config.rack_attribute.clone());
         Self {
-            endings: Endings::new(config.size, fewer),
+            endings: Endings::new(&config.size, fewer),
             config,
             ledger: OfferLedger::new(),
+            lacking: Lacking::default(),
             failures: AgentFailures::default(),
             answers: Answers::default(),
             refusals: Refusals::default(),
@@ -132,6 +137,7 @@ impl Desk {
             .chain(self.failures.next_deadline())
             .chain(self.reconciliation.next_deadline())
             .chain(self.refusals.next_deadline())
+            .chain(self.lacking.next_deadline())
             .min()
     }
 
@@ -152,7 +158,7 @@ impl Desk {
         self.subscribed = true;
         self.suppressed = false;
         self.reconciliation.begin(self.now, ours);
-        actions.push(Action::Told(ClusterFact::Asks(self.asked)));
+        actions.push(Action::Told(ClusterFact::Asks(self.asked.clone())));
     }
 
     /// There is no subscription any more.
@@ -254,6 +260,16 @@ impl Desk {
     /// Gives offers back. The calls for it are those of [`settled`](Self::settled).
     pub fn decline(&mut self, group: &OfferGroup, reasons: Vec<DeclineReason>) {
         let refuse = self.config.refuse.duration_for(&reasons);
+        self.decline_for(group, reasons, refuse);
+    }
+
+    /// The same, refused for so long.
+    pub fn decline_for(
+        &mut self,
+        group: &OfferGroup,
+        reasons: Vec<DeclineReason>,
+        refuse: Duration,
+    ) {
         let left = self.ledger.decline(&group.ids).left;
         self.answered(&group.combined, &left, Verdict::Declined(reasons));
         self.declines.add(refuse, left.into_iter().map(|it| it.id));
@@ -272,6 +288,7 @@ impl Desk {
 
     /// Remembers what was answered to offers that have left the ledger by it.
     fn answered(&mut self, offer: &Offer, left: &[OutstandingOffer], answer: Verdict) {
+        self.lacking.answered(self.now, &answer);
         let Some(oldest) = left.iter().map(|it| it.received).min() else {
             return;
         };
@@ -312,6 +329,14 @@ impl Desk {
         self.suppressed = false;
         actions.push(Action::Call(self.revival()));
         actions.push(Action::Told(ClusterFact::Revived));
+    }
+
+    /// Tells, in time, that what has a name is offered by no agent. `waits` if tasks wait and
+    /// nothing of ours is there.
+    pub fn tell_lack(&mut self, waits: bool, actions: &mut Vec<Action>) {
+        let answers = &self.answers;
+        let lack = self.lacking.is_due(self.now, waits, || answers.so_far());
+        actions.extend(lack.map(|it| Action::Told(ClusterFact::Lacking(it))));
     }
 
     /// An executor failed on an agent.

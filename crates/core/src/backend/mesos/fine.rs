@@ -15,9 +15,11 @@
 //! executor is gone as far as the scheduler can tell: only then has Mesos it back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::desk::{Desk, KILL_AGAIN, MesosConfig, News};
+use super::named::Addresses;
 use crate::backend::ending::Cause;
 use crate::backend::manager::{Action, ClusterManager, Input, Launched};
 use crate::clock::Timestamp;
@@ -43,6 +45,9 @@ pub struct MesosFineConfig {
     /// What both modes are told. Its requirement demands nothing: whether an offer
     /// is large enough depends on what runs on its agent.
     pub shared: MesosConfig,
+    /// By its name, the most that a task takes of each resource. The least that one takes is
+    /// that of the executor's size.
+    pub offered: Vec<(Arc<str>, u32)>,
     /// Cores of an executor for itself (`spark.mesos.mesosExecutor.cores`).
     pub executor_cores: Scalar,
     /// An executor without a task for so long may go
@@ -81,6 +86,8 @@ struct Task {
     agent: AgentId,
     executor: ExecutorId,
     cpus: u32,
+    /// What it has of resources with names.
+    named: Addresses,
     state: State,
 }
 
@@ -112,6 +119,8 @@ type NoRoom = Box<(OfferGroup, Vec<DeclineReason>)>;
 #[derive(Debug)]
 pub struct MesosFine {
     desk: Desk,
+    /// By its name, the most that a task takes of each resource.
+    offered: Vec<(Arc<str>, u32)>,
     executor_cores: Scalar,
     idle_timeout: Duration,
     executors: BTreeMap<AgentId, Executor>,
@@ -140,9 +149,11 @@ impl MesosFine {
             cores: config.shared.size.least_cores,
             executor_cores: config.executor_cores,
             memory_mib: config.shared.size.memory_mib,
+            named: config.shared.size.named.clone(),
         };
         Self {
             desk: Desk::new(config.shared, asked, FewerTasks::TaskCpus),
+            offered: config.offered,
             executor_cores: config.executor_cores,
             idle_timeout: config.idle_timeout,
             executors: BTreeMap::new(),
@@ -371,6 +382,8 @@ impl ClusterManager for MesosFine {
         }
         self.end_executors(now, &mut actions);
         self.kill_again(now, &mut actions);
+        let waits = self.tasks.is_empty() && self.waiting > 0;
+        self.desk.tell_lack(waits, &mut actions);
         let (prefix, tasks) = (self.desk.config.prefix.clone(), &self.tasks);
         actions.extend(self.desk.calls(now, || Self::ours(&prefix, tasks)));
         actions
@@ -397,6 +410,8 @@ impl ClusterManager for MesosFine {
             host: found.host.clone(),
             cores: None,
             agent: Some(AgentPlace::of(agent, &found.host, found.address.as_ref())),
+            // Tasks hold their own.
+            resources: Vec::new(),
         })
     }
 

@@ -13,6 +13,8 @@
 //! | `maintenance` | agents that are wanted back |
 //! | `racks` | in which racks hosts stand |
 //! | `agent_failures` | agents on which executors fail |
+//! | `lacking` | resources with names that no agent has |
+//! | `named` | resources with names, and their addresses |
 
 pub mod agent_failures;
 pub mod answers;
@@ -20,7 +22,9 @@ pub mod coarse;
 pub mod declines;
 pub mod desk;
 pub mod fine;
+pub mod lacking;
 pub mod maintenance;
+pub mod named;
 mod racks;
 pub mod refusals;
 

@@ -84,7 +84,7 @@ impl Fleet {
                 executor: executor.clone(),
                 host: host.clone(),
                 cores,
-                resources: Vec::new(),
+                resources: launched.resources.clone(),
             });
         }
         let instance = register.instance;

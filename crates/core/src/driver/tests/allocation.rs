@@ -18,6 +18,7 @@ fn config() -> AllocationConfig {
         idle_with_outputs: None,
         cores: Some(2),
         task_cpus: 1,
+        named: None,
     }
 }
 
@@ -26,7 +27,12 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn load(waiting: u64, running: u64) -> Load {
-    Load { waiting, running }
+    let cores = waiting + running;
+    Load {
+        waiting,
+        running,
+        cores,
+    }
 }
 
 fn there(executors: u64) -> There {
@@ -40,6 +46,27 @@ fn most(allocation: &mut Allocation, now: u64, waiting: u64, has: u64) -> u64 {
     allocation
         .wanted(at(now), load(waiting, 0), there(has))
         .most
+}
+
+#[test]
+fn tasks_of_more_cores_and_with_resources_want_as_many_executors_as_hold_them() {
+    let wanted = |named, waiting, cores| {
+        let config = AllocationConfig { named, ..config() };
+        let mut allocation = Allocation::new(config);
+        let load = Load {
+            waiting,
+            running: 0,
+            cores,
+        };
+        let last = (0..20).map(|now| allocation.wanted(at(now), load, there(0)));
+        let last = last.last().expect("asked");
+        (last.most, last.cores)
+    };
+    assert_eq!(wanted(None, 6, 6), (3, 6));
+    assert_eq!(wanted(None, 6, 12), (6, 12));
+    // Each executor has two cores, and something that one task takes.
+    assert_eq!(wanted(Some(1), 6, 6), (6, 12));
+    assert_eq!(wanted(Some(2), 6, 6), (3, 6));
 }
 
 #[test]

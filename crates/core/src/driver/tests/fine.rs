@@ -15,6 +15,7 @@ const IDLE: Duration = Duration::from_secs(60);
 fn launched() -> (Bench, ExecutorId) {
     let fine = MesosFineConfig {
         shared: coarse_config(),
+        offered: Vec::new(),
         executor_cores: Scalar::from_milli(100),
         idle_timeout: IDLE,
     };

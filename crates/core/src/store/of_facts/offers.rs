@@ -64,6 +64,7 @@ impl Offers {
             | ClusterFact::NeverCame { .. }
             | ClusterFact::TooLate { .. }
             | ClusterFact::EndedAfterAll { .. }
+            | ClusterFact::Lacking(_)
             | ClusterFact::NoMoreExecutors(_) => {}
         }
     }

@@ -109,6 +109,10 @@ fn fact() -> impl Strategy<Value = Fact> {
                 id: "S1".into(),
                 url: Some("http://h:5051".into()),
             }),
+            resources: match cores {
+                1 => vec![("gpu".into(), vec!["0".into(), "\"1".into()])],
+                _ => Vec::new(),
+            },
         }),
         1 => (0_u32..4).prop_map(|it| Fact::ExecutorRemoved {
             executor: executor(it),

@@ -137,7 +137,7 @@ impl Pipe {
         for (name, _) in ALLOCATOR {
             started.env_remove(name);
         }
-        place.give(&mut started);
+        place.give(&mut started, &context.resources);
         let mut child = started.spawn().map_err(|e| failed(&e))?;
         let group = Pid::from_raw(i32::try_from(child.id()).expect("a process id is positive"));
         let stdin = child.stdin.take().expect("stdin is piped");

@@ -8,7 +8,7 @@ fn needs(profile: u32, cpus: u32, gpus: u32) -> TaskNeeds {
     TaskNeeds {
         profile: ResourceProfileId(profile),
         cpus,
-        resources: vec![("gpu".into(), gpus)],
+        resources: vec![("gpu".into(), gpus.into())],
     }
 }
 

@@ -142,7 +142,7 @@ fn resources_put_back_by_a_barrier_set_serve_the_next_one() {
     assert_eq!(tasks.len(), 2);
     for task in &tasks {
         assert_eq!(task.stage, StageId(1));
-        assert_eq!(task.resources, [("gpu".into(), vec!["0".into()])]);
+        assert_eq!(task.resources[0].addresses, ["0".into()]);
     }
 }
 

@@ -67,7 +67,7 @@ fn the_starvation_warning_says_why_offers_were_declined() {
             (
                 UnusedReason::TooFewOf {
                     resource: "gpu".into(),
-                    needed: 1
+                    needed: 1.into()
                 },
                 3
             ),

@@ -1,15 +1,18 @@
 //! What becomes of offers in coarse mode: executors on those that are of use,
 //! DECLINE for the others, in the cycle in which they came.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{Action, Executor, MesosCoarse, Site};
 use crate::backend::executor_size::ExecutorSize;
+use crate::backend::mesos::named::{self, Addresses};
 use crate::clock::Timestamp;
+use crate::conf::properties::resources::GPU;
 use crate::facts::cluster::ClusterFact;
-use crate::ids::{ExecutorId, Host, MesosTaskId};
+use crate::ids::{AgentId, ExecutorId, Host, MesosTaskId};
 use crate::offers::{DeclineReason, OfferGroup};
 use crate::resources::Resources;
 use mesquite_mesos::call::Call;
@@ -25,13 +28,16 @@ pub(super) struct Taken {
     executors: u64,
     /// Of all that Mesos counts as ours.
     held: u64,
+    /// GPUs that it counts as ours.
+    gpus: u64,
 }
 
 impl Taken {
-    fn add(&mut self, cores: u32) {
+    fn add(&mut self, cores: u32, gpus: u64) {
         self.live += u64::from(cores);
         self.executors += 1;
         self.held += u64::from(cores);
+        self.gpus += gpus;
     }
 }
 
@@ -48,6 +54,7 @@ impl MesosCoarse {
             live: 0,
             executors: 0,
             held: self.held_cores(),
+            gpus: self.held_gpus(),
         };
         live.fold(none, add)
     }
@@ -59,6 +66,31 @@ impl MesosCoarse {
         let remnants = self.remnants.values();
         let remnants = remnants.filter(|it| it.killed.is_some()).map(|it| it.cores);
         executors.chain(remnants).map(u64::from).sum()
+    }
+
+    /// GPUs that Mesos counts as ours.
+    fn held_gpus(&self) -> u64 {
+        if self.desk.config.gpus_max.is_none() {
+            return 0;
+        }
+        let executors = self.executors.values().map(|it| &it.named);
+        let remnants = self.remnants.values();
+        let remnants = remnants
+            .filter(|it| it.killed.is_some())
+            .map(|it| &it.named);
+        executors
+            .chain(remnants)
+            .map(|it| named::count(it, GPU))
+            .sum()
+    }
+
+    /// Whether one more executor would have more GPUs than may be taken.
+    fn lacks_gpus(&self, taken: Taken) -> Option<u64> {
+        let most = u64::from(self.desk.config.gpus_max?);
+        let named = self.desk.config.size.named.iter();
+        let of_one = named.filter(|(name, _)| **name == *GPU);
+        let of_one: u64 = of_one.map(|(_, count)| u64::from(*count)).sum();
+        (of_one > 0 && taken.gpus + of_one > most).then_some(most)
     }
 
     /// What may still be taken.
@@ -80,11 +112,13 @@ impl MesosCoarse {
     }
 
     fn wants_beyond(&self, taken: Taken) -> bool {
-        let size = self.desk.config.size;
+        let size = &self.desk.config.size;
         let least = size.cores.unwrap_or(size.least_cores).max(1);
         let (fewest, most) = (*self.bounds.start(), *self.bounds.end());
         let useful = taken.live < self.wanted && taken.executors < most;
-        (useful || taken.executors < fewest) && u64::from(least) <= self.allowed_beyond(taken)
+        (useful || taken.executors < fewest)
+            && u64::from(least) <= self.allowed_beyond(taken)
+            && self.lacks_gpus(taken).is_none()
     }
 
     pub(super) fn offers(
@@ -148,7 +182,7 @@ impl MesosCoarse {
         room: &mut Site,
         taken: &mut Taken,
     ) -> Option<TaskInfo> {
-        let size = self.desk.config.size;
+        let size = self.desk.config.size.clone();
         let free = u32::try_from(size.capacity(&room.left).cores).unwrap_or(u32::MAX);
         let allowed = self.allowed_beyond(*taken);
         let cores = match size.cores {
@@ -164,9 +198,10 @@ impl MesosCoarse {
         };
         let resources = room.left.take(&whole.demand()).ok()?;
         let offer = &room.group.combined;
+        let named = self.addresses_of(&resources, &offer.agent_id);
         let executor = self.desk.new_executor();
         let host = Host::from(&*offer.hostname);
-        taken.add(cores);
+        taken.add(cores, named::count(&named, GPU));
         self.executors.insert(
             executor.clone(),
             Executor {
@@ -174,6 +209,7 @@ impl MesosCoarse {
                 address: offer.address.clone(),
                 host: host.clone(),
                 cores,
+                named,
                 launched: now,
                 registered: false,
                 killed: None,
@@ -192,6 +228,23 @@ impl MesosCoarse {
             // What it does is said by its environment.
             data: Bytes::from_static(b"work"),
         })
+    }
+
+    /// The addresses of what an executor takes on an agent.
+    fn addresses_of(&self, taken: &Resources, agent: &AgentId) -> Addresses {
+        let executors = self.executors.values().map(|it| (&it.agent, &it.named));
+        // One that is out of reach is told of before its agent offers anything.
+        let remnants = self.remnants.values().filter(|it| it.killed.is_some());
+        let all = executors.chain(remnants.map(|it| (&it.agent, &it.named)));
+        let there: Vec<_> = all.filter(|(its, _)| *its == agent).collect();
+        let sizes = self.desk.config.size.named.iter();
+        sizes
+            .map(|(name, count)| {
+                let held = there.iter().flat_map(|(_, it)| named::each(it));
+                let found = named::addresses(taken, name, *count as usize, held);
+                (Arc::clone(name), found)
+            })
+            .collect()
     }
 
     fn answer(&mut self, room: Site, taken: &mut Taken, actions: &mut Vec<Action>) {
@@ -232,6 +285,9 @@ impl MesosCoarse {
 
     /// Why no more is wanted.
     fn enough(&self, taken: Taken) -> DeclineReason {
+        if let Some(max_gpus) = self.lacks_gpus(taken).filter(|_| self.wanted > taken.live) {
+            return DeclineReason::ReachedMaxGpus { max_gpus };
+        }
         match self.desk.config.cores_max {
             Some(max) if self.wanted > taken.live => DeclineReason::ReachedMaxCores {
                 max_cores: max.into(),

@@ -3,6 +3,7 @@
 use super::{Action, Executor, KILL_AGAIN, MesosCoarse, REGISTRATION, Remnant};
 use crate::backend::ending;
 use crate::backend::mesos::desk::kill;
+use crate::backend::mesos::named::Addresses;
 use crate::clock::Timestamp;
 use crate::facts::cluster::ClusterFact;
 use crate::ids::{AgentId, ExecutorId, MesosTaskId};
@@ -135,6 +136,7 @@ impl MesosCoarse {
             let remnant = Remnant {
                 agent: found.agent.clone(),
                 cores: found.cores,
+                named: found.named,
                 killed: match holds {
                     Holds::UntilTold(since) => Some(since),
                     Holds::IfItComesBack | Holds::Nothing => None,
@@ -222,11 +224,12 @@ impl MesosCoarse {
         agent: AgentId,
         actions: &mut Vec<Action>,
     ) {
-        let size = self.desk.config.size;
+        let size = &self.desk.config.size;
         let remnant = self.remnants.entry(executor.clone()).or_insert(Remnant {
             agent,
             // Of one that an earlier driver knew only its size is known.
             cores: size.cores.unwrap_or(size.least_cores),
+            named: Addresses::new(),
             killed: None,
         });
         // One that was told to end says that it runs in between.

@@ -23,10 +23,11 @@ pub(in crate::backend) fn config() -> MesosConfig {
         least_cores: 1,
         memory_mib: 1000,
         overhead_mib: 384,
+        named: Vec::new(),
     };
     MesosConfig {
-        size,
         cores_max: None,
+        gpus_max: None,
         requirement: Requirement {
             demand: size.demand(),
             ..Requirement::default()
@@ -38,6 +39,7 @@ pub(in crate::backend) fn config() -> MesosConfig {
         variables: ["ID", "HOST", "CORES"],
         prefix: "e".into(),
         rack_attribute: None,
+        size,
     }
 }
 

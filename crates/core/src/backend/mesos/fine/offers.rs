@@ -1,23 +1,53 @@
 //! What becomes of offers in fine mode: room for the task scheduler, one ACCEPT
 //! for each agent, DECLINE for the rest, in the cycle in which they came.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::statuses::Loss;
 use super::{Action, Executor, MesosFine, NoRoom, Proposed, State, Task};
-use crate::backend::executor_size::ExecutorSize;
+use crate::backend::mesos::named::{self, Addresses, mesos_name};
 use crate::clock::Timestamp;
+use crate::conf::properties::resources::GPU;
 use crate::facts::cluster::ClusterFact;
-use crate::ids::Host;
+use crate::ids::{AgentId, Host};
 use crate::offers::{DeclineReason, Offer, OfferGroup};
 use crate::resources::{Demand, ResourceName, Resources, Scalar, Tenure};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::task::TaskInfo;
 use mesquite_scheduler::loss::LossCause;
+use mesquite_scheduler::stock::{Stock, tasks_on};
 use mesquite_scheduler::task::TaskDescription;
 use mesquite_scheduler::worker_offer::WorkerOffer;
+use mesquite_workload::plan::Amount;
+
+/// No more addresses of an agent are offered at once.
+const MOST_ADDRESSES: u64 = 1 << 16;
+
+/// Addresses that tasks have on an agent, each with its resource.
+type HeldOnAgent = Vec<(Arc<str>, Arc<str>)>;
+
+/// The same, by agent.
+type HeldThere = BTreeMap<AgentId, HeldOnAgent>;
+
+/// What may still be taken of the cluster.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    cores: u64,
+    gpus: u64,
+}
+
+impl Left {
+    /// So much of it may become tasks.
+    fn offered(&mut self, offer: &WorkerOffer) {
+        self.cores -= u64::from(offer.cores).min(self.cores);
+        let gpus = tasks_on(&offer.resources, GPU, Amount::Whole(1));
+        self.gpus -= u64::from(gpus).min(self.gpus);
+    }
+}
 
 impl MesosFine {
     /// Cores that tasks hold, also those that are over as far as the scheduler
@@ -32,6 +62,31 @@ impl MesosFine {
         most.saturating_sub(self.cores())
     }
 
+    /// What may still be taken.
+    fn left(&self) -> Left {
+        let gpus = self.desk.config.gpus_max.map_or(u64::MAX, |most| {
+            let all = self.tasks.values().filter(|it| it.state != State::Away);
+            let held: u64 = all.map(|it| named::count(&it.named, GPU)).sum();
+            u64::from(most).saturating_sub(held)
+        });
+        let cores = self.cores_left();
+        Left { cores, gpus }
+    }
+
+    /// By agent, the addresses that tasks have there, if any are asked for. One that is out of
+    /// reach is told of before its agent offers anything.
+    fn held(&self) -> HeldThere {
+        let mut held = HeldThere::new();
+        if self.offered.is_empty() {
+            return held;
+        }
+        for task in self.tasks.values().filter(|it| it.state != State::Away) {
+            let its = named::each(&task.named).map(|(name, it)| (name.clone(), it.clone()));
+            held.entry(task.agent.clone()).or_default().extend(its);
+        }
+        held
+    }
+
     pub(super) fn offers(
         &mut self,
         now: Timestamp,
@@ -43,11 +98,11 @@ impl MesosFine {
             self.miss_executor(now, &group.combined, actions);
         }
         let mut offers = Vec::new();
-        let mut cores_left = self.cores_left();
+        let (mut left, held) = (self.left(), self.held());
         for group in groups {
-            match self.room(now, unix_time, group, cores_left) {
+            match self.room(now, unix_time, group, left, &held) {
                 Ok((room, offer)) => {
-                    cores_left -= u64::from(offer.cores).min(cores_left);
+                    left.offered(&offer);
                     self.rooms.insert(room.executor.executor.clone(), room);
                     offers.push(offer);
                 }
@@ -88,7 +143,7 @@ impl MesosFine {
 
     /// What an executor needs for itself.
     pub(super) fn sliver(&self) -> Demand {
-        let size: ExecutorSize = self.desk.config.size;
+        let size = &self.desk.config.size;
         Demand::new()
             .with_cpus(self.executor_cores)
             .with_mem(Scalar::from_milli(size.memory_mib.saturating_mul(1000)))
@@ -99,7 +154,8 @@ impl MesosFine {
         now: Timestamp,
         unix_time: Duration,
         group: OfferGroup,
-        cores_left: u64,
+        most: Left,
+        held: &HeldThere,
     ) -> Result<(Proposed, WorkerOffer), NoRoom> {
         if self.waiting == 0 {
             return Err(Box::new((group, vec![DeclineReason::NothingWanted])));
@@ -107,10 +163,8 @@ impl MesosFine {
         if let Some(reason) = self.desk.refusals.pausing(now) {
             return Err(Box::new((group, vec![reason])));
         }
-        if cores_left == 0 {
-            let max_cores = self.desk.config.cores_max.unwrap_or(0).into();
-            let reasons = vec![DeclineReason::ReachedMaxCores { max_cores }];
-            return Err(Box::new((group, reasons)));
+        if let Some(reason) = self.reached_most(most) {
+            return Err(Box::new((group, vec![reason])));
         }
         let offer = &group.combined;
         let host = Host::from(&*offer.hostname);
@@ -143,7 +197,9 @@ impl MesosFine {
                 }
             }
         }
-        let task = Demand::new().with_cpus(Scalar::new(self.desk.config.size.least_cores));
+        let size = &self.desk.config.size;
+        let task = Demand::new().with_cpus(Scalar::new(size.least_cores));
+        let task = size.with_named(task);
         if reasons.is_empty() {
             let shortages = left.shortages(&task);
             reasons.extend(shortages.into_iter().map(DeclineReason::Shortage));
@@ -154,14 +210,55 @@ impl MesosFine {
         let cpus = left
             .available(&ResourceName::CPUS, Tenure::Firm)
             .whole_units();
-        let cores = u32::try_from(cpus.min(cores_left)).unwrap_or(u32::MAX);
-        let offer = WorkerOffer::new(executor.executor.clone(), host, cores);
+        let cores = u32::try_from(cpus.min(most.cores)).unwrap_or(u32::MAX);
+        let offer = WorkerOffer {
+            resources: self.stocks(&left, cores, most, held.get(&offer.agent_id)),
+            ..WorkerOffer::new(executor.executor.clone(), host, cores)
+        };
         let room = Proposed {
             group,
             left,
             executor,
         };
         Ok((room, offer))
+    }
+
+    /// Why nothing more is taken, if it is not.
+    fn reached_most(&self, left: Left) -> Option<DeclineReason> {
+        let config = &self.desk.config;
+        if left.cores == 0 {
+            let max_cores = config.cores_max.unwrap_or(0).into();
+            return Some(DeclineReason::ReachedMaxCores { max_cores });
+        }
+        let mut named = config.size.named.iter();
+        let lacks = |(name, each): &(Arc<str>, u32)| **name == *GPU && left.gpus < (*each).into();
+        named.any(lacks).then(|| DeclineReason::ReachedMaxGpus {
+            max_gpus: config.gpus_max.unwrap_or(0).into(),
+        })
+    }
+
+    /// The addresses that tasks on so many cores can have of what is left.
+    fn stocks(
+        &self,
+        left: &Resources,
+        cores: u32,
+        most: Left,
+        held: Option<&HeldOnAgent>,
+    ) -> Vec<Stock> {
+        let size = &self.desk.config.size;
+        let tasks = u64::from(cores / size.least_cores.max(1));
+        let stock = |(name, each): &(Arc<str>, u32)| {
+            let useful = tasks.saturating_mul(u64::from(*each)).min(MOST_ADDRESSES);
+            let useful = if **name == *GPU {
+                useful.min(most.gpus)
+            } else {
+                useful
+            };
+            let held = held.into_iter().flatten().map(|(name, it)| (name, it));
+            let free = named::addresses(left, name, useful as usize, held);
+            Stock::new(Arc::clone(name), free)
+        };
+        self.offered.iter().map(stock).collect()
     }
 
     fn new_executor(&mut self, now: Timestamp, offer: &Offer) -> Executor {
@@ -219,8 +316,7 @@ impl MesosFine {
             let mut launch = Vec::new();
             for attempt in &attempts {
                 let Some(data) = data(attempt) else { continue };
-                let demand = Demand::new().with_cpus(Scalar::new(attempt.cpus));
-                let Ok(resources) = room.left.take(&demand) else {
+                let Some(resources) = take(&mut room.left, attempt) else {
                     actions.push(Action::TaskLost {
                         task: attempt.task,
                         message: "its offer was smaller than it seemed".into(),
@@ -239,6 +335,7 @@ impl MesosFine {
                     agent: room.group.combined.agent_id.clone(),
                     executor: room.executor.executor.clone(),
                     cpus: attempt.cpus,
+                    named: addresses_of(attempt),
                     state: State::Live,
                 };
                 self.tasks.insert(attempt.task, task);
@@ -255,8 +352,7 @@ impl MesosFine {
         actions: &mut Vec<Action>,
     ) {
         if launch.is_empty() {
-            let reasons = vec![DeclineReason::AwaitsLocality];
-            return self.desk.decline(&room.group, reasons);
+            return self.unused(&room);
         }
         if let Err(error) = self.desk.accept(&room.group, launch.len()) {
             actions.push(Action::Told(ClusterFact::NotAccepted(error)));
@@ -282,17 +378,57 @@ impl MesosFine {
         }));
     }
 
+    /// Tasks wait, and none is placed here: the room lacks what some need, or they wait for
+    /// another one. For a moment: other tasks may have a use for it then.
+    fn unused(&mut self, room: &Proposed) {
+        let named = self.offered.iter();
+        let most = named.fold(Demand::new(), |demand, (name, count)| {
+            demand.with_units(mesos_name(name), u64::from(*count))
+        });
+        let lacks = room.left.shortages(&most).into_iter();
+        let mut reasons: Vec<_> = lacks.map(DeclineReason::Shortage).collect();
+        if reasons.is_empty() {
+            reasons.push(DeclineReason::AwaitsLocality);
+        }
+        let refuse = self.desk.config.refuse.momentary;
+        self.desk.decline_for(&room.group, reasons, refuse);
+    }
+
     /// Declines the room that was not used.
     #[must_use = "actions are to be carried out"]
     pub fn settle(&mut self) -> Vec<Action> {
         for (_, room) in std::mem::take(&mut self.rooms) {
-            let reason = if self.waiting > 0 {
-                DeclineReason::AwaitsLocality
+            if self.waiting == 0 {
+                let reasons = vec![DeclineReason::NothingWanted];
+                self.desk.decline(&room.group, reasons);
             } else {
-                DeclineReason::NothingWanted
-            };
-            self.desk.decline(&room.group, vec![reason]);
+                self.unused(&room);
+            }
         }
         self.desk.settled().collect()
     }
+}
+
+/// Takes what an attempt needs; nothing if it is not all there.
+fn take(left: &mut Resources, attempt: &TaskDescription) -> Option<Resources> {
+    let demand = Demand::new().with_cpus(Scalar::new(attempt.cpus));
+    if attempt.resources.is_empty() {
+        return left.take(&demand).ok();
+    }
+    let mut rest = left.clone();
+    let mut taken = rest.take(&demand).ok()?;
+    for held in &attempt.resources {
+        let name = mesos_name(&held.name);
+        let part = rest.take_named(&name, &held.addresses, Tenure::Firm);
+        taken.add_all(&part.ok()?);
+    }
+    *left = rest;
+    Some(taken)
+}
+
+/// What an attempt has of resources with names.
+fn addresses_of(attempt: &TaskDescription) -> Addresses {
+    let all = attempt.resources.iter();
+    all.map(|it| (Arc::clone(&it.name), it.addresses.clone()))
+        .collect()
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::*;
 use crate::backend::ending::{SHUTTING_DOWN, TOLD_TO_END};
 use crate::backend::executor_size::ExecutorSize;
+use crate::facts::cluster::ClusterFact;
 use crate::ids::{Partition, StageAttempt, StageId, TaskIndex};
 use crate::offers::{Offer, RefusePolicy, Requirement};
 use crate::telling::cluster::nothing_runs;
@@ -30,8 +31,10 @@ pub(in crate::backend) fn config() -> MesosFineConfig {
                 least_cores: 1,
                 memory_mib: 1000,
                 overhead_mib: 384,
+                named: Vec::new(),
             },
             cores_max: None,
+            gpus_max: None,
             requirement: Requirement::default(),
             refuse: RefusePolicy::default(),
             role: "*".into(),
@@ -41,6 +44,7 @@ pub(in crate::backend) fn config() -> MesosFineConfig {
             prefix: "e".into(),
             rack_attribute: None,
         },
+        offered: Vec::new(),
         executor_cores: Scalar::from_milli(100),
         idle_timeout: Duration::from_secs(60),
     }

@@ -1,6 +1,6 @@
 //! Coarse mode under random events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,6 +9,7 @@ use super::master::Master;
 use crate::backend::manager::{Action, ClusterManager, Input};
 use crate::backend::mesos::coarse::MesosCoarse;
 use crate::backend::mesos::coarse::tests::{config, wanted};
+use crate::backend::mesos::named::Addresses;
 use crate::clock::Timestamp;
 use crate::ids::{ExecutorId, Host, MesosTaskId};
 use mesquite_mesos::call::Call;
@@ -20,6 +21,9 @@ const AGENTS: usize = 3;
 
 /// The most cores; an executor has two.
 const MOST: u64 = 7;
+
+/// The most GPUs; an executor has one.
+const MOST_GPUS: u32 = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -75,12 +79,17 @@ struct World {
     refused: Vec<Refused>,
     /// Executors that were launched and are not known to be gone.
     alive: BTreeSet<ExecutorId>,
+    /// What each executor was told to have.
+    told: BTreeMap<ExecutorId, Addresses>,
 }
 
 impl World {
     fn new() -> Self {
         let mut config = config();
         config.cores_max = Some(u32::try_from(MOST).expect("few"));
+        config.gpus_max = Some(MOST_GPUS);
+        config.size.named = vec![("fpga".into(), 1), ("gpu".into(), 1)];
+        config.requirement.demand = config.size.demand();
         let mut world = Self {
             backend: MesosCoarse::new(config, false),
             master: Master::new(AGENTS),
@@ -88,6 +97,7 @@ impl World {
             refuse: false,
             refused: Vec::new(),
             alive: BTreeSet::new(),
+            told: BTreeMap::new(),
         };
         world.tell(Input::Subscribed);
         world
@@ -99,9 +109,13 @@ impl World {
                 Action::Call(call) => {
                     match &call {
                         Call::Accept { launch, .. } => {
-                            let executors =
-                                launch.iter().map(|it| ExecutorId::new(it.task.as_str()));
-                            self.alive.extend(executors);
+                            for task in launch {
+                                let executor = ExecutorId::new(task.task.as_str());
+                                let launched = self.backend.launched(&executor);
+                                let launched = launched.expect("it was just launched");
+                                self.told.insert(executor.clone(), launched.resources);
+                                self.alive.insert(executor);
+                            }
                         }
                         Call::Acknowledge { task, .. } if self.master.is_over(task) => {
                             let executor = ExecutorId::new(task.as_str());
@@ -143,6 +157,12 @@ impl World {
             self.master.held() <= MOST * 1000,
             "no more cores than allowed"
         );
+        assert!(
+            self.master.gpus() <= MOST_GPUS.into(),
+            "no more GPUs than allowed"
+        );
+        let told = |id: &MesosTaskId| self.told[&ExecutorId::new(id.as_str())].clone();
+        self.master.check_addresses(told);
     }
 
     fn picked(&self, pick: u16) -> Option<ExecutorId> {

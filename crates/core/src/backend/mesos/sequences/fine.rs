@@ -10,17 +10,24 @@ use super::master::Master;
 use crate::backend::manager::{Action, ClusterManager, Input};
 use crate::backend::mesos::fine::MesosFine;
 use crate::backend::mesos::fine::tests::{attempt, config, waiting};
+use crate::backend::mesos::named::Addresses;
 use crate::clock::Timestamp;
-use crate::ids::{ExecutorId, Host, TaskId};
+use crate::ids::{ExecutorId, Host, MesosTaskId, TaskId};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::Event;
 use mesquite_mesos::refused::{CallRefusal, Refused};
 use mesquite_mesos::task::TaskState;
+use mesquite_scheduler::stock::{Held, Stock};
+use mesquite_scheduler::task::TaskDescription;
+use mesquite_scheduler::worker_offer::WorkerOffer;
 
 const AGENTS: usize = 3;
 
 /// The most cores.
 const MOST: u32 = 7;
+
+/// The most GPUs; a task has one.
+const MOST_GPUS: u32 = 5;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -87,6 +94,8 @@ struct World {
     /// The attempts that run, as the scheduler believes.
     running: BTreeMap<TaskId, ExecutorId>,
     next: u64,
+    /// What each task was told to have, by its name.
+    told: BTreeMap<String, Addresses>,
     /// Of the next offers, so many tasks use some.
     most: u8,
 }
@@ -95,6 +104,9 @@ impl World {
     fn new() -> Self {
         let mut config = config();
         config.shared.cores_max = Some(MOST);
+        config.shared.gpus_max = Some(MOST_GPUS);
+        config.offered = vec![("fpga".into(), 1), ("gpu".into(), 1)];
+        config.shared.size.named = config.offered.clone();
         let mut world = Self {
             backend: MesosFine::new(config),
             master: Master::new(AGENTS),
@@ -104,6 +116,7 @@ impl World {
             waiting: 0,
             running: BTreeMap::new(),
             next: 0,
+            told: BTreeMap::new(),
             most: 0,
         };
         world.tell(Input::Subscribed);
@@ -129,6 +142,12 @@ impl World {
             self.master.held() <= u64::from(MOST) * 1000,
             "no more cores than allowed"
         );
+        assert!(
+            self.master.gpus() <= MOST_GPUS.into(),
+            "no more GPUs than allowed"
+        );
+        let told = |id: &MesosTaskId| self.told[id.as_str()].clone();
+        self.master.check_addresses(told);
         for answer in std::mem::take(&mut self.master.answers) {
             self.tell(Input::Event(answer));
         }
@@ -163,17 +182,7 @@ impl World {
                 Action::Offer(offers) => {
                     let mut launches = Vec::new();
                     for offer in offers {
-                        let wanted = u64::from(self.most).min(self.waiting);
-                        let count = wanted.min(u64::from(offer.cores));
-                        let attempts = (0..count).map(|_| {
-                            self.next += 1;
-                            self.running
-                                .insert(TaskId(self.next), offer.executor.clone());
-                            attempt(self.next, &offer.executor)
-                        });
-                        let attempts: Vec<_> = attempts.collect();
-                        self.waiting -= count;
-                        launches.push(attempts);
+                        launches.push(self.placed(offer));
                     }
                     let actions = self.backend.launch(launches, |_| Some(Bytes::new()));
                     self.act(actions);
@@ -201,6 +210,30 @@ impl World {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    /// As many attempts as are wanted and have room.
+    fn placed(&mut self, mut offer: WorkerOffer) -> Vec<TaskDescription> {
+        let wanted = u64::from(self.most).min(self.waiting);
+        let room = offer.resources.iter().map(|it| it.tasks(1.into()));
+        let room = room.fold(offer.cores, u32::min);
+        let count = wanted.min(room.into());
+        self.waiting -= count;
+        let attempts = (0..count).map(|_| {
+            self.next += 1;
+            let id = TaskId(self.next);
+            self.running.insert(id, offer.executor.clone());
+            let stocks = offer.resources.iter_mut();
+            let resources: Vec<_> = stocks.filter_map(one_of).collect();
+            let named = resources.iter();
+            let named = named.map(|it| (it.name.clone(), it.addresses.clone()));
+            self.told.insert(format!("e-task-{id}"), named.collect());
+            TaskDescription {
+                resources,
+                ..attempt(self.next, &offer.executor)
+            }
+        });
+        attempts.collect()
     }
 
     fn take(&mut self, step: Step) {
@@ -323,6 +356,16 @@ impl World {
         assert_eq!((self.waiting, self.running.len()), (0, 0), "all is done");
         assert_eq!(self.master.unacknowledged(), 0, "all is acknowledged");
     }
+}
+
+/// An address, and not the first one if there are more.
+fn one_of(stock: &mut Stock) -> Option<Held> {
+    let first = stock.take(1.into())?;
+    let Some(second) = stock.take(1.into()) else {
+        return Some(first);
+    };
+    stock.give_back(&first);
+    Some(second)
 }
 
 proptest! {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
+use crate::backend::mesos::named::{Addresses, each};
 use crate::ids::{AgentId, ExecutorId, MesosTaskId, OfferId};
 use crate::offers::Offer;
 use crate::resources::{ResourceName, Resources, Tenure};
@@ -11,8 +12,16 @@ use mesquite_mesos::call::Call;
 use mesquite_mesos::event::Event;
 use mesquite_mesos::task::{ExecutorInfo, TaskInfo, TaskState, TaskStatus};
 
-/// Cores and MiB of each agent.
-const SIZE: (u64, u64) = (4, 4000);
+/// Cores and MiB of each agent, and GPUs; items of `fpga` are `a` and `b`.
+const SIZE: Held = Held {
+    cpus: 4000,
+    mem: 4000,
+    gpus: 2,
+    fpga: 0b11,
+};
+
+/// The items of each agent's `fpga`, by their bits.
+const ITEMS: [&str; 2] = ["a", "b"];
 
 struct Task {
     agent: usize,
@@ -20,11 +29,13 @@ struct Task {
     held: Held,
 }
 
-/// Thousandths of cores, and MiB.
+/// Thousandths of cores, MiB, GPUs, and items of `fpga` as bits.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 struct Held {
     cpus: u64,
     mem: u64,
+    gpus: u64,
+    fpga: u8,
 }
 
 impl Held {
@@ -36,13 +47,40 @@ impl Held {
         Self {
             cpus: amount(ResourceName::CPUS),
             mem: amount(ResourceName::MEM) / 1000,
+            gpus: amount(ResourceName::GPUS) / 1000,
+            fpga: Self::bits(resources),
         }
+    }
+
+    fn bits(resources: &Resources) -> u8 {
+        let fpga = ResourceName::new("fpga");
+        let items = resources.unit_names(&fpga, Tenure::Firm, 9);
+        let items = items.expect("a set");
+        let bit = |item: &str| 1 << ITEMS.iter().position(|it| *it == item).expect("known");
+        items.iter().map(|it| bit(it)).sum()
+    }
+
+    /// Both halves, of what can be halved.
+    fn halves(self) -> [Self; 2] {
+        let half = Self {
+            cpus: self.cpus / 2,
+            mem: self.mem / 2,
+            gpus: self.gpus / 2,
+            fpga: self.fpga & 1,
+        };
+        let fpga = self.fpga & 0b10;
+        [half, Self { fpga, ..half }]
     }
 
     fn plus(self, other: Self) -> Self {
         Self {
             cpus: self.cpus + other.cpus,
             mem: self.mem + other.mem,
+            gpus: self.gpus + other.gpus,
+            fpga: {
+                assert_eq!(self.fpga & other.fpga, 0, "no item twice");
+                self.fpga | other.fpga
+            },
         }
     }
 
@@ -50,6 +88,11 @@ impl Held {
         Self {
             cpus: self.cpus.checked_sub(other.cpus).expect("enough cores"),
             mem: self.mem.checked_sub(other.mem).expect("enough memory"),
+            gpus: self.gpus.checked_sub(other.gpus).expect("enough GPUs"),
+            fpga: {
+                assert_eq!(self.fpga & other.fpga, other.fpga, "items that are there");
+                self.fpga & !other.fpga
+            },
         }
     }
 }
@@ -107,12 +150,7 @@ impl Master {
             .chain(executors.map(|it| it.1))
             .chain(offers.map(|it| it.1))
             .fold(Held::default(), Held::plus);
-        let (cores, mem) = SIZE;
-        let total = Held {
-            cpus: cores * 1000,
-            mem,
-        };
-        total.minus(used)
+        SIZE.minus(used)
     }
 
     /// Offers what is free on these agents, in halves if `halves`.
@@ -120,15 +158,15 @@ impl Master {
         let mut offers = Vec::new();
         for agent in agents.map(|it| it % self.agents) {
             let free = self.free(agent);
-            let parts = if halves { 2 } else { 1 };
-            let part = Held {
-                cpus: free.cpus / parts,
-                mem: free.mem / parts,
+            let parts = if halves {
+                free.halves().into()
+            } else {
+                vec![free]
             };
-            if part.cpus == 0 && part.mem == 0 {
-                continue;
-            }
-            for _ in 0..parts {
+            for part in parts {
+                if part == Held::default() {
+                    continue;
+                }
                 self.next += 1;
                 let id = OfferId::from(format!("offer-{}", self.next));
                 self.offers.insert(id.clone(), (agent, part));
@@ -245,6 +283,35 @@ impl Master {
         self.tasks.values().map(|it| it.held.cpus).sum()
     }
 
+    /// GPUs that tasks hold.
+    pub(super) fn gpus(&self) -> u64 {
+        self.tasks.values().map(|it| it.held.gpus).sum()
+    }
+
+    /// Whether the addresses that `told` knows of each task are as many as it holds, and no two
+    /// of an agent are the same.
+    pub(super) fn check_addresses(&self, told: impl Fn(&MesosTaskId) -> Addresses) {
+        let mut seen = BTreeSet::new();
+        for (id, task) in &self.tasks {
+            let addresses = told(id);
+            let gpus = addresses.iter().find(|(name, _)| &**name == "gpu");
+            let gpus = gpus.map_or(0, |(_, them)| them.len() as u64);
+            assert_eq!(gpus, task.held.gpus, "{id}");
+            for (name, address) in each(&addresses) {
+                let place = (task.agent, name.clone(), address.clone());
+                assert!(seen.insert(place), "{name} {address} is given twice");
+                match &**name {
+                    "gpu" => assert!(["0", "1"].contains(&&**address), "{address} is none"),
+                    _ => {
+                        let item = ITEMS.iter().position(|it| **it == **address);
+                        let bit = 1 << item.expect("an item");
+                        assert_ne!(task.held.fpga & bit, 0, "{id} holds {address}");
+                    }
+                }
+            }
+        }
+    }
+
     /// The live task of that number, counted round.
     pub(super) fn task(&self, pick: u16) -> Option<MesosTaskId> {
         let count = self.tasks.len().max(1);
@@ -329,7 +396,15 @@ impl Master {
 
 fn offer(id: OfferId, agent: usize, held: Held) -> Offer {
     let (whole, milli) = (held.cpus / 1000, held.cpus % 1000);
-    let text = format!("cpus:{whole}.{milli:03};mem:{}", held.mem);
+    let bits = ITEMS.iter().enumerate();
+    let items = bits.filter(|(bit, _)| held.fpga & (1 << bit) != 0);
+    let items: Vec<_> = items.map(|(_, item)| *item).collect();
+    let text = format!(
+        "cpus:{whole}.{milli:03};mem:{};gpus:{};fpga:{{{}}}",
+        held.mem,
+        held.gpus,
+        items.join(",")
+    );
     Offer {
         id,
         agent_id: agent_id(agent),

@@ -96,6 +96,7 @@ fn offers_are_counted_in_all_by_reason_and_by_agent_and_a_log_says_the_same() {
                 ClusterFact::Asks(RoomWanted::Executors {
                     cores: Some(2),
                     memory_mib: 1408,
+                    named: Vec::new(),
                 }),
                 cycle(vec![declined(0, 4), declined(1, 4), accepted(2)]),
                 ClusterFact::Suppressed,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::plan::surroundings::Variables;
+use crate::rpc::message::NamedResource;
 use crate::rpc::message::from_executor::Said;
 use crate::task::{Cancel, Heard, Metrics, Voice, all_lines, test_context, test_records};
 
@@ -70,6 +71,30 @@ fn a_command_is_given_the_variables_of_its_dataset() {
     let parent = Box::new(test_records(&[]));
     let pipe = Pipe::start_at(place, parent, (command, "d"), &context).expect("started");
     assert_eq!(all_lines(pipe).expect("said"), ["a b'$x 1 0"]);
+}
+
+#[test]
+fn a_command_is_told_the_addresses_of_its_resources() {
+    let resource = |name: &str, addresses: &[&str]| NamedResource {
+        name: name.into(),
+        addresses: addresses.iter().map(ToString::to_string).collect(),
+    };
+    let context = TaskContext {
+        resources: [
+            resource("gpu", &["1", "3"]),
+            resource("my-fpga.x", &["a b"]),
+        ]
+        .into(),
+        ..test_context(Path::new("/"))
+    };
+    let place = Start {
+        env: Variables([("CUDA_VISIBLE_DEVICES".to_owned(), "all".to_owned())].into()),
+        folder: None,
+    };
+    let command = "echo $MESQUITE_RESOURCE_GPU $CUDA_VISIBLE_DEVICES $MESQUITE_RESOURCE_MY_FPGA_X";
+    let parent = Box::new(test_records(&[]));
+    let pipe = Pipe::start_at(place, parent, (command, "d"), &context).expect("started");
+    assert_eq!(all_lines(pipe).expect("said"), ["1,3 1,3 a b"]);
 }
 
 #[test]

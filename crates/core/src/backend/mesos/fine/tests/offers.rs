@@ -136,3 +136,28 @@ fn an_id_is_used_up_by_a_launch() {
     let second = room(&bench.offered(vec![offer("o2", "cpus:3;mem:2000")])).executor;
     assert_ne!(first, second);
 }
+
+#[test]
+fn room_that_lacks_what_a_task_needs_is_told_so_and_refused_for_a_moment() {
+    let mut config = config();
+    config.offered = vec![("fpga".into(), 2)];
+    let mut bench = Bench::new(config, 1);
+    let offered = bench.offered(vec![offer("o1", "cpus:2;mem:2000;fpga:{a}")]);
+    let stock = &room(&offered).resources[0];
+    assert_eq!((stock.tasks(1.into()), stock.tasks(2.into())), (1, 0));
+    let [Action::Call(Call::Decline { refuse, .. })] = &bench.settle()[..] else {
+        panic!("it is declined");
+    };
+    assert_eq!(*refuse, RefusePolicy::default().momentary);
+    let why = bench.why_nothing_runs();
+    assert!(
+        why.ends_with("no use on h: 2 fpga needed, 1 available"),
+        "{why}"
+    );
+    // No other agent offers more.
+    let told = bench.wait();
+    assert_eq!(bench.1, Timestamp::from_millis(2000));
+    let [Action::Told(ClusterFact::Lacking(_))] = &told[..] else {
+        panic!("{told:?}");
+    };
+}
