@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
-use crate::facts::cluster::{Verdict, OffersSoFar};
+use crate::facts::cluster::{OffersSoFar, Verdict};
 use crate::offers::DeclineReason;
 use crate::resources::Shortage;
 

@@ -104,8 +104,9 @@ fn a_log_that_has_the_name_of_its_application_is_read_once() {
     let made = tempfile::tempdir().expect("a folder");
     let inner = made.path().join("inner");
     fs::create_dir(&inner).expect("made");
-    for (path, id) in [("inner/a", "a"), ("inner/b", "other"), ("c", "c")] {
-        let text = text(id, 1, "JobFailed", true);
+    // The list has those first that began last.
+    for (path, id, began) in [("inner/a", "a", 2), ("inner/b", "other", 1), ("c", "c", 1)] {
+        let text = text(id, began, "JobFailed", true);
         fs::write(made.path().join(path), text).expect("written");
     }
     let folder = Folder::new(&inner);
