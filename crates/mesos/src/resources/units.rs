@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Resources {
-    /// How many units [`take_units`](Self::take_units) could find.
+    /// How many units there are to be taken.
     pub fn units(&self, name: &ResourceName, tenure: Tenure) -> u64 {
         let entries = self.iter().filter(|entry| is_usable(entry, name, tenure));
         let named = entries.map(|entry| match &entry.value {
