@@ -24,6 +24,7 @@ use mesquite::ids::FrameworkId;
 use mesquite::mesos::call::Call;
 use mesquite::mesos::codec::Codec;
 use mesquite::mesos::subscription::Notice;
+use mesquite::mesos::task::Command;
 use mesquite::mesos::wire::{decode_event, encode_call};
 use mesquite::offers::{Constraints, RefusePolicy, Requirement};
 use mesquite::plan::ApplicationBuilder;
@@ -63,8 +64,9 @@ fn coarse(tasks: u32) -> MesosConfig {
         },
         refuse: RefusePolicy::default(),
         role: "batch".into(),
-        command: "exec mesquite executor".into(),
-        environment: Vec::new(),
+        command: Command::shell("exec mesquite executor"),
+        container: None,
+        labels: Vec::new(),
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: "bench".into(),
         rack_attribute: None,

@@ -7,7 +7,7 @@ import signal
 import socket
 from pathlib import Path
 
-from . import addresses, mesos, nodes, parts, platform, processes, state, zookeeper
+from . import addresses, enforce, mesos, nodes, parts, platform, processes, state, zookeeper
 from .failure import Failure
 
 
@@ -16,6 +16,8 @@ def up(options, say):
     if options.masters:
         platform.require_platform()
         platform.require_packages(platform.TO_RUN)
+    if options.enforce:
+        enforce.require()
     if options.zookeepers:
         platform.require_packages(zookeeper.PACKAGES)
     programs = parts.programs(say) if options.masters else None
@@ -158,9 +160,14 @@ def _ended(node):
 
 def down(folder, cluster, keep):
     """Ends everything that runs for the cluster in `folder`; removes what it wrote."""
-    left = processes.end_all(folder)
+    groups = enforce.groups_of(cluster)
+    left = processes.end_all(folder, lambda: enforce.members(groups))
     if left:
         raise Failure(f"these processes do not end: {', '.join(map(str, left))}")
+    enforce.clear(folder, groups)
+    if cluster and any("containerizers=" in word and "docker" in word
+                       for node in cluster["agents"] for word in node["command"]):
+        enforce.remove_docker_containers(folder)
     if cluster is None or keep:
         return
     for node in state.nodes(cluster):

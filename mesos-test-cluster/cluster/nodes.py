@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 
-from . import addresses, zookeeper
+from . import addresses, enforce, zookeeper
 
 RESOURCES = "cpus:2;mem:2048;disk:4096;ports:[31000-31999]"
 
@@ -79,11 +79,14 @@ def _agent(options, number, programs, folder, port, master):
     if options.authenticate_executors:
         flags |= {"authenticate_http_executors": "true", "http_authenticators": "jwt",
                   "jwt_secret_key": str(_write_secret(folder / "executor-key", secrets.token_hex(32)))}
+    group = f"mesos-test-{port}-{name}" if options.enforce else None
+    if group:
+        flags |= enforce.flags(options.images, group)
     if os.geteuid() != 0:
         flags["switch_user"] = "false"
     flags |= {key: value for which, key, value in options.agent_flag if which in (None, number)}
     node = _mesos("agent", name, programs, folder, addresses.agent(port, number), port, flags)
-    return node | {"resources": resources, "attributes": attributes,
+    return node | {"resources": resources, "attributes": attributes, "control_group": group,
                    "advertised": [flags.get("advertise_ip", node["address"]),
                                   int(flags.get("advertise_port", port))]}
 

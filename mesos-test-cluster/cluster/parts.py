@@ -102,7 +102,7 @@ def _extract(archive, target):
 def package(say):
     """The published package, downloaded the first time and checked each time."""
     archive = cache() / ARCHIVE
-    if archive.exists() and _sha256(archive) == SHA256:
+    if archive.exists() and sha256(archive) == SHA256:
         return archive
     platform.require_packages(platform.TO_DOWNLOAD)
     settings = _pip_settings()
@@ -114,7 +114,7 @@ def package(say):
             shutil.copyfileobj(response, file)
     except OSError as error:
         raise Failure(f"cannot download {ARCHIVE}: {error}") from error
-    found = _sha256(partial)
+    found = sha256(partial)
     if found != SHA256:
         partial.unlink()
         raise Failure(f"{ARCHIVE} has SHA-256 {found}, not {SHA256}: not used")
@@ -122,7 +122,8 @@ def package(say):
     return archive
 
 
-def _sha256(path):
+def sha256(path):
+    """The digest of a file, in hexadecimal digits."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):

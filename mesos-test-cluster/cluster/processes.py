@@ -119,13 +119,13 @@ def _self_and_ancestors(everyone):
     return lineage
 
 
-def end_all(folder, seconds=10):
-    """Kills every process of the cluster in `folder`; returns those that would not die.
+def end_all(folder, others=dict, seconds=10):
+    """Kills every process of the cluster in `folder`, and `others`; returns those that would not die.
 
     They are stopped first, so that none starts another while it is looked for.
     """
     deadline = time.monotonic() + seconds
-    while (left := belonging_to(folder)) and time.monotonic() < deadline:
+    while (left := belonging_to(folder) | others()) and time.monotonic() < deadline:
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid, start_time in left.items():
                 send(pid, start_time, number)

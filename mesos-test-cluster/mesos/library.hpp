@@ -354,6 +354,16 @@ class MesosContainerizerLaunch {
   int execute();
 };
 
+class NetworkCniIsolatorSetup {
+ public:
+  class Flags : public virtual ::flags::FlagsBase {
+   public:
+    Flags();
+    virtual ~Flags();
+  };
+  int execute();
+};
+
 class Slave : public virtual process::ProcessBase {
  public:
   using DomainSocket = process::network::internal::Socket<process::network::unix::Address>;

@@ -128,7 +128,7 @@ impl Failure {
             Self::Executor(ExecutorError::Environment(_))
             | Self::Worker(WorkerError::Environment(_)) => 2,
             Self::Executor(ExecutorError::Http(_) | ExecutorError::NoTls { .. }) => NO_AGENT,
-            Self::Executor(ExecutorError::Signals(_)) => 1,
+            Self::Executor(ExecutorError::Signals(_) | ExecutorError::Sandbox { .. }) => 1,
             Self::Worker(
                 WorkerError::Driver { .. }
                 | WorkerError::Refused(_)

@@ -6,8 +6,9 @@ use bytes::Bytes;
 use mesquite::ids::FrameworkId;
 use mesquite::mesos::call::{Call, FrameworkInfo};
 use mesquite::mesos::codec::Codec;
+use mesquite::mesos::container::{Container, Image, Label, Runtime, Volume};
 use mesquite::mesos::proto::scheduler;
-use mesquite::mesos::task::{Command, ExecutorInfo, TaskInfo, Variable};
+use mesquite::mesos::task::{Command, ExecutorInfo, Run, TaskInfo, Uri, Variable};
 use mesquite::mesos::wire::encode_call;
 use mesquite::resources::Resources;
 use serde_json::{Value, json};
@@ -155,17 +156,28 @@ fn an_accept_launches_tasks_on_an_executor() {
             executor: "e".into(),
             name: "an executor".into(),
             command: Command {
-                value: "exec true".into(),
+                run: Run::Shell("exec true".into()),
+                uris: vec![Uri {
+                    value: "http://h/data.tar".into(),
+                    name: None,
+                    executable: false,
+                    cache: true,
+                }],
                 environment: vec![Variable {
                     name: "COLOUR".into(),
                     value: "blue".into(),
                     secret: false,
                 }],
             },
+            container: None,
             resources: resources("mem:32"),
             shutdown_grace_period: Some(Duration::from_secs(5)),
         }),
         data: Bytes::from_static(b"data"),
+        labels: vec![Label {
+            key: "team".into(),
+            value: "blue".into(),
+        }],
     };
     let ports = json!({
         "name": "ports",
@@ -181,6 +193,7 @@ fn an_accept_launches_tasks_on_an_executor() {
         "command": {
             "shell": true,
             "value": "exec true",
+            "uris": [{"value": "http://h/data.tar", "executable": false, "extract": true, "cache": true}],
             "environment": {"variables": [{"name": "COLOUR", "type": "VALUE", "value": "blue"}]},
         },
     });
@@ -199,9 +212,104 @@ fn an_accept_launches_tasks_on_an_executor() {
                 "resources": [scalar("cpus", 1.0), ports],
                 "executor": executor,
                 "data": "ZGF0YQ==",
+                "labels": {"labels": [{"key": "team", "value": "blue"}]},
             }]}}],
             "filters": {"refuse_seconds": 0.0},
         }),
+    );
+}
+
+/// How an executor in a container is said, with the command of its executor.
+fn said_of(runtime: Runtime, run: Run) -> (Value, Value) {
+    let volume = |container: &str, host: Option<&str>, read_only| Volume {
+        container_path: container.into(),
+        host_path: host.map(Into::into),
+        read_only,
+    };
+    let info = ExecutorInfo {
+        executor: "e".into(),
+        name: "an executor".into(),
+        command: Command {
+            run,
+            ..Command::shell("")
+        },
+        container: Some(Container {
+            runtime,
+            volumes: vec![
+                volume("/in", Some("/on"), true),
+                volume("/empty", None, false),
+            ],
+        }),
+        resources: Resources::new(),
+        shutdown_grace_period: None,
+    };
+    let task = TaskInfo {
+        name: "a task".into(),
+        task: "t".into(),
+        agent: "a".into(),
+        resources: resources("cpus:1"),
+        executor: Some(info),
+        data: Bytes::new(),
+        labels: Vec::new(),
+    };
+    let call = Call::Accept {
+        offers: vec!["o".into()],
+        launch: vec![task],
+        refuse: Duration::ZERO,
+    };
+    let body = body(&call);
+    let said = &body["accept"]["operations"][0]["launch"]["task_infos"][0]["executor"];
+    (said["command"].clone(), said["container"].clone())
+}
+
+#[test]
+fn an_executor_in_an_image_is_said_as_each_containerizer_wants_it() {
+    let image = Image {
+        name: "python:3".into(),
+        pull: true,
+    };
+    let volumes = json!([
+        {"mode": "RO", "container_path": "/in", "host_path": "/on"},
+        {"mode": "RW", "container_path": "/empty"},
+    ]);
+    let program = |path: Option<&str>, arguments: &[&str]| Run::Program {
+        path: path.map(Into::into),
+        arguments: arguments.iter().map(ToString::to_string).collect(),
+    };
+    let (command, container) = said_of(
+        Runtime::Mesos(image.clone()),
+        program(Some("/p"), &["p", "executor"]),
+    );
+    assert_eq!(
+        command,
+        json!({"shell": false, "value": "/p", "arguments": ["p", "executor"]})
+    );
+    assert_eq!(
+        container,
+        json!({
+            "type": "MESOS",
+            "volumes": volumes,
+            "mesos": {"image": {"type": "DOCKER", "docker": {"name": "python:3"}, "cached": false}},
+        })
+    );
+    let docker = Runtime::Docker {
+        image,
+        parameters: vec![("ipc".into(), "host".into())],
+    };
+    let (command, container) = said_of(docker, program(None, &["executor"]));
+    assert_eq!(command, json!({"shell": false, "arguments": ["executor"]}));
+    assert_eq!(
+        container,
+        json!({
+            "type": "DOCKER",
+            "volumes": volumes,
+            "docker": {
+                "image": "python:3",
+                "network": "HOST",
+                "parameters": [{"key": "ipc", "value": "host"}],
+                "force_pull_image": true,
+            },
+        })
     );
 }
 

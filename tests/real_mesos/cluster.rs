@@ -1,8 +1,9 @@
 //! A real Mesos for one test: its own folder, ports and processes, all of which
 //! are gone when the value is dropped.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use mesquite::mesos::codec::Codec;
@@ -12,6 +13,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::framework::eventually;
+
+/// What `mesos-test-cluster/up` exits with where nothing can be enforced.
+const CANNOT_ENFORCE: i32 = 5;
 
 /// A running cluster.
 pub struct Cluster {
@@ -36,6 +40,26 @@ impl Cluster {
     /// The same with everything in this folder, whose `cluster.json` says where
     /// the nodes will be before any of them runs.
     pub fn within(folder: TempDir, options: &[&str]) -> Self {
+        let cluster = Self::tried(folder, options);
+        cluster.unwrap_or_else(|(_, error)| panic!("up {options:?} failed:\n{error}"))
+    }
+
+    /// What brings it up with all that it enforces; `None`, with a line that says why,
+    /// where nothing can be enforced.
+    pub fn enforcing(options: &[&str]) -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        match Self::tried(folder, &[&["--enforce"], options].concat()) {
+            Ok(cluster) => Some(cluster),
+            Err((Some(CANNOT_ENFORCE), error)) => {
+                not_here(&error);
+                None
+            }
+            Err((_, error)) => panic!("up --enforce {options:?} failed:\n{error}"),
+        }
+    }
+
+    /// The exit code and what was said, if it does not come up.
+    fn tried(folder: TempDir, options: &[&str]) -> Result<Self, (Option<i32>, String)> {
         let mut cluster = Self {
             folder,
             url: String::new(),
@@ -43,15 +67,19 @@ impl Cluster {
         };
         // Should the test be killed, its cluster ends with it.
         let owner = std::process::id().to_string();
-        cluster.script(
+        let output = cluster.output(
             "up",
             &[&["--port", "0", "--owner", &owner], options].concat(),
         );
+        if !output.status.success() {
+            let error = String::from_utf8_lossy(&output.stderr).into_owned();
+            return Err((output.status.code(), error));
+        }
         let state = cluster.state();
         let text = |key: &str| state[key].as_str().unwrap_or_default().to_owned();
         cluster.url = text("url");
         cluster.master = text("master");
-        cluster
+        Ok(cluster)
     }
 
     /// Where it keeps all that it has, sandboxes too.
@@ -64,13 +92,17 @@ impl Cluster {
         self.script("fault", &[what, node]);
     }
 
-    fn script(&self, name: &str, options: &[&str]) {
-        let output = Command::new(scripts().join(name))
+    fn output(&self, name: &str, options: &[&str]) -> Output {
+        Command::new(scripts().join(name))
             .args(options)
             .arg("--dir")
             .arg(self.folder.path())
             .output()
-            .expect("the script can be started");
+            .expect("the script can be started")
+    }
+
+    fn script(&self, name: &str, options: &[&str]) {
+        let output = self.output(name, options);
         assert!(
             output.status.success(),
             "{name} {options:?} failed:\n{}{}",
@@ -108,6 +140,14 @@ impl Cluster {
             )
         };
         agents.iter().map(address).collect()
+    }
+
+    /// The control groups of the agents, if they enforce anything.
+    pub fn control_groups(&self) -> Vec<String> {
+        let state = self.state();
+        let agents = state["agents"].as_array().expect("a list of agents");
+        let groups = agents.iter().map(|it| it["control_group"].as_str());
+        groups.flatten().map(ToOwned::to_owned).collect()
     }
 
     fn masters(&self) -> Vec<Node> {
@@ -179,6 +219,15 @@ impl Drop for Cluster {
     }
 }
 
-fn scripts() -> PathBuf {
+/// Says that a test does not run here.
+pub fn not_here(why: &str) {
+    let line = format!("NOT RUN HERE: {}\n", why.trim());
+    std::io::stderr()
+        .write_all(line.as_bytes())
+        .expect("written");
+}
+
+/// The folder of what brings clusters up.
+pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("mesos-test-cluster")
 }

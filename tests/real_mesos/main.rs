@@ -17,6 +17,7 @@ mod network;
 mod certificates;
 mod check;
 mod cluster;
+mod containers;
 #[path = "../support/examples.rs"]
 mod examples;
 mod framework;

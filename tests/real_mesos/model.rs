@@ -60,14 +60,13 @@ fn task(name: &str, agent: &AgentId) -> TaskInfo {
         executor: Some(ExecutorInfo {
             executor: ExecutorId::from(format!("executor of {name}").replace(' ', "-")),
             name: "test".into(),
-            command: Command {
-                value: "exit 3".into(),
-                environment: Vec::new(),
-            },
+            command: Command::shell("exit 3"),
+            container: None,
             resources: resources("cpus:0.1;mem:32"),
             shutdown_grace_period: None,
         }),
         data: bytes::Bytes::from_static(b"x"),
+        labels: Vec::new(),
     }
 }
 

@@ -26,6 +26,7 @@ use mesquite::ids::{ExecutorId, FrameworkId, TaskId};
 use mesquite::mesos::call::Call;
 use mesquite::mesos::endpoint::{Endpoint, Scheme};
 use mesquite::mesos::subscription::{self, Dial, Notice, Subscription};
+use mesquite::mesos::task::Command;
 use mesquite::offers::{Constraints, RefusePolicy, Requirement};
 use mesquite::resources::{Demand, Scalar};
 use mesquite::rpc::message::{FromDriver, from_driver};
@@ -91,8 +92,9 @@ fn coarse_config() -> MesosConfig {
         },
         refuse: RefusePolicy::default(),
         role: "*".into(),
-        command: "exec mesquite executor".into(),
-        environment: Vec::new(),
+        command: Command::shell("exec mesquite executor"),
+        container: None,
+        labels: Vec::new(),
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: "sim".into(),
         rack_attribute: None,

@@ -101,6 +101,7 @@ fn consider(offer: &Offer) {
             resources: offer.resources.clone(),
             executor: None,
             data: Bytes::new(),
+            labels: Vec::new(),
         }],
         refuse: Duration::ZERO,
     };

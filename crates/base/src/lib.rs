@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod base64;
 pub mod clock;
 pub mod conf;
+pub mod container;
 pub mod hex;
 pub mod ids;
 pub mod plain;

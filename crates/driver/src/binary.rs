@@ -73,6 +73,11 @@ impl Binary {
         &self.digest
     }
 
+    /// A name for it that no other one has.
+    pub(super) fn name(&self) -> String {
+        format!("mesquite-{}", &self.digest[..16])
+    }
+
     /// Its bytes.
     pub(super) const fn length(&self) -> u64 {
         self.length
@@ -93,13 +98,13 @@ impl Binary {
     /// where it is not there already.
     pub(super) fn command(&self, url: &str) -> String {
         let (path, digest) = (quoted(&self.path.to_string_lossy()), &self.digest);
-        let short = &digest[..16];
+        let name = self.name();
         let url = quoted(url);
         // Whoever serves it may be busy with others the first time.
         format!(
             "same() {{ [ -x \"$1\" ] && [ \"$(sha256sum < \"$1\")\" = '{digest}  -' ]; }}; \
              if same {path}; then exec {path} executor; fi; \
-             f=./mesquite-{short}; \
+             f=./{name}; \
              get() {{ curl -fsS -o $f {url} || wget -q -O $f {url}; }}; \
              {{ get || {{ sleep 1; get; }}; }} && chmod 700 $f || {{ \
              echo cannot fetch mesquite from {url}: curl or wget is needed, and a way to there >&2; \

@@ -9,10 +9,11 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::agent_tls;
-use super::binary::{Binary, quoted};
+use super::binary::Binary;
 use super::core::input::Input;
 use super::core::record;
 use super::error::RunError;
+use super::launching::Launching;
 use super::links::Arrival;
 use super::listener::Listener;
 use super::report::{Mode, Progress};
@@ -23,8 +24,8 @@ use crate::conf::properties::allocation::IDLE_TIMEOUT;
 use crate::conf::properties::application::{MASTER, RECOVERY_DIR};
 use crate::conf::properties::executor::CORES_MAX;
 use crate::conf::properties::mesos::{
-    COARSE, CONSTRAINTS, DRIVER_HOST, EXECUTOR_HOME, EXECUTOR_URI, FAILOVER_TIMEOUT,
-    FINE_EXECUTOR_CORES, PLACEMENT, Placement, RACK_ATTRIBUTE, REGISTRATION_TIMEOUT, ROLE,
+    COARSE, CONSTRAINTS, DRIVER_HOST, FAILOVER_TIMEOUT, FINE_EXECUTOR_CORES, PLACEMENT, Placement,
+    RACK_ATTRIBUTE, REGISTRATION_TIMEOUT, ROLE,
 };
 use crate::conf::properties::network::{BLOCK_MANAGER_PORT, PORT_MAX_RETRIES};
 use crate::conf::properties::resources::{GPU, GPUS_MAX};
@@ -197,23 +198,15 @@ fn mesos_config(
     conf: &Conf,
 ) -> Result<MesosConfig, RunError> {
     let (host, port) = (&office.host, office.binary_port);
-    let command = match conf.get(&EXECUTOR_HOME) {
-        Some(home) => {
-            let program = home.join("bin/mesquite");
-            format!("exec {} executor", quoted(&program.to_string_lossy()))
-        }
-        None => binary.command(
-            &conf
-                .get(&EXECUTOR_URI)
-                .unwrap_or_else(|| format!("http://{host}:{port}/mesquite")),
-        ),
-    };
+    let launching = Launching::of(conf, binary, &format!("http://{host}:{port}/mesquite"));
     let variable = |name: &str, value: &str| Variable {
         name: name.into(),
         value: value.into(),
         secret: false,
     };
-    let mut environment = vec![variable(variable::DRIVER, &office.address())];
+    let mut command = launching.command;
+    let environment = &mut command.environment;
+    environment.push(variable(variable::DRIVER, &office.address()));
     environment.extend(ALLOCATOR.map(|(name, value)| variable(name, value)));
     let tls = agent_tls::variables(conf)?;
     environment.extend(tls.iter().map(|(name, value)| variable(name, value)));
@@ -249,7 +242,8 @@ fn mesos_config(
         refuse: RefusePolicy::from_conf(conf),
         role,
         command,
-        environment,
+        container: launching.container,
+        labels: launching.labels,
         variables: [variable::EXECUTOR, variable::HOST, variable::CORES],
         prefix: app_id
             .chars()

@@ -36,6 +36,7 @@ mod feed;
 mod framework;
 mod given;
 mod journal;
+mod launching;
 mod links;
 mod memory;
 mod office;

@@ -288,14 +288,13 @@ mod tests {
             executor: Some(ExecutorInfo {
                 executor: executor.into(),
                 name: "mesquite".into(),
-                command: Command {
-                    value: "run".into(),
-                    environment: Vec::new(),
-                },
+                command: Command::shell("run"),
+                container: None,
                 resources: Resources::new(),
                 shutdown_grace_period: None,
             }),
             data: Bytes::from_static(b"work"),
+            labels: Vec::new(),
         };
         let mut call = Call::Accept {
             offers: Vec::new(),

@@ -26,7 +26,7 @@ pub mod tls;
 pub mod zookeeper;
 
 pub use mesquite_mesos::{
-    call, codec, endpoint, event, leader, proto, reconcile, recordio, refused, response,
+    call, codec, container, endpoint, event, leader, proto, reconcile, recordio, refused, response,
     subscription, task, wire,
 };
 

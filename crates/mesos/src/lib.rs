@@ -14,6 +14,7 @@
 
 pub mod call;
 pub mod codec;
+pub mod container;
 mod convert;
 pub mod endpoint;
 pub mod event;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::container::{Container, Label};
 use crate::ids::{AgentId, ExecutorId, MesosTaskId};
 use crate::resources::Resources;
 
@@ -149,6 +150,8 @@ pub struct TaskInfo {
     pub executor: Option<ExecutorInfo>,
     /// What the executor needs to know of it.
     pub data: Bytes,
+    /// For whoever looks at Mesos.
+    pub labels: Vec<Label>,
 }
 
 /// An executor of our own. The master compares it as a whole with the running
@@ -161,19 +164,62 @@ pub struct ExecutorInfo {
     pub name: String,
     /// What starts it.
     pub command: Command,
+    /// Where it runs, if not just on the agent.
+    pub container: Option<Container>,
     /// What it holds beside its tasks.
     pub resources: Resources,
     /// How long it may take to end when told to; the agent's own if absent.
     pub shutdown_grace_period: Option<Duration>,
 }
 
-/// A command that an agent runs with `/bin/sh -c` in the sandbox.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+/// A command that an agent runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The command. Begin it with `exec`, so that signals reach the program.
-    pub value: String,
+    /// What it runs.
+    pub run: Run,
+    /// What it fetches into the sandbox before.
+    pub uris: Vec<Uri>,
     /// Its environment.
     pub environment: Vec<Variable>,
+}
+
+/// What an agent runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Run {
+    /// With `/bin/sh -c` in the sandbox. Begin it with `exec`, so that signals reach the
+    /// program.
+    Shell(String),
+    /// A program, without a shell.
+    Program {
+        /// Where it is; none for what a container begins with by itself.
+        path: Option<String>,
+        /// All that it is given. Mesos's own containers want its name as the first.
+        arguments: Vec<String>,
+    },
+}
+
+/// Something that Mesos fetches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uri {
+    /// Where it is.
+    pub value: String,
+    /// What it is called in the sandbox; as at its end if absent.
+    pub name: Option<String>,
+    /// Whether it is a program. Anything else is unpacked if it is an archive.
+    pub executable: bool,
+    /// Whether the agent may keep it for others.
+    pub cache: bool,
+}
+
+impl Command {
+    /// What a shell runs, with nothing beside it.
+    pub fn shell(value: &str) -> Self {
+        Self {
+            run: Run::Shell(value.into()),
+            uris: Vec::new(),
+            environment: Vec::new(),
+        }
+    }
 }
 
 /// An environment variable.

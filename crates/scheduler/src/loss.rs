@@ -78,6 +78,13 @@ pub enum LossCause {
         /// Mesos's name of the limit.
         reason: Arc<str>,
     },
+    /// Its agent could not start its container.
+    NotStarted {
+        /// What the agent said.
+        said: Arc<str>,
+        /// What helps.
+        advice: Arc<str>,
+    },
     /// The cluster ended it, whatever it did.
     ByCluster {
         /// What the agent said.
@@ -170,6 +177,9 @@ impl fmt::Display for LossCause {
                 f,
                 "it took more than it may and was ended by its agent ({said}, {reason})"
             ),
+            Self::NotStarted { said, advice } => {
+                write!(f, "its container could not be started ({said}): {advice}")
+            }
             Self::ByCluster { said, reason } => {
                 write!(f, "the cluster ended it ({said}, {reason})")
             }

@@ -12,9 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::executor_size::ExecutorSize;
+use super::mesos::container_advice::advice;
 use crate::clock::Timestamp;
 use crate::facts::cluster::ClusterFact;
 use crate::ids::ExecutorId;
+use mesquite_mesos::container::Container;
 use mesquite_mesos::event::ExitStatus;
 use mesquite_mesos::task::TaskStatus;
 use mesquite_scheduler::loss::{ExecutorLossReason, FewerTasks, LossCause, MemoryAsked};
@@ -33,6 +35,10 @@ const BY_ITSELF: [&str; 2] = [
     "REASON_EXECUTOR_TERMINATED",
     "REASON_COMMAND_EXECUTOR_FAILED",
 ];
+
+/// The reason by which an agent says that a container could not be started, or that one of
+/// Docker's ended.
+const NOT_STARTED: &str = "REASON_CONTAINER_LAUNCH_FAILED";
 
 const OUT_OF_MEMORY: &str = "REASON_CONTAINER_LIMITATION_MEMORY";
 const LIMITATION: &str = "REASON_CONTAINER_LIMITATION";
@@ -92,7 +98,7 @@ impl Open {
         decided || (self.exit.is_some() && self.status.is_some())
     }
 
-    fn cause(&self, asked: MemoryAsked) -> Cause {
+    fn cause(&self, asked: MemoryAsked, container: Option<&Container>) -> Cause {
         let status = self.status.as_ref();
         let reason = status.and_then(|it| it.reason.as_deref());
         let said: Arc<str> = status
@@ -104,6 +110,10 @@ impl Open {
             Some(reason) if reason.starts_with(LIMITATION) => {
                 let reason = reason.into();
                 (LossCause::OverLimit { said, reason }, true)
+            }
+            Some(NOT_STARTED) => {
+                let advice = advice(&said, container).into();
+                (LossCause::NotStarted { said, advice }, true)
             }
             Some(reason) if !BY_ITSELF.contains(&reason) => {
                 let reason = reason.into();
@@ -124,7 +134,7 @@ impl Open {
         Cause {
             what,
             by_tasks,
-            exited: self.exit.flatten().is_some(),
+            exited: self.exit.flatten().is_some() && reason != Some(NOT_STARTED),
         }
     }
 }
@@ -140,12 +150,14 @@ fn said(message: &str) -> String {
 #[derive(Debug)]
 pub struct Endings {
     asked: MemoryAsked,
+    container: Option<Container>,
     open: BTreeMap<ExecutorId, Open>,
 }
 
 impl Endings {
-    /// For executors of that size; `fewer` is what has fewer tasks run at once.
-    pub fn new(size: &ExecutorSize, fewer: FewerTasks) -> Self {
+    /// For executors of that size, in that container; `fewer` is what has fewer tasks run at
+    /// once.
+    pub fn new(size: &ExecutorSize, fewer: FewerTasks, container: Option<Container>) -> Self {
         let asked = MemoryAsked {
             memory_mib: size.memory_mib,
             overhead_mib: size.overhead_mib,
@@ -153,6 +165,7 @@ impl Endings {
         };
         Self {
             asked,
+            container,
             open: BTreeMap::new(),
         }
     }
@@ -189,7 +202,7 @@ impl Endings {
     /// What is known of the end of an executor, if it has ended.
     pub fn so_far(&self, executor: &ExecutorId) -> Option<Cause> {
         let open = self.open.get(executor)?;
-        Some(open.cause(self.asked))
+        Some(open.cause(self.asked, self.container.as_ref()))
     }
 
     /// What an agent says late of an executor that was given up already, if that is
@@ -206,7 +219,7 @@ impl Endings {
         };
         Some(ClusterFact::EndedAfterAll {
             executor: executor.clone(),
-            how: open.cause(self.asked).what,
+            how: open.cause(self.asked, self.container.as_ref()).what,
         })
     }
 
@@ -219,7 +232,10 @@ impl Endings {
     pub fn next(&mut self, now: Timestamp) -> Option<(ExecutorId, Cause)> {
         let mut all = self.open.iter();
         let (executor, open) = all.find(|(_, it)| it.is_whole() || it.until <= now)?;
-        let (executor, cause) = (executor.clone(), open.cause(self.asked));
+        let (executor, cause) = (
+            executor.clone(),
+            open.cause(self.asked, self.container.as_ref()),
+        );
         self.open.remove(&executor);
         Some((executor, cause))
     }
@@ -251,7 +267,7 @@ mod tests {
             overhead_mib: 24,
             named: Vec::new(),
         };
-        Endings::new(&size, FewerTasks::ExecutorCores)
+        Endings::new(&size, FewerTasks::ExecutorCores, None)
     }
 
     #[test]

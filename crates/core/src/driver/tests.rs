@@ -28,7 +28,7 @@ use crate::resources::Scalar;
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::Event;
 use mesquite_mesos::subscription::Notice;
-use mesquite_mesos::task::{TaskState, TaskStatus};
+use mesquite_mesos::task::{Command, TaskState, TaskStatus};
 use mesquite_scheduler::action::{BackendRequest, ExecutorEnd};
 use mesquite_scheduler::{Core, DagSchedulerConfig, TaskSchedulerConfig};
 use mesquite_workload::message::from_executor::{self, CommitRequest, Register, StatusBatch};
@@ -342,8 +342,9 @@ fn coarse_config() -> MesosConfig {
         },
         refuse: RefusePolicy::default(),
         role: "*".into(),
-        command: "run".into(),
-        environment: Vec::new(),
+        command: Command::shell("run"),
+        container: None,
+        labels: Vec::new(),
         variables: ["ID", "HOST", "CORES"],
         prefix: "e".into(),
         rack_attribute: None,

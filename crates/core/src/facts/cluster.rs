@@ -78,6 +78,8 @@ pub enum ClusterFact {
         executor: ExecutorId,
         /// Its agent.
         agent: AgentId,
+        /// Where that is.
+        host: Host,
         /// Why it is gone.
         why: ExecutorLossReason,
     },
@@ -248,6 +250,15 @@ pub enum NoHope {
         launches: u32,
         /// The last one so.
         last: CallRefusal,
+    },
+    /// No executor comes up in the image that all are to run in.
+    NoContainer {
+        /// The image.
+        image: String,
+        /// Where the last one did not.
+        host: Host,
+        /// Why, for people.
+        why: String,
     },
     /// Executors died before they began a task.
     ExecutorsDied {

@@ -73,9 +73,10 @@ pub fn line(fact: &ClusterFact) -> Option<(String, bool)> {
         ClusterFact::NeverCame {
             executor,
             agent,
+            host,
             why,
         } => note(format!(
-            "executor {executor} is gone before it registered, on agent {agent}: {why}"
+            "executor {executor} is gone before it registered, on {host} (agent {agent}): {why}"
         )),
         ClusterFact::TooLate { executor, waited } => note(format!(
             "executor {executor} has not registered within {} s and is given up",
@@ -159,6 +160,9 @@ pub fn no_hope(why: &NoHope) -> String {
             "the master refused {launches} launches in a row, the last one with {last}; is a \
              proxy before it that limits requests?"
         ),
+        NoHope::NoContainer { image, host, why } => {
+            format!("no executor comes up in the image {image}; the last one was on {host}: {why}")
+        }
         NoHope::ExecutorsDied { deaths } => format!(
             "{deaths} executors one after the other have died before they began a task; no more \
              are started"

@@ -55,6 +55,15 @@ pub enum ExecutorError {
         /// What went wrong.
         why: String,
     },
+    /// It is not in its sandbox and cannot go there.
+    #[error("cannot work in the sandbox {}", sandbox.display())]
+    Sandbox {
+        /// Where the agent says that it is.
+        sandbox: PathBuf,
+        /// What went wrong.
+        #[source]
+        error: std::io::Error,
+    },
     /// It cannot wait for signals.
     #[error("cannot wait for signals")]
     Signals(#[source] std::io::Error),
@@ -74,6 +83,13 @@ pub async fn run(
         sandbox: variables.get(SANDBOX).map(PathBuf::from),
         ..config
     };
+    // A container with an image may begin elsewhere.
+    if let Some(sandbox) = &config.sandbox {
+        std::env::set_current_dir(sandbox).map_err(|error| ExecutorError::Sandbox {
+            sandbox: sandbox.clone(),
+            error,
+        })?;
+    }
     tracing::info!(?environment, "starting");
     let clock = SystemClock::start();
     let mut terminate = signal(SignalKind::terminate()).map_err(ExecutorError::Signals)?;

@@ -5,6 +5,7 @@
 //! arrives as an empty one. Nobody outside `mesos` sees the wire's types.
 
 mod call;
+mod container;
 mod event;
 mod names;
 mod offer;

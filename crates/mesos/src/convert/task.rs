@@ -5,8 +5,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::super::proto::{self, environment, executor_info, secret, task_status};
-use super::super::task::{Command, ExecutorInfo, TaskInfo, TaskState, TaskStatus, Variable};
+use super::super::proto::{self, command_info, environment, executor_info, secret, task_status};
+use super::super::task::{
+    Command, ExecutorInfo, Run, TaskInfo, TaskState, TaskStatus, Uri, Variable,
+};
+use super::container::{container_to_wire, labels_to_wire};
 use super::resource::resources_to_wire;
 use super::{ConvertError, required};
 use crate::ids::{AgentId, ExecutorId, MesosTaskId};
@@ -101,6 +104,7 @@ pub(super) fn task_to_wire(task: &TaskInfo) -> proto::TaskInfo {
         resources: resources_to_wire(&task.resources),
         executor: task.executor.as_ref().map(executor_to_wire),
         data: (!task.data.is_empty()).then(|| task.data.clone()),
+        labels: labels_to_wire(&task.labels),
         ..proto::TaskInfo::default()
     }
 }
@@ -110,6 +114,7 @@ fn executor_to_wire(executor: &ExecutorInfo) -> proto::ExecutorInfo {
         r#type: Some(executor_info::Type::Custom.into()),
         executor_id: executor_id(&executor.executor),
         command: Some(command_to_wire(&executor.command)),
+        container: executor.container.as_ref().map(container_to_wire),
         resources: resources_to_wire(&executor.resources),
         name: Some(executor.name.clone()),
         shutdown_grace_period: executor.shutdown_grace_period.map(duration_to_wire),
@@ -119,11 +124,27 @@ fn executor_to_wire(executor: &ExecutorInfo) -> proto::ExecutorInfo {
 
 fn command_to_wire(command: &Command) -> proto::CommandInfo {
     let variables: Vec<_> = command.environment.iter().map(variable_to_wire).collect();
+    let (value, arguments, shell) = match &command.run {
+        Run::Shell(value) => (Some(value.clone()), Vec::new(), true),
+        Run::Program { path, arguments } => (path.clone(), arguments.clone(), false),
+    };
     proto::CommandInfo {
-        value: Some(command.value.clone()),
-        shell: Some(true),
+        uris: command.uris.iter().map(uri_to_wire).collect(),
+        value,
+        arguments,
+        shell: Some(shell),
         environment: (!variables.is_empty()).then_some(proto::Environment { variables }),
         ..proto::CommandInfo::default()
+    }
+}
+
+fn uri_to_wire(uri: &Uri) -> command_info::Uri {
+    command_info::Uri {
+        value: uri.value.clone(),
+        executable: Some(uri.executable),
+        extract: Some(!uri.executable),
+        cache: Some(uri.cache),
+        output_file: uri.name.clone(),
     }
 }
 

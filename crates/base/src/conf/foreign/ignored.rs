@@ -260,10 +260,6 @@ pub static IGNORED: &[Foreign] = &[
         ],
     },
     Foreign {
-        reason: "it says how images are found, and this version uses none",
-        names: &["spark.mesos.containerizer", "spark.mesos.executor.docker.*"],
-    },
-    Foreign {
         reason: "each executor fetches a file once, from the driver",
         names: &[
             "spark.files.fetchTimeout",
@@ -275,7 +271,6 @@ pub static IGNORED: &[Foreign] = &[
             "spark.files.openCostInBytes",
             "spark.files.overwrite",
             "spark.files.useFetchCache",
-            "spark.mesos.fetcherCache.enable",
         ],
     },
     Foreign {

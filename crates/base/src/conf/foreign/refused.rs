@@ -80,13 +80,10 @@ pub static REFUSED: &[Foreign] = &[
         names: &["spark.shuffle.service.enabled"],
     },
     Foreign {
-        reason: "executors run in the agent's own file system and network in this version: no \
-                 images, volumes or networks",
+        reason: "executors are in the network of their agents in this version, where all their \
+                 ports are the agents'",
         names: &[
-            "spark.mesos.executor.docker.image",
-            "spark.mesos.executor.docker.parameters",
             "spark.mesos.executor.docker.portmaps",
-            "spark.mesos.executor.docker.volumes",
             "spark.mesos.network.labels",
             "spark.mesos.network.name",
         ],
@@ -94,15 +91,6 @@ pub static REFUSED: &[Foreign] = &[
     Foreign {
         reason: "executors are given no secrets in this version",
         names: &["spark.mesos.executor.secret.*"],
-    },
-    Foreign {
-        reason: "Mesos tasks are given no labels in this version",
-        names: &["spark.mesos.task.labels"],
-    },
-    Foreign {
-        reason: "files and archives are brought to executors by spark.files and spark.archives, and \
-                 not by Mesos in this version",
-        names: &["spark.mesos.uris"],
     },
     Foreign {
         reason: "the driver runs where mesquite is started",

@@ -153,14 +153,16 @@ properties! {
     pub FINE_EXECUTOR_CORES: Property<f64> =
         decimal("spark.mesos.mesosExecutor.cores", 0.0).default("0.1");
 
-    /// A folder on the agents with `bin/mesquite` in it. Without it agents run
-    /// the driver's own binary: from the same path if the same is there, else
-    /// fetched from the driver with curl or wget.
+    /// A folder on the agents with `bin/mesquite` in it; in the image, if there is one.
+    /// Without it agents run the driver's own binary: from the same path if the same is
+    /// there, else fetched from the driver with curl or wget; by Mesos's fetcher for an
+    /// image.
     pub EXECUTOR_HOME: Property<Option<PathBuf>> =
         path("spark.mesos.executor.home").optional("the driver's own binary");
 
     /// Where agents fetch the mesquite binary with curl or wget, instead of from
-    /// the driver: a copy of the driver's own, for its digest is checked.
+    /// the driver: a copy of the driver's own, for its digest is checked. For an image
+    /// Mesos's fetcher brings it, which checks nothing.
     pub EXECUTOR_URI: Property<Option<String>> =
         text("spark.executor.uri").optional("the driver serves it");
 

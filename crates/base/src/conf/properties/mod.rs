@@ -7,6 +7,7 @@
 
 pub mod allocation;
 pub mod application;
+pub mod containers;
 pub mod event_log;
 pub mod executor;
 pub mod mesos;
@@ -28,6 +29,7 @@ pub static GROUPS: &[&Group] = &[
     &mesos::GROUP,
     &mesos_ssl::GROUP,
     &network::GROUP,
+    &containers::GROUP,
     &executor::GROUP,
     &resources::GROUP,
     &allocation::GROUP,
@@ -63,6 +65,7 @@ pub(crate) fn conflicts(conf: &Conf) -> Vec<String> {
     .into_iter()
     .flatten()
     .chain(executor::bad_variables(conf))
+    .chain(containers::of_no_container(conf))
     .chain(allocation::bad_bounds(conf))
     .chain(resources::bad_amounts(conf))
     .collect()

@@ -193,6 +193,36 @@ fn values_that_do_not_go_together_are_reported() {
 }
 
 #[test]
+fn whoever_asks_for_a_container_does_not_get_the_bare_host() {
+    let image = ("spark.mesos.executor.docker.image", "i");
+    let mesos = ("spark.master", "mesos://h:5050");
+    let by_mesos = ("spark.mesos.containerizer", "mesos");
+    let parameters = ("spark.mesos.executor.docker.parameters", "ipc=host");
+    let volumes = ("spark.mesos.executor.docker.volumes", "/a:/b:ro");
+    for (settings, words) in [
+        (&[image][..], "the master local[*] starts no containers"),
+        (&[mesos, volumes], "docker.volumes is of an image: set"),
+        (
+            &[mesos, parameters],
+            "docker.parameters is of an image: set",
+        ),
+        (&[mesos, image, by_mesos, parameters], "is for `docker run`"),
+    ] {
+        let found = problems(settings);
+        assert!(
+            matches!(&*found, [one] if one.contains(words)),
+            "{words}: {found:?}"
+        );
+    }
+    for good in [
+        &[mesos, image, parameters, volumes][..],
+        &[mesos, image, by_mesos, volumes],
+    ] {
+        assert_eq!(problems(good), Vec::<String>::new());
+    }
+}
+
+#[test]
 fn what_could_never_run_is_reported_at_the_start() {
     let settings = |master, more: &[(&'static str, &'static str)]| {
         problems(&[&[("spark.master", master)], more].concat())

@@ -47,6 +47,11 @@ impl AgentFailures {
         self.0.remove(agent);
     }
 
+    /// Whether an agent has failed so often already that it was left alone.
+    pub fn has_failed(&self, agent: &AgentId) -> bool {
+        self.0.get(agent).is_some_and(|it| it.count >= FAILURES)
+    }
+
     /// For how long an agent is still to be left alone, if it is.
     pub fn excluded_for(&self, now: Timestamp, agent: &AgentId) -> Option<Duration> {
         let until = self.0.get(agent)?.until?;

@@ -156,7 +156,8 @@ impl MesosCoarse {
             }
             Some(News::ExecutorEnded(executor, exit)) => {
                 if let Some(found) = self.executors.get(&executor) {
-                    let more = found.registered && found.killed.is_none();
+                    // Its task ends with it, and has the reason.
+                    let more = found.killed.is_none();
                     self.desk.endings.exited(now, &executor, exit, more);
                 }
             }
@@ -168,6 +169,7 @@ impl MesosCoarse {
         if let Some(found) = self.executors.get_mut(executor) {
             found.registered = true;
             self.desk.failures.works(&found.agent);
+            self.desk.starts.came();
             self.desk.answers.forget();
             self.desk.refusals.launched();
         }
@@ -215,6 +217,8 @@ impl ClusterManager for MesosCoarse {
         }
         self.end_executors(now, &mut actions);
         self.give_up_late(now, &mut actions);
+        let waits = self.executors.is_empty() && self.wants_more();
+        actions.extend(self.desk.hopeless(waits));
         self.kill_again(now, &mut actions);
         if self.desk.resumes(now) {
             self.revive_if_wanted(&mut actions);

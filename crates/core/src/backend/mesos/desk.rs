@@ -17,6 +17,7 @@ use super::lacking::Lacking;
 use super::maintenance;
 use super::racks::Racks;
 use super::refusals::Refusals;
+use super::starts::Starts;
 use crate::backend::ending::{Cause, Endings};
 use crate::backend::executor_size::ExecutorSize;
 use crate::backend::manager::Action;
@@ -29,6 +30,7 @@ use crate::offers::{
 };
 use crate::resources::Resources;
 use mesquite_mesos::call::Call;
+use mesquite_mesos::container::{Container, Label};
 use mesquite_mesos::event::{Event, ExitStatus};
 use mesquite_mesos::reconcile::Reconciliation;
 use mesquite_mesos::refused::{CallRefusal, Refused};
@@ -53,10 +55,12 @@ pub struct MesosConfig {
     pub refuse: RefusePolicy,
     /// The role that resources are taken for.
     pub role: Role,
-    /// What starts an executor.
-    pub command: String,
-    /// What every executor finds in its environment.
-    pub environment: Vec<Variable>,
+    /// What starts an executor, with what every executor finds in its environment.
+    pub command: Command,
+    /// Where executors run, if not just on the agents.
+    pub container: Option<Container>,
+    /// What Mesos tasks are labelled with.
+    pub labels: Vec<Label>,
     /// The names of the variables for an executor's id, host and cores.
     pub variables: [&'static str; 3],
     /// Executor ids begin with this.
@@ -89,6 +93,7 @@ pub(super) struct Desk {
     pub endings: Endings,
     lacking: Lacking,
     pub failures: AgentFailures,
+    pub starts: Starts,
     pub answers: Answers,
     pub refusals: Refusals,
     pub reconciliation: Reconciliation,
@@ -110,7 +115,8 @@ impl Desk {
     pub fn new(config: MesosConfig, asked: RoomWanted, fewer: FewerTasks) -> Self {
         let racks = Racks::new(config.rack_attribute.clone());
         Self {
-            endings: Endings::new(&config.size, fewer),
+            endings: Endings::new(&config.size, fewer, config.container.clone()),
+            starts: Starts::of(config.container.as_ref()),
             config,
             ledger: OfferLedger::new(),
             lacking: Lacking::default(),
@@ -138,6 +144,7 @@ impl Desk {
             .chain(self.reconciliation.next_deadline())
             .chain(self.refusals.next_deadline())
             .chain(self.lacking.next_deadline())
+            .chain(self.starts.next_deadline())
             .min()
     }
 
@@ -281,6 +288,9 @@ impl Desk {
     /// They are gone; then nothing is to be launched there.
     pub fn accept(&mut self, group: &OfferGroup, launched: usize) -> Result<(), CannotAccept> {
         let left = self.ledger.accept(&group.ids)?;
+        if !self.failures.has_failed(&group.combined.agent_id) {
+            self.starts.launched();
+        }
         let launched = launched as u64;
         self.answered(&group.combined, &left, Verdict::Accepted { launched });
         Ok(())
@@ -339,8 +349,14 @@ impl Desk {
         actions.extend(lack.map(|it| Action::Told(ClusterFact::Lacking(it))));
     }
 
-    /// An executor failed on an agent.
-    pub fn failed_on(&mut self, agent: AgentId, host: Host, actions: &mut Vec<Action>) {
+    /// An executor failed on an agent; `exited` if it is known how its process ended.
+    pub fn failed_on(
+        &mut self,
+        (agent, host): (AgentId, Host),
+        (why, exited): (&str, bool),
+        actions: &mut Vec<Action>,
+    ) {
+        self.starts.failed(self.now, host.clone(), why, exited);
         if let Some((failures, pause)) = self.failures.failed(self.now, agent.clone()) {
             actions.push(Action::Told(ClusterFact::AgentExcluded {
                 agent,
@@ -349,6 +365,12 @@ impl Desk {
                 pause,
             }));
         }
+    }
+
+    /// Whether no executor will ever come; `waits` if some are wanted and none is there.
+    pub fn hopeless(&mut self, waits: bool) -> Option<Action> {
+        let waits = waits && self.subscribed;
+        self.starts.hopeless(self.now, waits).map(Action::Hopeless)
     }
 
     /// The call that asks for all offers again.
@@ -449,9 +471,9 @@ impl Desk {
         resources: Resources,
     ) -> ExecutorInfo {
         let [id, host_name, count] = self.config.variables;
-        let mut environment = self.config.environment.clone();
+        let mut command = self.config.command.clone();
         let mut add = |name: &str, value: String| {
-            environment.push(Variable {
+            command.environment.push(Variable {
                 name: name.into(),
                 value,
                 secret: false,
@@ -465,10 +487,8 @@ impl Desk {
         ExecutorInfo {
             executor: executor.clone(),
             name: "mesquite".into(),
-            command: Command {
-                value: self.config.command.clone(),
-                environment,
-            },
+            command,
+            container: self.config.container.clone(),
             resources,
             shutdown_grace_period: None,
         }

@@ -199,6 +199,7 @@ impl MesosFine {
         if let Some((agent, found)) = all.find(|(_, it)| it.executor == *executor) {
             found.registered = true;
             self.desk.failures.works(agent);
+            self.desk.starts.came();
         }
     }
 
@@ -381,6 +382,8 @@ impl ClusterManager for MesosFine {
             }
         }
         self.end_executors(now, &mut actions);
+        let waits = self.executors.is_empty() && self.waiting > 0;
+        actions.extend(self.desk.hopeless(waits));
         self.kill_again(now, &mut actions);
         let waits = self.tasks.is_empty() && self.waiting > 0;
         self.desk.tell_lack(waits, &mut actions);

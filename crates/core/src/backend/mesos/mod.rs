@@ -19,6 +19,7 @@
 pub mod agent_failures;
 pub mod answers;
 pub mod coarse;
+pub mod container_advice;
 pub mod declines;
 pub mod desk;
 pub mod fine;
@@ -27,6 +28,7 @@ pub mod maintenance;
 pub mod named;
 mod racks;
 pub mod refusals;
+pub mod starts;
 
 #[cfg(test)]
 mod sequences;

@@ -210,7 +210,8 @@ impl PartFile {
         fs::create_dir(&part.folder).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => TaskError::Failed(format!(
                 "cannot write to {}: what the driver prepared there is not to be seen; it must be \
-                 the same folder on every agent and on the machine of the driver",
+                 the same folder on every agent and on the machine of the driver, and in an \
+                 image a volume of it",
                 to.display()
             )),
             _ => TaskError::io(format_args!("write {}", part.file.display()), &error),

@@ -227,6 +227,7 @@ impl MesosCoarse {
             executor: Some(info),
             // What it does is said by its environment.
             data: Bytes::from_static(b"work"),
+            labels: self.desk.config.labels.clone(),
         })
     }
 

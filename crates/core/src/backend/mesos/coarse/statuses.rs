@@ -98,7 +98,9 @@ impl MesosCoarse {
             && found.killed.is_none()
         {
             let (agent, host) = (found.agent.clone(), found.host.clone());
-            self.desk.failed_on(agent, host, actions);
+            let exited = matches!(reason, ExecutorLossReason::Exited { .. });
+            let why = (&*reason.to_string(), exited);
+            self.desk.failed_on((agent, host), why, actions);
         }
         self.lost(executor, reason, holds, actions);
     }
@@ -152,6 +154,7 @@ impl MesosCoarse {
             actions.push(Action::Told(ClusterFact::NeverCame {
                 executor: executor.clone(),
                 agent: found.agent,
+                host: found.host,
                 why: reason.clone(),
             }));
         }

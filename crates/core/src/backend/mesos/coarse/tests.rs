@@ -14,7 +14,7 @@ use crate::offers::{Offer, RefusePolicy, Requirement};
 use crate::telling::cluster::{line, no_hope, nothing_runs};
 use mesquite_mesos::call::Call;
 use mesquite_mesos::refused::{CallRefusal, Refused};
-use mesquite_mesos::task::{TaskState, TaskStatus};
+use mesquite_mesos::task::{Command, TaskState, TaskStatus};
 use mesquite_scheduler::loss::ExecutorLossReason;
 
 pub(in crate::backend) fn config() -> MesosConfig {
@@ -34,8 +34,9 @@ pub(in crate::backend) fn config() -> MesosConfig {
         },
         refuse: RefusePolicy::default(),
         role: "*".into(),
-        command: "run".into(),
-        environment: Vec::new(),
+        command: Command::shell("run"),
+        container: None,
+        labels: Vec::new(),
         variables: ["ID", "HOST", "CORES"],
         prefix: "e".into(),
         rack_attribute: None,

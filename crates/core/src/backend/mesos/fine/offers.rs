@@ -330,6 +330,7 @@ impl MesosFine {
                     resources,
                     executor: Some(info.clone()),
                     data,
+                    labels: self.desk.config.labels.clone(),
                 });
                 let task = Task {
                     agent: room.group.combined.agent_id.clone(),

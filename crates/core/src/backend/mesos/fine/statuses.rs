@@ -64,7 +64,11 @@ impl MesosFine {
                 if status.reason.as_deref() == Some(RECONCILED) && status.uuid.is_none() => {}
             // Its executor did not even begin, which is not the task's fault.
             TaskState::Failed if status.data.is_empty() && !self.has_come(task) => {
-                self.forget(now, task);
+                if let Some(found) = self.forget(now, task)
+                    && ending::tells_of_executor(status)
+                {
+                    self.desk.endings.told(now, &found.executor, status);
+                }
                 actions.push(Action::TaskLost { task, message });
             }
             // It ended with its executor, of whose end more may be said.
@@ -299,9 +303,11 @@ impl MesosFine {
             actions.push(Action::Told(ClusterFact::NeverCame {
                 executor: executor.clone(),
                 agent: agent.clone(),
+                host: host.clone(),
                 why: reason.clone(),
             }));
-            self.desk.failed_on(agent, host, actions);
+            let why = (&*reason.to_string(), loss == Loss::Exited);
+            self.desk.failed_on((agent, host), why, actions);
         }
         let theirs = self.tasks.iter_mut();
         let theirs = theirs.filter(|(_, it)| it.executor == *executor);

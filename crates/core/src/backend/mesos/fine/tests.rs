@@ -17,7 +17,7 @@ use crate::telling::cluster::nothing_runs;
 use mesquite_mesos::call::Call;
 use mesquite_mesos::event::ExitStatus;
 use mesquite_mesos::refused::{CallRefusal, Refused};
-use mesquite_mesos::task::{TaskState, TaskStatus};
+use mesquite_mesos::task::{Command, TaskState, TaskStatus};
 use mesquite_scheduler::locality::LocalityLevel;
 use mesquite_scheduler::loss::ExecutorLossReason;
 use mesquite_scheduler::task::TaskDescription;
@@ -38,8 +38,9 @@ pub(in crate::backend) fn config() -> MesosFineConfig {
             requirement: Requirement::default(),
             refuse: RefusePolicy::default(),
             role: "*".into(),
-            command: "run".into(),
-            environment: Vec::new(),
+            command: Command::shell("run"),
+            container: None,
+            labels: Vec::new(),
             variables: ["ID", "HOST", "CORES"],
             prefix: "e".into(),
             rack_attribute: None,

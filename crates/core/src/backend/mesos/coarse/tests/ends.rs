@@ -1,6 +1,7 @@
 //! Tests of executors that end, are lost or come back.
 
 use super::*;
+use mesquite_mesos::container::{Container, Image, Runtime};
 
 #[test]
 fn a_lost_executor_is_replaced_and_its_status_acknowledged() {
@@ -17,7 +18,7 @@ fn a_lost_executor_is_replaced_and_its_status_acknowledged() {
     assert_eq!(
         bench.update("e-1", TaskState::Gone),
         [
-            "executor e-1 is gone before it registered, on agent a: TASK_GONE",
+            "executor e-1 is gone before it registered, on a (agent a): TASK_GONE",
             "lost e-1 false",
             "revive",
             "acknowledge"
@@ -80,6 +81,10 @@ fn until_its_terminal_status_an_executor_counts_whatever_it_was_told() {
         agent: None,
         exit: None,
     }));
+    // Why may still be said.
+    assert_eq!(ended, []);
+    bench.now += Duration::from_millis(100);
+    let ended = bench.handle(Input::Tick);
     assert_eq!(shown(&ended[1]), "lost e-1 true");
     assert_eq!(
         bench.offers(vec![offer("o4", "b", "cpus:2;mem:1000")]),
@@ -141,4 +146,55 @@ fn after_a_new_subscription_executors_are_reconciled() {
     assert!(bench.handle(Input::Disconnected).is_empty());
     let again: Vec<_> = bench.handle(Input::Subscribed).iter().map(shown).collect();
     assert_eq!(again, ["reconcile"]);
+}
+
+#[test]
+fn an_image_that_no_agent_has_ends_the_run_in_seconds_and_words() {
+    let container = Container {
+        runtime: Runtime::Mesos(Image {
+            name: "nothere:1".into(),
+            pull: false,
+        }),
+        volumes: Vec::new(),
+    };
+    let config = MesosConfig {
+        cores_max: Some(2),
+        container: Some(container),
+        ..config()
+    };
+    let mut bench = Bench::new(config, 2);
+    for number in 0..2 {
+        let offers = bench.offers(vec![offer(&format!("o{number}"), "a", "cpus:2;mem:1000")]);
+        assert!(offers[0].starts_with("accept"), "{offers:?}");
+        let executor = format!("e-{number}");
+        let ended = bench.handle(Input::Event(Event::ExecutorFailure {
+            executor: (*executor).into(),
+            agent: None,
+            exit: None,
+        }));
+        assert_eq!(ended, []);
+        let said = bench.handle(Input::Event(Event::Update(TaskStatus {
+            reason: Some("REASON_CONTAINER_LAUNCH_FAILED".into()),
+            message: "Failed to launch container: no archive for image 'nothere:1'".into(),
+            ..TaskStatus::new((*executor).into(), TaskState::Failed)
+        })));
+        let said: Vec<_> = said.iter().map(shown).collect();
+        let never = said.iter().find(|it| it.contains("before it registered"));
+        let never = never.expect("it is told");
+        for part in ["on a (agent a)", "no archive", "the image nothere:1"] {
+            assert!(never.contains(part), "{never}");
+        }
+    }
+    // The agent is left alone now, and no other one has offered anything.
+    let due = bench.backend.next_deadline().expect("a moment");
+    assert!(due - bench.now <= Duration::from_secs(5), "{due:?}");
+    bench.now = due;
+    let hopeless: Vec<_> = bench.handle(Input::Tick).iter().map(shown).collect();
+    let [why] = &*hopeless else {
+        panic!("{hopeless:?}");
+    };
+    assert!(
+        why.contains("no executor comes up in the image nothere:1"),
+        "{why}"
+    );
 }
