@@ -9,6 +9,7 @@ use super::credentials;
 use super::exit_code::Failure;
 use super::tls;
 use crate::backoff::BackoffPolicy;
+use crate::conf::Conf;
 use crate::conf::master_url::{MesosMaster, ZooKeeperUrl};
 use crate::conf::properties::application::{APP_NAME, MASTER};
 use crate::conf::properties::mesos::{
@@ -16,7 +17,6 @@ use crate::conf::properties::mesos::{
 };
 use crate::conf::properties::mesos_ssl::scheme_of_masters;
 use crate::conf::properties::resources::{GPU, of_executor, of_task};
-use crate::conf::{Conf, MasterUrl};
 use crate::mesos::call::FrameworkInfo;
 use crate::mesos::client::{ClientConfig, Masters};
 use crate::mesos::endpoint::{Endpoint, Scheme};
@@ -44,18 +44,14 @@ pub fn lasting_client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
 /// # Errors
 /// The master is none of Mesos, or a file cannot be read.
 pub fn client_config(conf: &Conf) -> Result<ClientConfig, Failure> {
-    let masters = match conf.get(&MASTER) {
-        MasterUrl::Mesos(master) => {
-            let scheme = scheme_of_masters(conf, &master);
-            masters(master, scheme)
-        }
-        other @ (MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. }) => {
-            return Err(Failure::Usage(format!(
-                "this needs a Mesos master, and the master is {other}; \
-                 give one, as in --master mesos://host:5050 or --master zk://h1,h2/mesos"
-            )));
-        }
+    let master = conf.get(&MASTER);
+    let Some(mesos) = master.mesos() else {
+        return Err(Failure::Usage(format!(
+            "this needs a Mesos master, and the master is {master}; \
+             give one, as in --master mesos://host:5050 or --master zk://h1,h2/mesos"
+        )));
     };
+    let masters = masters(mesos.clone(), scheme_of_masters(conf, mesos));
     let credentials = credentials::load(conf)?;
     Ok(ClientConfig {
         framework: FrameworkInfo {

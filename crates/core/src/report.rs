@@ -27,6 +27,32 @@ pub enum Mode {
     Fine,
 }
 
+impl Mode {
+    /// Whether tasks are handed to threads as they are, and not sent as messages.
+    pub const fn has_no_messages(self) -> bool {
+        match self {
+            Self::Local => true,
+            Self::LocalCluster | Self::Coarse | Self::Fine => false,
+        }
+    }
+
+    /// Whether tasks and what becomes of them pass through Mesos.
+    pub const fn is_through_mesos(self) -> bool {
+        match self {
+            Self::Fine => true,
+            Self::Local | Self::LocalCluster | Self::Coarse => false,
+        }
+    }
+
+    /// Whether executors have a sandbox on an agent, where what they write is kept.
+    pub const fn has_sandboxes(self) -> bool {
+        match self {
+            Self::Coarse | Self::Fine => true,
+            Self::Local | Self::LocalCluster => false,
+        }
+    }
+}
+
 /// How an application or a job ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

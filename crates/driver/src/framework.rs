@@ -128,11 +128,13 @@ pub(super) async fn subscribe(
 
 /// Whom a run waits for. ZooKeeper's URL may have a password in it.
 fn waiting_for(master: &MasterUrl) -> String {
-    match master {
-        MasterUrl::Mesos(MesosMaster::ZooKeeper(_)) => {
+    match master.mesos() {
+        Some(MesosMaster::ZooKeeper(_)) => {
             "waiting for an answer of ZooKeeper, and of the master that it names".into()
         }
-        master => format!("waiting for an answer of the master {master}"),
+        Some(MesosMaster::Hosts { .. }) | None => {
+            format!("waiting for an answer of the master {master}")
+        }
     }
 }
 

@@ -29,40 +29,29 @@ pub(super) fn asked(conf: &Conf, master: &MasterUrl) -> Result<ExecutorMemory, R
     let is_set = conf.source(EXECUTOR_MEMORY.name()).is_some();
     let set = bytes_of(conf.get(&EXECUTOR_MEMORY).whole_mib());
     let with_overhead = bytes_of(ExecutorSize::of(conf).memory_mib);
-    let (memory, bytes, cores, name) = match master {
-        MasterUrl::Local { .. } if is_set => {
-            let bytes = with_overhead.saturating_sub(DRIVER);
-            (set, bytes, None, "spark.executor.memory")
+    let (memory, bytes, cores, name) = if let Some(given) = master.memory_mib() {
+        let given = bytes_of(u64::from(given.get()));
+        if is_set && set > given {
+            return Err(RunError::Memory(format!(
+                "spark.executor.memory is {}, but the executors of {master} have {}: set the \
+                 last number of the master URL higher",
+                mib(set),
+                mib(given)
+            )));
         }
-        MasterUrl::Local { .. } => {
-            let half = machine() / 2;
-            (half, half, None, "spark.executor.memory")
-        }
-        MasterUrl::LocalCluster {
-            cores, memory_mib, ..
-        } => {
-            let given = bytes_of(u64::from(memory_mib.get()));
-            if is_set && set > given {
-                return Err(RunError::Memory(format!(
-                    "spark.executor.memory is {}, but the executors of {master} have {}: set \
-                     the last number of the master URL higher",
-                    mib(set),
-                    mib(given)
-                )));
-            }
-            let memory = if is_set { set } else { given };
-            // The process has what the URL gives, whatever is meant for its tasks.
-            (
-                memory,
-                given,
-                Some(cores.get()),
-                "the memory in the master URL",
-            )
-        }
-        MasterUrl::Mesos(_) => {
-            let cores = conf.get(&EXECUTOR_CORES);
-            (set, with_overhead, cores, "spark.executor.memory")
-        }
+        let memory = if is_set { set } else { given };
+        let cores = master.cores().map(|(cores, _)| cores.get());
+        // The process has what the URL gives, whatever is meant for its tasks.
+        (memory, given, cores, "the memory in the master URL")
+    } else if master.shares_process() && is_set {
+        let bytes = with_overhead.saturating_sub(DRIVER);
+        (set, bytes, None, "spark.executor.memory")
+    } else if master.shares_process() {
+        let half = machine() / 2;
+        (half, half, None, "spark.executor.memory")
+    } else {
+        let cores = conf.get(&EXECUTOR_CORES);
+        (set, with_overhead, cores, "spark.executor.memory")
     };
     if let Some(cores) = cores
         && bytes < ExecutorMemory::least(cores)

@@ -200,10 +200,12 @@ const LONGEST_THROUGH_MESOS: usize = 16 << 20;
 /// driver are sent none.
 pub(super) fn longest_message(conf: &Conf, mode: Mode) -> usize {
     let longest = conf.get(&MAX_MESSAGE_SIZE).whole_bytes();
-    match mode {
-        Mode::Local => usize::MAX,
-        Mode::LocalCluster | Mode::Coarse => longest,
-        Mode::Fine => longest.min(LONGEST_THROUGH_MESOS),
+    if mode.has_no_messages() {
+        usize::MAX
+    } else if mode.is_through_mesos() {
+        longest.min(LONGEST_THROUGH_MESOS)
+    } else {
+        longest
     }
 }
 
@@ -216,7 +218,7 @@ pub(super) fn program_of(
     let program = serde_json::to_vec(&*application.program)
         .map_err(|error| RunError::System(error.into()))?;
     let longest = conf.get(&MAX_MESSAGE_SIZE);
-    if program.len() > longest.whole_bytes() && !matches!(master, MasterUrl::Local { .. }) {
+    if program.len() > longest.whole_bytes() && !master.shares_process() {
         return Err(RunError::LongProgram {
             bytes: program.len(),
             longest,
@@ -228,10 +230,7 @@ pub(super) fn program_of(
 /// So many lines of each command's stderr come to the driver. On a cluster they
 /// stay in the executor's sandbox, all of them.
 const fn lines_told(mode: Mode) -> u64 {
-    match mode {
-        Mode::Local | Mode::LocalCluster => LINES_SHOWN,
-        Mode::Coarse | Mode::Fine => 0,
-    }
+    if mode.has_sandboxes() { 0 } else { LINES_SHOWN }
 }
 
 /// What executors are told when they register.

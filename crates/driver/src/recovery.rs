@@ -15,7 +15,6 @@ use super::error::RunError;
 use super::journal::{Earlier, Journal};
 use crate::clock::SystemClock;
 use crate::conf::Conf;
-use crate::conf::master_url::MasterUrl;
 use crate::conf::properties::application::{APP_NAME, MASTER, RECOVERY_DIR};
 use crate::conf::properties::mesos::{FAILOVER_TIMEOUT, FRAMEWORK_ID};
 use crate::hex::hex;
@@ -148,7 +147,7 @@ fn folder(conf: &Conf) -> Result<Option<PathBuf>, RunError> {
         return Ok(None);
     };
     let unfit = |why: &str| Err(RunError::Recovery(why.to_owned()));
-    if !matches!(conf.get(&MASTER), MasterUrl::Mesos(_)) {
+    if conf.get(&MASTER).mesos().is_none() {
         return unfit("nothing outlives a driver that is its own cluster; it needs a Mesos master");
     }
     if conf.get(&FAILOVER_TIMEOUT).is_zero() {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::conf::Conf;
-use crate::conf::master_url::MasterUrl;
 use crate::conf::properties::application::MASTER;
 use crate::conf::properties::executor::EXECUTOR_CORES;
 use crate::conf::properties::mesos::COARSE;
@@ -72,7 +71,7 @@ impl TaskSchedulerConfig {
     /// The settings that are in effect. Dynamic allocation and outputs that
     /// outlive their executors are the backend's to switch on.
     pub fn from_conf(conf: &Conf) -> Self {
-        let local = matches!(conf.get(&MASTER), MasterUrl::Local { .. });
+        let local = conf.get(&MASTER).shares_process();
         Self::on_master(conf, local)
     }
 

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 
 use crate::conf::Conf;
-use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::properties::application::MASTER;
 use crate::conf::properties::executor::{CORES_MAX, EXECUTOR_CORES};
 use crate::conf::properties::mesos::COARSE;
@@ -48,7 +47,7 @@ fn problems_of(dataset: &str, needs: &NeedsSpec, conf: &Conf) -> Vec<Problem> {
         let message = format!("need {cpus} cores, and {who} has {most}");
         problems.push(problem(message, "ask for fewer, or have more".to_owned()));
     }
-    let on_mesos = matches!(conf.get(&MASTER), MasterUrl::Mesos(_));
+    let on_mesos = conf.get(&MASTER).mesos().is_some();
     let coarse = conf.get(&COARSE);
     let executor = of_executor(conf);
     for (name, amount) in &needs.named {
@@ -77,24 +76,16 @@ fn problems_of(dataset: &str, needs: &NeedsSpec, conf: &Conf) -> Vec<Problem> {
 
 /// The most cores that a task can have, and of whom; if that is known.
 fn most_cores(conf: &Conf) -> Option<(u32, &'static str)> {
-    match conf.get(&MASTER) {
-        MasterUrl::Local {
-            threads: Threads::Count(threads),
-            ..
-        } => Some((threads.get(), "the master local[N]")),
-        MasterUrl::LocalCluster { cores, .. } => {
-            Some((cores.get(), "an executor of local-cluster"))
-        }
-        MasterUrl::Local { .. } => None,
-        MasterUrl::Mesos(_) => {
-            let of_one = conf.get(&EXECUTOR_CORES).filter(|_| conf.get(&COARSE));
-            let of_one = of_one.map(|it| (it, "an executor (spark.executor.cores)"));
-            let of_all = conf.get(&CORES_MAX);
-            let of_all = of_all.map(|it| (it, "an application (spark.cores.max)"));
-            of_one
-                .into_iter()
-                .chain(of_all)
-                .min_by_key(|(cores, _)| *cores)
-        }
+    let master = conf.get(&MASTER);
+    if master.mesos().is_none() {
+        return master.cores().map(|(cores, who)| (cores.get(), who));
     }
+    let of_one = conf.get(&EXECUTOR_CORES).filter(|_| conf.get(&COARSE));
+    let of_one = of_one.map(|it| (it, "an executor (spark.executor.cores)"));
+    let of_all = conf.get(&CORES_MAX);
+    let of_all = of_all.map(|it| (it, "an application (spark.cores.max)"));
+    of_one
+        .into_iter()
+        .chain(of_all)
+        .min_by_key(|(cores, _)| *cores)
 }

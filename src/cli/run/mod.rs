@@ -33,8 +33,8 @@ use super::paint;
 use super::prepare::{Prepared, prepare};
 use super::signals;
 use crate::clock::SystemClock;
+use crate::conf::Conf;
 use crate::conf::properties::application::MASTER;
-use crate::conf::{Conf, MasterUrl};
 use crate::descriptors;
 use crate::driver::report::{Report, Status};
 use crate::driver::run::{Finished, Work, run as run_application};
@@ -152,10 +152,8 @@ fn run_to_its_end(ready: Ready, around: Around<'_>) -> Result<Ran, Failure> {
         };
         let screen = Screen::new(wanted, bars, around.console, results);
         let mut screen = Answers::new(screen, wanted_answers);
-        let mesos = match conf.get(&MASTER) {
-            MasterUrl::Mesos(_) => Some(lasting_client_config(&conf)?),
-            MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => None,
-        };
+        let on_mesos = conf.get(&MASTER).mesos().is_some();
+        let mesos = on_mesos.then(|| lasting_client_config(&conf)).transpose()?;
         let pools = pools.as_deref();
         let ran = run_application(work, pools, &conf, mesos, &mut screen, interrupts).await;
         let (screen, given) = screen.into_parts();

@@ -180,6 +180,58 @@ fn port_hint(text: &str) -> &'static str {
     }
 }
 
+/// What settings and ways to run ask of a URL: here is said once, of each form, what
+/// everybody else goes by.
+impl MasterUrl {
+    /// The Mesos cluster; none of a run that is its own cluster.
+    pub const fn mesos(&self) -> Option<&MesosMaster> {
+        match self {
+            Self::Mesos(master) => Some(master),
+            Self::Local { .. } | Self::LocalCluster { .. } => None,
+        }
+    }
+
+    /// Whether tasks run in the process of the driver, and share its memory.
+    pub const fn shares_process(&self) -> bool {
+        match self {
+            Self::Local { .. } => true,
+            Self::LocalCluster { .. } | Self::Mesos(_) => false,
+        }
+    }
+
+    /// How often a task may fail, if it says so.
+    pub const fn max_failures(&self) -> Option<NonZeroU32> {
+        match self {
+            Self::Local { max_failures, .. } => *max_failures,
+            Self::LocalCluster { .. } | Self::Mesos(_) => None,
+        }
+    }
+
+    /// The cores that one task can have at most, if it says so, and of whom, for people.
+    pub const fn cores(&self) -> Option<(NonZeroU32, &'static str)> {
+        match self {
+            Self::Local {
+                threads: Threads::Count(threads),
+                ..
+            } => Some((*threads, "the master local[N]")),
+            Self::LocalCluster { cores, .. } => Some((*cores, "an executor of local-cluster")),
+            Self::Local {
+                threads: Threads::All,
+                ..
+            }
+            | Self::Mesos(_) => None,
+        }
+    }
+
+    /// The memory of each executor in MiB, if it says so.
+    pub const fn memory_mib(&self) -> Option<NonZeroU32> {
+        match self {
+            Self::LocalCluster { memory_mib, .. } => Some(*memory_mib),
+            Self::Local { .. } | Self::Mesos(_) => None,
+        }
+    }
+}
+
 impl MasterUrl {
     /// The text of a master URL, good or bad, without credentials in it.
     pub fn redact(text: &str) -> String {

@@ -5,7 +5,6 @@ use std::time::Duration;
 use super::application::MASTER;
 use super::mesos::COARSE;
 use crate::conf::Conf;
-use crate::conf::master_url::MasterUrl;
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{
     Declaration, Property, boolean, decimal_between, duration, integer, properties,
@@ -89,7 +88,7 @@ pub fn is_dynamic(conf: &Conf) -> bool {
 }
 
 fn is_coarse(conf: &Conf) -> bool {
-    matches!(conf.get(&MASTER), MasterUrl::Mesos(_)) && conf.get(&COARSE)
+    conf.get(&MASTER).mesos().is_some() && conf.get(&COARSE)
 }
 
 /// Bounds that nothing is between, and what cannot be had.
@@ -136,7 +135,7 @@ pub(super) fn without_allocation(conf: &Conf) -> impl Iterator<Item = Warning> {
     };
     let wants = conf.get(&DYNAMIC) == Some(true);
     // Fine mode has it.
-    let on_mesos = matches!(conf.get(&MASTER), MasterUrl::Mesos(_));
+    let on_mesos = conf.get(&MASTER).mesos().is_some();
     let has_idle = on_mesos && !conf.get(&COARSE);
     let also = [
         (wants && !is_coarse(conf)).then_some(DYNAMIC.name()),

@@ -6,7 +6,6 @@
 
 use super::application::MASTER;
 use crate::conf::Conf;
-use crate::conf::master_url::MasterUrl;
 use crate::conf::property::{Property, boolean, choice, list, properties, text};
 use crate::conf::value::Choice;
 use crate::container;
@@ -111,7 +110,7 @@ pub(super) fn of_no_container(conf: &Conf) -> Vec<String> {
     };
     let mut wrong = Vec::new();
     let master = conf.get(&MASTER);
-    if !matches!(master, MasterUrl::Mesos(_)) {
+    if master.mesos().is_none() {
         wrong.push(format!(
             "the image {image} ({}) is for Mesos, and the master {master} starts no containers",
             IMAGE.name()

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use super::application::MASTER;
 use crate::conf::Conf;
-use crate::conf::master_url::{MasterUrl, MesosMaster, Scheme};
+use crate::conf::master_url::{MesosMaster, Scheme};
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{Property, boolean, path, properties};
 
@@ -92,10 +92,10 @@ pub fn scheme_of_masters(conf: &Conf, master: &MesosMaster) -> Scheme {
 
 /// How executors speak to their agents; plainly where there is no Mesos.
 pub fn scheme_of_agents(conf: &Conf) -> Scheme {
-    match (conf.get(&MASTER), conf.get(&AGENTS)) {
-        (MasterUrl::Mesos(_), Some(true)) => Scheme::Https,
-        (MasterUrl::Mesos(master), None) => scheme_of_masters(conf, &master),
-        _ => Scheme::Http,
+    match (conf.get(&MASTER).mesos(), conf.get(&AGENTS)) {
+        (Some(_), Some(true)) => Scheme::Https,
+        (Some(master), None) => scheme_of_masters(conf, master),
+        (Some(_), Some(false)) | (None, _) => Scheme::Http,
     }
 }
 
@@ -110,10 +110,8 @@ fn scheme_written(master: &MesosMaster) -> Option<Scheme> {
 /// The URL says one thing and a property another: nobody may believe in a safety
 /// that is not there, nor be surprised by one.
 pub(super) fn other_scheme_than_the_url(conf: &Conf) -> Option<String> {
-    let MasterUrl::Mesos(master) = conf.get(&MASTER) else {
-        return None;
-    };
-    let written = scheme_written(&master)?;
+    let master = conf.get(&MASTER);
+    let written = scheme_written(master.mesos()?)?;
     let (name, wanted) = match (conf.get(&SSL), conf.get(&SPARK_SSL)) {
         (Some(wanted), _) => (SSL.name(), wanted),
         (None, true) => (SPARK_SSL.name(), true),
@@ -152,12 +150,10 @@ pub(super) fn half_an_identity(conf: &Conf) -> Option<String> {
 
 /// Settings of TLS where nothing is spoken by it.
 pub(super) fn not_spoken(conf: &Conf) -> Vec<Warning> {
-    let to_masters = match conf.get(&MASTER) {
-        MasterUrl::Mesos(master) => scheme_of_masters(conf, &master) == Scheme::Https,
-        MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => false,
-    };
-    let to_agents =
-        scheme_of_agents(conf) == Scheme::Https && matches!(conf.get(&MASTER), MasterUrl::Mesos(_));
+    let master = conf.get(&MASTER);
+    let to_masters = |it| scheme_of_masters(conf, it) == Scheme::Https;
+    let to_masters = master.mesos().is_some_and(to_masters);
+    let to_agents = scheme_of_agents(conf) == Scheme::Https;
     let of_masters = [
         SPARK_CERTIFICATES.name(),
         SPARK_KEY.name(),
@@ -170,12 +166,8 @@ pub(super) fn not_spoken(conf: &Conf) -> Vec<Warning> {
         EXECUTOR_CERTIFICATE_FILE.name(),
         EXECUTOR_KEY_FILE.name(),
     ];
-    let switches = match conf.get(&MASTER) {
-        MasterUrl::Mesos(_) => None,
-        MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } => {
-            conf.get(&SPARK_SSL).then(|| SPARK_SSL.name())
-        }
-    };
+    let switches = master.mesos().is_none() && conf.get(&SPARK_SSL);
+    let switches = switches.then(|| SPARK_SSL.name());
     let unused = |names: &[&'static str], used: bool| -> Vec<&'static str> {
         if used { Vec::new() } else { names.to_vec() }
     };
@@ -217,10 +209,9 @@ mod tests {
     /// How masters and agents are spoken to.
     fn schemes(settings: &[(&str, &str)]) -> (Scheme, Scheme) {
         let conf = conf(settings).expect("good settings");
-        let MasterUrl::Mesos(master) = conf.get(&MASTER) else {
-            panic!("a master of Mesos")
-        };
-        (scheme_of_masters(&conf, &master), scheme_of_agents(&conf))
+        let master = conf.get(&MASTER);
+        let master = master.mesos().expect("a master of Mesos");
+        (scheme_of_masters(&conf, master), scheme_of_agents(&conf))
     }
 
     #[test]

@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use super::application::MASTER;
 use crate::conf::Conf;
-use crate::conf::master_url::MasterUrl;
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{Property, integer, integer_between, properties, text};
 
@@ -56,7 +55,7 @@ pub(super) fn without_mesos(conf: &Conf) -> impl Iterator<Item = Warning> {
         BLOCK_MANAGER_PORT.name(),
         DRIVER_BIND_ADDRESS.name(),
     ];
-    let is_alone = !matches!(conf.get(&MASTER), MasterUrl::Mesos(_));
+    let is_alone = conf.get(&MASTER).mesos().is_none();
     names.into_iter().filter_map(move |name| {
         let origin = conf.source(name)?.clone();
         is_alone.then(|| Warning {

@@ -6,7 +6,6 @@ use super::application::MASTER;
 use super::mesos::COARSE;
 use crate::amount::Amount;
 use crate::conf::Conf;
-use crate::conf::master_url::MasterUrl;
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{
     Family, Property, boolean, decimal, integer, integer_between, properties,
@@ -109,7 +108,7 @@ fn by_task(name: &str) -> String {
 }
 
 fn is_on_mesos(conf: &Conf) -> bool {
-    matches!(conf.get(&MASTER), MasterUrl::Mesos(_))
+    conf.get(&MASTER).mesos().is_some()
 }
 
 /// A task that no executor could ever run.

@@ -9,7 +9,6 @@ use super::application::MASTER;
 use super::executor::{CORES_MAX, EXECUTOR_CORES};
 use super::mesos::COARSE;
 use crate::conf::Conf;
-use crate::conf::master_url::{MasterUrl, Threads};
 use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{
     Property, boolean, choice, decimal, decimal_between, duration, integer, path, properties, size,
@@ -257,15 +256,11 @@ properties! {
 /// says counts first; without either, a local master allows no second try.
 pub fn max_task_failures(conf: &Conf) -> u32 {
     let set = conf.source(TASK_MAX_FAILURES.name()).is_some();
-    match conf.get(&MASTER) {
-        MasterUrl::Local {
-            max_failures: Some(failures),
-            ..
-        } => failures.get(),
-        MasterUrl::Local { .. } if !set => 1,
-        MasterUrl::Local { .. } | MasterUrl::LocalCluster { .. } | MasterUrl::Mesos(_) => {
-            conf.get(&TASK_MAX_FAILURES)
-        }
+    let master = conf.get(&MASTER);
+    match master.max_failures() {
+        Some(failures) => failures.get(),
+        None if master.shares_process() && !set => 1,
+        None => conf.get(&TASK_MAX_FAILURES),
     }
 }
 
@@ -282,13 +277,7 @@ pub(super) fn pools_without_fair(conf: &Conf) -> Option<Warning> {
 
 /// The master URL names another number of failures than the property.
 pub(super) fn failures_are_in_the_url(conf: &Conf) -> Option<Warning> {
-    let MasterUrl::Local {
-        max_failures: Some(failures),
-        ..
-    } = conf.get(&MASTER)
-    else {
-        return None;
-    };
+    let failures = conf.get(&MASTER).max_failures()?;
     let name = TASK_MAX_FAILURES.name();
     let origin = conf.source(name)?.clone();
     (conf.get(&TASK_MAX_FAILURES) != failures.get()).then(|| Warning {
@@ -313,31 +302,16 @@ pub(super) fn task_larger_than_executor(conf: &Conf) -> Option<String> {
 /// Where the master URL says how many cores there are at once, a task that needs
 /// more would wait for ever.
 pub(super) fn task_larger_than_master(conf: &Conf) -> Option<String> {
-    let (has, what) = match conf.get(&MASTER) {
-        MasterUrl::Local {
-            threads: Threads::Count(threads),
-            ..
-        } => (
-            threads.get(),
-            "the master local[N] has as many cores as threads",
-        ),
-        MasterUrl::LocalCluster { cores, .. } => (
-            cores.get(),
-            "an executor of local-cluster has as many cores as it says",
-        ),
-        MasterUrl::Local { .. } | MasterUrl::Mesos(_) => return None,
-    };
+    let (has, who) = conf.get(&MASTER).cores()?;
     let cpus = conf.get(&TASK_CPUS);
-    (cpus > has)
-        .then(|| format!("a task of {cpus} cores (spark.task.cpus) never fits: {what}, {has}"))
+    (cpus > has.get())
+        .then(|| format!("a task of {cpus} cores (spark.task.cpus) never fits: {who} has {has}"))
 }
 
 /// An application whose cores hold no executor, or no task, would wait for ever.
 pub(super) fn no_cores_for_an_executor(conf: &Conf) -> Option<String> {
     let most = conf.get(&CORES_MAX)?;
-    if !matches!(conf.get(&MASTER), MasterUrl::Mesos(_)) {
-        return None;
-    }
+    conf.get(&MASTER).mesos()?;
     let cpus = conf.get(&TASK_CPUS);
     if most < cpus {
         return Some(format!(
@@ -358,7 +332,7 @@ pub(super) fn no_cores_for_an_executor(conf: &Conf) -> Option<String> {
 pub(super) fn host_may_fail_a_task(conf: &Conf) -> Option<String> {
     let attempts = conf.get(&EXCLUDE_TASK_NODE);
     let failures = max_task_failures(conf);
-    let local = matches!(conf.get(&MASTER), MasterUrl::Local { .. });
+    let local = conf.get(&MASTER).shares_process();
     (conf.get(&EXCLUDE) && !local && attempts >= failures).then(|| {
         format!(
             "{} ({attempts}) must be less than {} ({failures}), or one bad host could fail a job \
