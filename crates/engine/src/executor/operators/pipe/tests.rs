@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::*;
 use crate::plan::surroundings::Variables;
@@ -323,9 +324,28 @@ fn a_command_is_charged_with_the_processor_time_of_its_descendants_even_if_it_fa
 
 #[test]
 fn the_memory_of_a_command_is_seen_while_it_runs() {
-    // `dd` has all of its block, and can write only what a pipe takes.
-    let (lines, metrics) =
-        measured("dd if=/dev/zero bs=64M count=1 2> /dev/null | (sleep 0.2; wc -c)");
+    // `dd` has all of its block, and can write only what a pipe takes, until it was seen.
+    let folder = tempfile::tempdir().expect("a folder");
+    let seen = folder.path().join("seen");
+    let command = format!(
+        "dd if=/dev/zero bs=64M count=1 2> /dev/null \
+         | (while [ ! -e {} ]; do sleep 0.01; done; wc -c)",
+        seen.display()
+    );
+    let context = test_context(Path::new("/"));
+    let metrics = Arc::clone(&context.metrics);
+    let watched = Arc::clone(&metrics);
+    // So long nobody waits but where it is never seen, which is told below.
+    let patience = Instant::now() + Duration::from_secs(60);
+    let watching = std::thread::spawn(move || {
+        while watched.commands.peak() < 64 << 20 && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::write(seen, "").expect("written");
+    });
+    let stream = Pipe::start(Box::new(test_records(&["a"])), &command, "d", &context);
+    let lines = stream.and_then(all_lines);
+    watching.join().expect("no panic");
     assert_eq!(lines.expect("counted"), [(64 << 20).to_string()]);
     let peak = metrics.commands.peak();
     assert!((64 << 20..128 << 20).contains(&peak), "{peak}");
