@@ -4,7 +4,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::application::MASTER;
 use crate::conf::Conf;
+use crate::conf::problem::{Remark, Warning};
 use crate::conf::property::{
     Property, boolean, choice, decimal, duration, path, properties, secret, text,
 };
@@ -194,6 +196,17 @@ properties! {
         duration("mesquite.mesos.registrationTimeout", TimeUnit::Seconds)
             .at_least(Duration::from_millis(1))
             .default("10s");
+}
+
+/// A run that is its own cluster has one host.
+pub(super) fn rack_without_mesos(conf: &Conf) -> Option<Warning> {
+    let name = RACK_ATTRIBUTE.name();
+    let origin = conf.source(name)?.clone();
+    conf.get(&MASTER).mesos().is_none().then(|| Warning {
+        name: name.to_owned(),
+        origin,
+        remark: Remark::NoEffect("agents of Mesos have racks, and this master has none"),
+    })
 }
 
 /// A secret alone authenticates nobody; Spark refuses it too.

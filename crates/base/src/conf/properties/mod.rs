@@ -80,6 +80,7 @@ pub(crate) fn overruled(conf: &Conf) -> Vec<Warning> {
     .into_iter()
     .flatten()
     .chain(mesos_ssl::not_spoken(conf))
+    .chain(mesos::rack_without_mesos(conf))
     .chain(network::without_mesos(conf))
     .chain(allocation::without_allocation(conf))
     .chain(resources::of_executors_in_fine_mode(conf))

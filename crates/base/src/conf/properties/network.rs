@@ -73,10 +73,11 @@ mod tests {
     use crate::conf::{Conf, Layer};
 
     #[test]
-    fn ports_act_on_mesos_alone() {
+    fn ports_and_racks_act_on_mesos_alone() {
         let warnings = |master: &str| {
             let conf = Conf::builder()
                 .set(Layer::ConfOption, "spark.master", master)
+                .set(Layer::ConfOption, "mesquite.locality.rack.attribute", "r")
                 .set(Layer::ConfOption, "spark.driver.port", "7000")
                 .set(Layer::ConfOption, "spark.driver.bindAddress", "0.0.0.0");
             let conf = conf.build().expect("good settings");
@@ -84,7 +85,11 @@ mod tests {
             names.collect::<Vec<_>>()
         };
         assert_eq!(warnings("mesos://m:5050"), [""; 0]);
-        let both = ["spark.driver.port", "spark.driver.bindAddress"];
-        assert_eq!(warnings("local-cluster[2,1,512]"), both);
+        let all = [
+            "mesquite.locality.rack.attribute",
+            "spark.driver.port",
+            "spark.driver.bindAddress",
+        ];
+        assert_eq!(warnings("local-cluster[2,1,512]"), all);
     }
 }
