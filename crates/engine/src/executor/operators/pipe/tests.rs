@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::plan::surroundings::Variables;
 use crate::rpc::message::NamedResource;
 use crate::rpc::message::from_executor::Said;
@@ -336,9 +336,10 @@ fn the_memory_of_a_command_is_seen_while_it_runs() {
     let metrics = Arc::clone(&context.metrics);
     let watched = Arc::clone(&metrics);
     // So long nobody waits but where it is never seen, which is told below.
-    let patience = Instant::now() + Duration::from_secs(60);
+    let clock = SystemClock::start();
+    let patience = clock.now() + Duration::from_secs(60);
     let watching = std::thread::spawn(move || {
-        while watched.commands.peak() < 64 << 20 && Instant::now() < patience {
+        while watched.commands.peak() < 64 << 20 && clock.now() < patience {
             std::thread::yield_now();
         }
         std::fs::write(seen, "").expect("written");
