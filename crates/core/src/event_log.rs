@@ -99,6 +99,13 @@ pub(crate) fn reason(facts: &AttemptFacts, reason: &TaskEndReason) -> String {
     tasks::reason(facts, reason)
 }
 
+fn job_result(status: Status, error: Option<&str>) -> JobResult<'_> {
+    match status {
+        Status::Succeeded => JobResult::succeeded(),
+        Status::Failed | Status::Cancelled => JobResult::failed(error.unwrap_or("cancelled")),
+    }
+}
+
 /// Adds a line.
 fn line(out: &mut Vec<u8>, event: &impl Serialize) {
     // Writing to memory cannot fail, and all keys are text.
@@ -186,10 +193,7 @@ impl EventLog {
             } => self.job_started(at, job.0, &format!("{action} of {dataset}"), stages, out),
             Fact::StagesAdded { stages, .. } => self.knows(stages),
             Fact::JobEnded { job, status, error } => {
-                let result = match (status, error) {
-                    (Status::Succeeded, _) => JobResult::succeeded(),
-                    (_, error) => JobResult::failed(error.as_deref().unwrap_or("cancelled")),
-                };
+                let result = job_result(*status, error.as_deref());
                 line(out, &lines::job_end(at, job.0, &result));
             }
             Fact::StageStarted {

@@ -10,7 +10,9 @@ pub mod stopping;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::facts::cluster::NothingRuns;
 use crate::facts::{Fact, Happened, KeptFor};
 use crate::ids::StageId;
 use crate::report::Progress;
@@ -204,12 +206,7 @@ fn line(fact: &Fact) -> Option<Progress> {
             waiting,
             since,
             why,
-        } => warning(format!(
-            "{} waited {} s and none runs: {}",
-            have(*waiting),
-            since.as_secs(),
-            cluster::nothing_runs(why)
-        )),
+        } => warning(none_runs(*waiting, *since, why)),
         Fact::Subscribed { endpoint } => {
             note(format!("subscribed again with the master at {endpoint}"))
         }
@@ -231,6 +228,16 @@ fn line(fact: &Fact) -> Option<Progress> {
         | Fact::Cluster(_)
         | Fact::CommandSaid(_) => None,
     }
+}
+
+/// That tasks wait, and why none runs.
+fn none_runs(waiting: u64, since: Duration, why: &NothingRuns) -> String {
+    format!(
+        "{} waited {} s and none runs: {}",
+        have(waiting),
+        since.as_secs(),
+        cluster::nothing_runs(why)
+    )
 }
 
 /// What is told of an executor that has nothing to do.

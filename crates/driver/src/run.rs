@@ -32,10 +32,10 @@ use super::listener::Listener;
 use super::memory;
 use super::office::program_of;
 use super::pages::{self, Pages};
-use super::recovery::Identity;
+use super::recovery::{EndedRun, Identity};
 use super::report::{Progress, Report};
 use super::saves::outputs;
-use super::settled::{About, report, settle};
+use super::settled::{About, Settled, report, settle};
 use super::shelf::Shelf;
 use super::spans;
 use crate::clock::Timestamp;
@@ -164,11 +164,7 @@ async fn run_by(
     let began = clock.now();
     if let Some(ended) = identity.take_ended() {
         let mesos = mesos.ok_or(RunError::NoMesos)?;
-        let told = tell_again(settled, &identity, ended, mesos, listener, &mut interrupts);
-        return Ok(Finished {
-            report: told.await?,
-            journal: identity.journal,
-        });
+        return only_told(settled, identity, (ended, mesos), listener, interrupts).await;
     }
     let outputs = outputs(&application, &identity)?;
     let pages = pages_of(conf, mesos.as_mut(), listener);
@@ -222,10 +218,7 @@ async fn run_by(
         pages,
     };
     let mut running = EventLoop::new(driver, shell, listener);
-    let first = match resumed {
-        None => vec![Input::Started],
-        Some(resumed) => go_on(&mut running, resumed, way.connections, way.subscribed),
-    };
+    let first = first_told(&mut running, resumed, way.connections, way.subscribed);
     running.run(first, &mut receiver).await;
     running.end_readers();
     let ended = ended_at(clock.now(), way.registered_seconds);
@@ -233,6 +226,21 @@ async fn run_by(
     watching.abort();
     drop(way.held);
     finished
+}
+
+/// The run is over, and its driver died before it had told all of it.
+async fn only_told(
+    settled: Settled<'_>,
+    identity: Identity,
+    (ended, mesos): (EndedRun, ClientConfig),
+    listener: &mut dyn Listener,
+    mut interrupts: mpsc::UnboundedReceiver<()>,
+) -> Result<Finished, RunError> {
+    let told = tell_again(settled, &identity, ended, mesos, listener, &mut interrupts);
+    Ok(Finished {
+        report: told.await?,
+        journal: identity.journal,
+    })
 }
 
 /// Adds what the settings have for all commands, and reads the files that come along.
@@ -320,13 +328,16 @@ fn log_of(
     })
 }
 
-/// What is told first when the run of an earlier driver goes on.
-fn go_on(
+/// What a driver is told first: that the run begins, or goes on from an earlier one's steps.
+fn first_told(
     running: &mut EventLoop<'_>,
-    resumed: Replay,
+    resumed: Option<Replay>,
     connections: Option<Arc<AtomicU64>>,
     subscribed: Option<Input>,
 ) -> Vec<Input> {
+    let Some(resumed) = resumed else {
+        return vec![Input::Started];
+    };
     if let Some(connections) = connections {
         connections.fetch_max(resumed.next_connection.0, Ordering::Relaxed);
     }
